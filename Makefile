@@ -1,0 +1,58 @@
+# SmartBox: make env | demo | test | lint | bench | screenshots
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+TEST_PACKAGES := orthanc dcmtk dicom3tools ffmpeg tmux
+PO := $(wildcard smartbox_tui/ui/locale/*/LC_MESSAGES/*.po)
+MO := $(PO:.po=.mo)
+ARGS ?=
+
+.PHONY: env demo test lint bench screenshots lock system-venv system-test clean appliance deb
+
+env: .venv/.stamp $(MO)
+
+.venv/.stamp: requirements.lock pyproject.toml
+	@$(MAKE) --no-print-directory system-venv
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+%.mo: %.po .venv/.stamp
+	$(BIN)/pybabel --quiet compile --input-file $< --output-file $@
+
+# Debian's python3 comes without ensurepip: venv needs its package.
+system-venv:
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/packages python3-venv
+
+system-test:
+	@.ci/packages $(TEST_PACKAGES)
+
+demo: env
+	$(BIN)/smartbox demo $(ARGS)
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: env system-test lint
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: env system-test
+	$(BIN)/python -m tests.bench $(ARGS)
+
+screenshots: env
+	$(BIN)/python -m tests.ui.screenshots docs/screens
+
+# Versions and hashes, no registry's address.
+lock:
+	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --group dev \
+	  --python-version 3.11 --universal pyproject.toml --output-file requirements.lock
+
+appliance deb:
+	@echo "make $@: not built yet; see CHANGELOG.md" >&2; exit 1
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,126 @@
+"""Protocols and value types of the hardware room. No imports beyond the standard library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fractions import Fraction
+from typing import Protocol, runtime_checkable
+
+
+class PixelFormat(StrEnum):
+    """Byte layout of `Frame.data`.
+
+    MJPEG   one JPEG image as the device delivered it (may lack Huffman tables, may have junk after EOI)
+    YUYV    packed 4:2:2, Y0 U Y1 V, width*height*2 bytes, no row padding
+    NV12    4:2:0, a plane of Y, then a plane of interleaved U V, no row padding
+    I420    4:2:0, planes Y, U, V, no row padding
+    """
+
+    MJPEG = "mjpeg"
+    YUYV = "yuyv"
+    NV12 = "nv12"
+    I420 = "i420"
+
+
+class SignalState(StrEnum):
+    """The words of CONTRACT's `signal_state`."""
+
+    OK = "ok"
+    STARTING = "starting"
+    NO_CABLE = "no-cable"
+    NO_SIGNAL = "no-signal"
+    UNSTABLE = "unstable"
+    UNSUPPORTED = "unsupported"
+    GONE = "gone"
+    FROZEN = "frozen"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """What the device says it is. `key` is stable across reboots and replugging into the same port."""
+
+    key: str
+    name: str
+    path: str
+    manufacturer: str = ""
+    model: str = ""
+    serial: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFormat:
+    """What a source delivers. `fps` is exact (30000/1001 stays that); `full_range`: luma 0..255, else 16..235."""
+
+    pixel: PixelFormat
+    width: int
+    height: int
+    fps: Fraction
+    full_range: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture, its bytes owned by the frame (never a view into a driver's buffer).
+
+    sequence       the source's own count, starting anywhere; it grows by 1 + `lost` from frame to frame
+    lost           frames the source knows it lost between the frame before and this one
+    timestamp_ns   CLOCK_MONOTONIC of the capture of the picture
+    kernel_time    False when the time was taken at dequeue because the driver gives no monotonic one
+    """
+
+    data: bytes | bytearray | memoryview = field(repr=False)
+    format: VideoFormat
+    sequence: int
+    lost: int
+    timestamp_ns: int
+    kernel_time: bool = True
+
+
+@runtime_checkable
+class VideoSource(Protocol):
+    """One video input. Used from one thread; `open` may be called again after `close` or after an error."""
+
+    @property
+    def info(self) -> DeviceInfo:
+        """Known best after `open`; before it key, name and path are those of the settings."""
+
+    def open(self) -> VideoFormat:
+        """Start streaming. Raises HardwareError."""
+
+    def read(self, timeout_s: float) -> Frame | None:
+        """The next frame, or None when none came within `timeout_s`.
+
+        Raises DeviceGone when the device was pulled, HardwareError for anything else that needs a reopen.
+        """
+
+    def signal(self) -> SignalState:
+        """What the device itself says about its input: OK where it says nothing."""
+
+    def close(self) -> None:
+        """Stop streaming and let go of the device. Never raises, may be called twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class PedalEdge:
+    """A pedal went down or up, at `timestamp_ns` of CLOCK_MONOTONIC."""
+
+    down: bool
+    timestamp_ns: int
+
+
+@runtime_checkable
+class PedalSource(Protocol):
+    """One pedal (or one button of a pedal block)."""
+
+    @property
+    def info(self) -> DeviceInfo: ...
+
+    def open(self) -> None:
+        """Take the device for us alone (an ungrabbed HID pedal types into the app). Raises HardwareError."""
+
+    def read(self, timeout_s: float) -> PedalEdge | None:
+        """The next edge, None after `timeout_s`. Raises DeviceGone when pulled."""
+
+    def close(self) -> None:
+        """Never raises, may be called twice."""
