@@ -1,0 +1,106 @@
+"""Kinds of picture, their SOP classes and transfer syntaxes, and the values a DICOM header is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from smartbox_tui.model.patient import Patient
+
+
+class Kind(StrEnum):
+    STILL = "still"
+    BURST = "burst"
+    CLIP = "clip"
+
+
+SOP_CLASSES: Final = {
+    "secondary-capture": "1.2.840.10008.5.1.4.1.1.7",
+    "multiframe-sc": "1.2.840.10008.5.1.4.1.1.7.4",
+    "vl-endoscopic": "1.2.840.10008.5.1.4.1.1.77.1.1",
+    "video-endoscopic": "1.2.840.10008.5.1.4.1.1.77.1.1.1",
+    "vl-microscopic": "1.2.840.10008.5.1.4.1.1.77.1.2",
+    "video-microscopic": "1.2.840.10008.5.1.4.1.1.77.1.2.1",
+    "vl-photographic": "1.2.840.10008.5.1.4.1.1.77.1.4",
+    "video-photographic": "1.2.840.10008.5.1.4.1.1.77.1.4.1",
+}
+"""The words of the settings (`still_class`, `clip_class`, `burst_class`) and their UIDs (PS3.4 B.5)."""
+
+JPEG_BASELINE: Final = "1.2.840.10008.1.2.4.50"
+H264_HP_41: Final = "1.2.840.10008.1.2.4.102"
+H264_HP_42_2D: Final = "1.2.840.10008.1.2.4.104"
+
+
+def h264_transfer_syntax(level_idc: int) -> str:
+    """High Profile up to level 4.1 is ...4.102, 4.2 is ...4.104 (PS3.5 8.2.7, 8.2.8). Raises ValueError above."""
+    if level_idc <= 41:
+        return H264_HP_41
+    if level_idc == 42:
+        return H264_HP_42_2D
+    raise ValueError(f"H.264 level {level_idc / 10} has no DICOM transfer syntax")
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """Who made the pictures: the station, and the grabber behind the source."""
+
+    station_name: str
+    institution_name: str = ""
+    manufacturer: str = "SmartBox"
+    model_name: str = "SmartBox"
+    serial_number: str = ""
+    software_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyValues:
+    """One header revision of an exam: everything about patient, study and order.
+
+    `scheduled` and `codes` hold what a worklist item brought (DICOM JSON model, PS3.18 F), kept as it came.
+    """
+
+    revision: int
+    patient: Patient
+    study_instance_uid: str
+    study_at: datetime
+    accession_number: str = ""
+    referring_physician: str = ""
+    study_description: str = ""
+    study_id: str = ""
+    charset: str = "utf-8"
+    worklist: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One closed bitstream of known length and what is known about it.
+
+    sampling        JPEG chroma sampling "422", "444", or "420" for the MPEG family
+    number_of_frames  counted in the bitstream, never estimated
+    frame_time_ms   nominal milliseconds from frame to frame (0018,1063), clips and bursts only
+    uncompressed_bytes   of all frames as 8-bit RGB, for the compression ratio as measured
+    """
+
+    sop_instance_uid: str
+    series_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    kind: Kind
+    series_number: int
+    instance_number: int
+    captured_at: datetime
+    columns: int
+    rows: int
+    bitstream_bytes: int
+    sampling: str
+    number_of_frames: int = 1
+    frame_time_ms: float | None = None
+    duration_s: float | None = None
+    burned_in_annotation: bool = True
+    frames_lost: int = 0
+
+    @property
+    def uncompressed_bytes(self) -> int:
+        return self.columns * self.rows * 3 * self.number_of_frames

@@ -1,0 +1,26 @@
+"""UIDs from UUIDs (PS3.5 B.2): a command's UUID decides the UID of what it makes, so a repeat finds it."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID, uuid5
+
+IMPLEMENTATION_CLASS_UID: Final = "2.25.302043790172249692526321623266752743501"
+"""Ours, for group 2 and the association (PS3.7 D.3.3.2); made once from a random UUID."""
+
+IMPLEMENTATION_VERSION_NAME: Final = "SMARTBOX_1"
+
+
+def uid_of(uuid: UUID) -> str:
+    """`2.25.` and the UUID as a decimal number (PS3.5 B.2); at most 44 characters."""
+    return f"2.25.{uuid.int}"
+
+
+def further(uuid: UUID, index: int) -> UUID:
+    """The UUID of the `index`-th instance of one command: the first is the command's own."""
+    return uuid if index == 0 else uuid5(uuid, str(index))
+
+
+def series_uuid(exam_id: UUID, source: str, part: int = 0) -> UUID:
+    """One series per exam and source (IHE EIA); `part` counts the appended ones (added after closing)."""
+    return uuid5(exam_id, f"series:{source}:{part}")

@@ -1,0 +1,99 @@
+"""The exam's own file and its immutable header revisions.
+
+exam.json        id, state, study UID, times; replaced by the engine (made by capture for an unassigned exam)
+revision-NNNN.json   all attributes but the pixel data; never changed once written
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from smartbox_tui.spool.durable import fsync_dir, make_folder, write_json
+
+EXAM_FILE: Final = "exam.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ExamFile:
+    """`state` a word of model.exam; times RFC 3339 with offset; `revision` the newest header revision."""
+
+    id: str
+    state: str
+    study_instance_uid: str
+    opened_at: str
+    opened_by: str  # engine | capture
+    revision: int = 1
+    closed_at: str | None = None
+    released: bool = False
+    close_command: str = ""
+    boot_id: str = ""
+    emergency: str | None = None
+    parts: int = 0  # appended that many times
+    extra: dict[str, Any] = field(default_factory=dict)
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionFile:
+    """One header revision. `patient` has PATIENT's keys and `comments`; `worklist` the item as it came."""
+
+    revision: int
+    patient: dict[str, Any]
+    study_at: str
+    accession_number: str = ""
+    referring_physician: str = ""
+    study_description: str = ""
+    study_id: str = ""
+    worklist: dict[str, Any] = field(default_factory=dict)
+    made_at: str = ""
+    version: int = 1
+
+
+def revision_name(revision: int) -> str:
+    return f"revision-{revision:04d}.json"
+
+
+def create_exam(folder: Path, exam: ExamFile, revision: RevisionFile) -> None:
+    """Makes the exam's folder with both files, the revision first; durable when it returns."""
+    make_folder(folder)
+    write_revision(folder, revision)
+    write_exam(folder, exam)
+    fsync_dir(folder.parent)
+
+
+def write_exam(folder: Path, exam: ExamFile) -> None:
+    write_json(folder / EXAM_FILE, asdict(exam))
+
+
+def write_revision(folder: Path, revision: RevisionFile) -> None:
+    """Raises FileExistsError: a revision is never written twice with another meaning."""
+    path = folder / revision_name(revision.revision)
+    if path.exists():
+        if _read(path, RevisionFile) == revision:
+            return
+        raise FileExistsError(path)
+    write_json(path, asdict(revision))
+
+
+def _read(path: Path, kind: type[Any]) -> Any:
+    value = json.loads(path.read_bytes())
+    names = {item.name for item in fields(kind)}
+    try:
+        return kind(**{key: item for key, item in value.items() if key in names})
+    except (TypeError, AttributeError) as exc:
+        raise ValueError(f"{path.name} is not readable: {exc}") from exc
+
+
+def read_exam(folder: Path) -> ExamFile:
+    """Raises OSError, ValueError."""
+    exam: ExamFile = _read(folder / EXAM_FILE, ExamFile)
+    return exam
+
+
+def read_revision(folder: Path, revision: int) -> RevisionFile:
+    """Raises OSError, ValueError."""
+    value: RevisionFile = _read(folder / revision_name(revision), RevisionFile)
+    return value
