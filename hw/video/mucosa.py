@@ -123,8 +123,8 @@ def _noise(rng: np.random.Generator, rows: int, columns: int, cells: int) -> Fie
     x, x_weight = _knots(columns, across)
     y, y_weight = _knots(rows, cells)
     lines = grid[:, x] * (1 - x_weight) + grid[:, x + 1] * x_weight
-    field: Field = lines[y] * (1 - y_weight[:, None]) + lines[y + 1] * y_weight[:, None]
-    return field
+    field = lines[y] * (1 - y_weight[:, None]) + lines[y + 1] * y_weight[:, None]
+    return field.astype(np.float32, copy=False)
 
 
 def _knots(size: int, cells: int) -> tuple[npt.NDArray[np.intp], Field]:
