@@ -50,12 +50,12 @@ def _text(key: str, value: Any, maximum: int) -> str:
         return ""
     if not isinstance(value, str):
         raise _bad(key, "must be a text", f"Give {key} as a text.")
-    value = value.strip()
-    if "\\" in value or any(ord(char) < 32 or ord(char) == 127 for char in value):
+    text: str = value.strip()
+    if "\\" in text or any(ord(char) < 32 or ord(char) == 127 for char in text):
         raise _bad(key, "a backslash or control character is not allowed in DICOM", "Leave that character out.")
-    if len(value) > maximum:
+    if len(text) > maximum:
         raise _bad(key, f"longer than {maximum} characters", f"Shorten it to {maximum} characters.")
-    return value
+    return text
 
 
 def _person_name(value: Any) -> str:

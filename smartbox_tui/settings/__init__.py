@@ -1,0 +1,1 @@
+"""Settings: one declarative schema, read from defaults < file < site < environment; each value knows its origin."""

@@ -1,0 +1,1 @@
+"""What the subcommands of `smartbox` do once cli.py has parsed them."""

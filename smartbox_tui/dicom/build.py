@@ -1,0 +1,165 @@
+"""A picture's DICOM header: a complete Part 10 file but for its pixel data.
+
+The same values always give the same bytes, so a header can be made anew and compared.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final
+
+from smartbox_tui.dicom.charset import DEFINED_TERMS, check_encodable
+from smartbox_tui.dicom.iods import IMPLICIT_VR_LE, iod_of
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.instance import Equipment, Picture, StudyValues
+from smartbox_tui.model.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+    from smartbox_tui.dicom.modules import Attribute, Inputs
+
+PREAMBLE: Final = bytes(128) + b"DICM"
+
+
+def build_header(study: StudyValues, picture: Picture, equipment: Equipment) -> bytes:
+    """The Part 10 file (PS3.10 7.1) of `picture` without (7FE0,0010): preamble, group 2, data set.
+
+    Explicit VR Little Endian with explicit-length sequences and items, so that archives give the data set
+    back byte for byte (Implicit VR where that is the picture's transfer syntax). Times are wall time in the
+    study's UTC offset, which TimezoneOffsetFromUTC states; `study_at` and `captured_at` must be aware.
+    Raises SmartBoxError invalid-object: SOP class or syntax not ours, a Type 1 attribute without value, a text
+    that `study.charset` cannot hold, a value the attribute's VR does not allow. No message holds a value.
+    """
+    dataset = build_dataset(study, picture, equipment)
+    return PREAMBLE + _meta(picture) + _encode(dataset, implicit=picture.transfer_syntax_uid == IMPLICIT_VR_LE)
+
+
+def build_dataset(study: StudyValues, picture: Picture, equipment: Equipment) -> Dataset:
+    """The data set of `build_header` before it is written. Raises the same."""
+    from pydicom.dataset import Dataset
+
+    from smartbox_tui.dicom.modules import MODULES, Inputs
+    from smartbox_tui.dicom.worklist_values import Order
+
+    iod = iod_of(picture.sop_class_uid, picture.transfer_syntax_uid)
+    _check_values(study, picture)
+    inputs = Inputs(iod, study, picture, equipment, Order(study.worklist))
+    dataset = Dataset()
+    for module in iod.modules:
+        for attribute in MODULES[module]:
+            _set(dataset, attribute, inputs)
+    check_encodable(dataset, study.charset)
+    return dataset
+
+
+def _check_values(study: StudyValues, picture: Picture) -> None:
+    if study.charset not in DEFINED_TERMS:
+        raise SmartBoxError(
+            "invalid-object",
+            f"'{study.charset}' is no character set the box writes.",
+            f"One of: {', '.join(DEFINED_TERMS)}.",
+        )
+    if study.study_at.utcoffset() is None or picture.captured_at.utcoffset() is None:
+        raise SmartBoxError("invalid-object", "A time without UTC offset.", "Give aware times.")
+    if picture.number_of_frames < 1 or picture.bitstream_bytes < 1:
+        raise SmartBoxError("invalid-object", "The picture holds no frame.", "An empty recording is not sent.")
+    if not (0 < picture.columns < 65536 and 0 < picture.rows < 65536):
+        raise SmartBoxError("invalid-object", "Rows and Columns must be 1 to 65535.", "Check the source's size.")
+
+
+def _set(dataset: Dataset, attribute: Attribute, inputs: Inputs) -> None:
+    from pydicom.multival import MultiValue
+
+    value = attribute.value(inputs)
+    keyword, kind = attribute.keyword, attribute.type
+    if value is None and (kind.endswith("C") or kind == "3"):
+        return
+    empty = value is None or value == "" or value == []
+    if empty and kind == "3":
+        return
+    if empty and kind.startswith("1"):
+        raise SmartBoxError(
+            "invalid-object", f"{keyword} has no value, and must have one.", "The exam's values are incomplete."
+        )
+    if keyword in dataset:
+        raise AssertionError(f"{keyword} stands in two modules' tables of one IOD")
+    try:
+        if isinstance(value, str) and "\\" in value:
+            raise ValueError("backslash")
+        setattr(dataset, keyword, _items(value) if isinstance(value, list) and _is_sequence(keyword) else value)
+        if isinstance(dataset[keyword].value, MultiValue) and not isinstance(value, list):
+            raise ValueError("several values")
+    except (ValueError, TypeError, OverflowError):
+        # The cause quotes the value, and the value may be a patient's: not in the chain either.
+        raise SmartBoxError(
+            "invalid-object",
+            f"{keyword} has a value that DICOM does not allow there (length or characters).",
+            "Correct it in the exam's patient or order data.",
+        ) from None
+
+
+def _is_sequence(keyword: str) -> bool:
+    from pydicom.datadict import dictionary_VR, tag_for_keyword
+
+    tag = tag_for_keyword(keyword)
+    return tag is not None and dictionary_VR(tag) == "SQ"
+
+
+def _items(items: list[Any]) -> list[Dataset]:
+    from pydicom.dataset import Dataset
+
+    result = []
+    for item in items:
+        if isinstance(item, dict):
+            made = Dataset()
+            for keyword, value in item.items():
+                setattr(made, keyword, value)
+            item = made
+        result.append(item)
+    return result
+
+
+def _encode(dataset: Dataset, *, implicit: bool) -> bytes:
+    from pydicom.charset import convert_encodings
+    from pydicom.filebase import DicomFileLike
+    from pydicom.filewriter import write_dataset
+
+    buffer = BytesIO()
+    target = DicomFileLike(buffer)
+    target.is_little_endian, target.is_implicit_VR = True, implicit
+    _explicit_lengths(dataset)
+    write_dataset(target, dataset, convert_encodings(dataset.SpecificCharacterSet))
+    return buffer.getvalue()
+
+
+def _explicit_lengths(dataset: Dataset) -> None:
+    """Undefined lengths read from a worklist item would come back from an archive in other bytes."""
+    for element in dataset:
+        if element.VR == "SQ":
+            element.is_undefined_length = False
+            for item in element.value:
+                item.is_undefined_length_sequence_item = False
+                _explicit_lengths(item)
+
+
+def _element(element: int, vr: bytes, value: bytes, pad: bytes = b"\0") -> bytes:
+    """One element of group 2, Explicit VR Little Endian (PS3.5 7.1.2)."""
+    value += pad * (len(value) % 2)
+    length = len(value).to_bytes(4, "little") if vr == b"OB" else len(value).to_bytes(2, "little")
+    return b"\x02\0" + element.to_bytes(2, "little") + vr + (b"\0\0" if vr == b"OB" else b"") + length + value
+
+
+def _meta(picture: Picture) -> bytes:
+    """Group 2 (PS3.10 7.1)."""
+    rest = b"".join(
+        (
+            _element(0x0001, b"OB", b"\0\x01"),
+            _element(0x0002, b"UI", picture.sop_class_uid.encode("ascii")),
+            _element(0x0003, b"UI", picture.sop_instance_uid.encode("ascii")),
+            _element(0x0010, b"UI", picture.transfer_syntax_uid.encode("ascii")),
+            _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID.encode("ascii")),
+            _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME.encode("ascii"), b" "),
+        )
+    )
+    return _element(0x0000, b"UL", len(rest).to_bytes(4, "little")) + rest

@@ -1,0 +1,267 @@
+"""Attribute tables, one a module of PS3.3 Annex C: keyword, type, and where its value comes from.
+
+Types (PS3.5 7.4): "1" must have a value, "2" is there and may be empty, "3" is left out when empty; "1C"
+and "2C" are left out when their source answers None (the condition does not hold), "2C" may be empty.
+Condensed by hand: only what the box knows, or must say. `build.py` walks these tables, nothing else does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from smartbox_tui.dicom.iods import JPEG_FAMILY, LOSSY_METHODS, MODULES_OF_IODS, NATIVE, Iod
+from smartbox_tui.dicom.worklist_values import Order
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.instance import Equipment, Picture, StudyValues
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All that an attribute's value can come from."""
+
+    iod: Iod
+    study: StudyValues
+    picture: Picture
+    equipment: Equipment
+    order: Order
+
+    def local(self, at: datetime) -> datetime:
+        """`at` in the offset that the whole data set states (PS3.3 C.12.1, TimezoneOffsetFromUTC).
+
+        It is the study's: study date and time must be the same in every instance of a study, also when
+        the clocks change during an exam.
+        """
+        return at.astimezone(self.study.study_at.tzinfo)
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    keyword: str
+    type: str
+    value: Callable[[Inputs], Any]
+
+
+def _date(at: datetime) -> str:
+    return at.strftime("%Y%m%d")
+
+
+def _time(at: datetime) -> str:
+    return at.strftime("%H%M%S.%f")
+
+
+def _datetime(at: datetime) -> str:
+    return at.strftime("%Y%m%d%H%M%S.%f%z")
+
+
+def _decimal(value: float) -> str:
+    """DS holds 16 characters (PS3.5 6.2): ten significant digits always fit."""
+    return f"{value:.10g}"
+
+
+def _birth_date(i: Inputs) -> str:
+    birth = i.study.patient.birth_date
+    return f"{birth:%Y%m%d}" if birth else ""
+
+
+def _photometric(i: Inputs) -> str:
+    """What the bitstream really is (PS3.5 table 8.2.1-1; 8.2.5 to 8.2.12 for video)."""
+    syntax, sampling = i.picture.transfer_syntax_uid, i.picture.sampling
+    if syntax in NATIVE:
+        return "RGB"
+    if syntax not in JPEG_FAMILY:
+        return "YBR_PARTIAL_420"
+    if sampling == "422":
+        return "YBR_FULL_422"
+    if sampling == "444":
+        return "YBR_FULL"
+    raise SmartBoxError(
+        "invalid-object",
+        f"A JPEG with {sampling or 'unknown'} chroma sampling has no photometric interpretation in DICOM.",
+        "Encode the picture with 4:2:2 or 4:4:4 sampling.",
+    )
+
+
+def _ratio(i: Inputs) -> str:
+    """As measured; three digits say all there is to say. Never below 1, which would not be a compression."""
+    return f"{max(i.picture.uncompressed_bytes / max(i.picture.bitstream_bytes, 1), 1.0):.4g}"
+
+
+def _comment(i: Inputs) -> str:
+    lost = i.picture.frames_lost
+    return f"{lost} frames lost while recording" if lost else ""
+
+
+def _frame_time(i: Inputs) -> str | None:
+    milliseconds = i.picture.frame_time_ms
+    if not milliseconds:
+        if i.iod.multi_frame and i.picture.number_of_frames > 1:
+            raise SmartBoxError(
+                "invalid-object",
+                "The clip has no frame time, so no viewer could play it at its speed.",
+                "Give the picture's frame_time_ms.",
+            )
+        # A single frame of a multi-frame class: the video IODs still demand a frame time.
+        return "40" if i.iod.video else None
+    return _decimal(milliseconds)
+
+
+def _rate(i: Inputs) -> int | None:
+    """Whole frames a second: CineRate and RecommendedDisplayFrameRate are IS."""
+    return max(1, round(1000 / i.picture.frame_time_ms)) if i.picture.frame_time_ms else None
+
+
+def _increment(i: Inputs) -> int | None:
+    return 0x00181063 if _frame_time(i) else None  # (0018,1063) FrameTime
+
+
+def _region(i: Inputs) -> list[dict[str, str]] | None:
+    """Where the picture was taken is not known to the box: the whole body is the one true answer.
+
+    PS3.3 C.8.12.1 demands an item for the classes made by an endoscope or microscope (CID 4).
+    """
+    if not i.iod.anatomic_region:
+        return None
+    return [{"CodeValue": "38266002", "CodingSchemeDesignator": "SCT", "CodeMeaning": "Entire body"}]
+
+
+A = Attribute
+
+PATIENT: Final = (
+    A("PatientName", "2", lambda i: i.study.patient.name),
+    A("PatientID", "2", lambda i: i.study.patient.id),
+    A("IssuerOfPatientID", "3", lambda i: i.order.issuer_of(i.study.patient.id)),
+    A("PatientBirthDate", "2", _birth_date),
+    A("PatientSex", "2", lambda i: i.study.patient.sex or ""),
+    A("PatientComments", "3", lambda i: i.study.patient.comments),
+)
+
+PATIENT_STUDY: Final = (A("PatientAge", "3", lambda i: i.study.patient.age),)
+
+GENERAL_STUDY: Final = (
+    A("StudyInstanceUID", "1", lambda i: i.study.study_instance_uid),
+    A("StudyDate", "2", lambda i: _date(i.local(i.study.study_at))),
+    A("StudyTime", "2", lambda i: _time(i.local(i.study.study_at))),
+    A(
+        "ReferringPhysicianName",
+        "2",
+        lambda i: i.study.referring_physician or i.order.text("ReferringPhysicianName"),
+    ),
+    A("StudyID", "2", lambda i: i.study.study_id or i.order.study_id()),
+    A("AccessionNumber", "2", lambda i: i.study.accession_number),
+    A(
+        "StudyDescription",
+        "3",
+        lambda i: i.study.study_description or i.order.text("RequestedProcedureDescription"),
+    ),
+    A("ReferencedStudySequence", "3", lambda i: i.order.sequence("ReferencedStudySequence")),
+    A("ProcedureCodeSequence", "3", lambda i: i.order.sequence("RequestedProcedureCodeSequence")),
+)
+
+GENERAL_SERIES: Final = (
+    A("Modality", "1", lambda i: i.iod.modality or i.order.modality() or "OT"),
+    A("SeriesInstanceUID", "1", lambda i: i.picture.series_instance_uid),
+    A("SeriesNumber", "2", lambda i: i.picture.series_number),
+    A("Laterality", "2C", lambda i: ""),
+    A("SeriesDescription", "3", lambda i: i.order.step_description() or i.study.study_description),
+    A("RequestAttributesSequence", "3", lambda i: i.order.request_attributes(i.study)),
+)
+
+GENERAL_EQUIPMENT: Final = (
+    A("Manufacturer", "2", lambda i: i.equipment.manufacturer[:64]),
+    A("InstitutionName", "3", lambda i: i.equipment.institution_name),
+    A("StationName", "3", lambda i: i.equipment.station_name[:16]),
+    A("ManufacturerModelName", "3", lambda i: i.equipment.model_name[:64]),
+    A("DeviceSerialNumber", "3", lambda i: i.equipment.serial_number[:64]),
+    A("SoftwareVersions", "3", lambda i: i.equipment.software_version[:64]),
+)
+
+GENERAL_ACQUISITION: Final = (
+    A("AcquisitionDateTime", "3", lambda i: _datetime(i.local(i.picture.captured_at))),
+    A("AcquisitionDuration", "3", lambda i: i.picture.duration_s),
+)
+
+GENERAL_IMAGE: Final = (
+    A("ImageType", "1", lambda i: ["ORIGINAL", "PRIMARY"]),
+    A("InstanceNumber", "2", lambda i: i.picture.instance_number),
+    A("PatientOrientation", "2C", lambda i: ""),
+    A("ContentDate", "2", lambda i: _date(i.local(i.picture.captured_at))),
+    A("ContentTime", "2", lambda i: _time(i.local(i.picture.captured_at))),
+    A("BurnedInAnnotation", "1", lambda i: "YES" if i.picture.burned_in_annotation else "NO"),
+    A("LossyImageCompression", "1", lambda i: "01"),
+    A("LossyImageCompressionRatio", "1C", _ratio),
+    A("LossyImageCompressionMethod", "1C", lambda i: LOSSY_METHODS[i.picture.transfer_syntax_uid]),
+    A("ImageComments", "3", _comment),
+)
+
+IMAGE_PIXEL: Final = (
+    A("SamplesPerPixel", "1", lambda i: 3),
+    A("PhotometricInterpretation", "1", _photometric),
+    A("PlanarConfiguration", "1", lambda i: 0),
+    A("Rows", "1", lambda i: i.picture.rows),
+    A("Columns", "1", lambda i: i.picture.columns),
+    A("BitsAllocated", "1", lambda i: 8),
+    A("BitsStored", "1", lambda i: 8),
+    A("HighBit", "1", lambda i: 7),
+    A("PixelRepresentation", "1", lambda i: 0),
+)
+
+CINE: Final = (
+    A("FrameTime", "1C", _frame_time),
+    A("CineRate", "3", _rate),
+    A("RecommendedDisplayFrameRate", "3", _rate),
+)
+
+MULTI_FRAME: Final = (
+    A("NumberOfFrames", "1", lambda i: i.picture.number_of_frames),
+    A("FrameIncrementPointer", "1C", _increment),
+)
+
+ACQUISITION_CONTEXT: Final = (A("AcquisitionContextSequence", "2", lambda i: []),)
+
+VL_IMAGE: Final = (A("AnatomicRegionSequence", "1C", _region),)
+
+SC_EQUIPMENT: Final = (
+    A("ConversionType", "1", lambda i: "DV"),  # digitised video: what a grabber does (PS3.3 C.8.6.1)
+    A("SecondaryCaptureDeviceManufacturer", "3", lambda i: i.equipment.manufacturer[:64]),
+    A("SecondaryCaptureDeviceManufacturerModelName", "3", lambda i: i.equipment.model_name[:64]),
+    A("SecondaryCaptureDeviceSoftwareVersions", "3", lambda i: i.equipment.software_version[:64]),
+)
+
+SC_IMAGE: Final = (
+    A("DateOfSecondaryCapture", "3", lambda i: _date(i.local(i.picture.captured_at))),
+    A("TimeOfSecondaryCapture", "3", lambda i: _time(i.local(i.picture.captured_at))),
+)
+
+SOP_COMMON: Final = (
+    A("SpecificCharacterSet", "1", lambda i: {"utf-8": "ISO_IR 192", "latin-1": "ISO_IR 100"}[i.study.charset]),
+    A("SOPClassUID", "1", lambda i: i.picture.sop_class_uid),
+    A("SOPInstanceUID", "1", lambda i: i.picture.sop_instance_uid),
+    # The moment of capture, not of this call: the same revision must always come out as the same bytes.
+    A("InstanceCreationDate", "3", lambda i: _date(i.local(i.picture.captured_at))),
+    A("InstanceCreationTime", "3", lambda i: _time(i.local(i.picture.captured_at))),
+    A("TimezoneOffsetFromUTC", "3", lambda i: i.study.study_at.strftime("%z")[:5]),
+)
+
+MODULES: Final[dict[str, tuple[Attribute, ...]]] = {
+    "Patient": PATIENT,
+    "Patient Study": PATIENT_STUDY,
+    "General Study": GENERAL_STUDY,
+    "General Series": GENERAL_SERIES,
+    "General Equipment": GENERAL_EQUIPMENT,
+    "General Acquisition": GENERAL_ACQUISITION,
+    "General Image": GENERAL_IMAGE,
+    "Image Pixel": IMAGE_PIXEL,
+    "Cine": CINE,
+    "Multi-frame": MULTI_FRAME,
+    "Acquisition Context": ACQUISITION_CONTEXT,
+    "VL Image": VL_IMAGE,
+    "SC Equipment": SC_EQUIPMENT,
+    "SC Image": SC_IMAGE,
+    "SC Multi-frame Image": (),  # its one Type 1, BurnedInAnnotation, and the pointer stand above
+    "SOP Common": SOP_COMMON,
+}
+
+assert set(MODULES) == MODULES_OF_IODS, "every module an IOD names has its table"  # noqa: S101

@@ -1,0 +1,181 @@
+"""Reading settings: defaults < file < site < environment. Errors name the file, the key and what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.settings.schema import Loaded, Settings
+
+PREFIX: Final = "SMARTBOX_"
+SITE_FILE: Final = "site.toml"
+SYSTEM_FILE: Final = Path("/etc/smartbox/smartbox.toml")
+_LIST_KEY: Final = {"sources": "id", "pedals": "id", "destinations": "name"}
+_OWN_VARIABLES: Final = frozenset({"SMARTBOX_STATE", "SMARTBOX_RUNTIME", "SMARTBOX_CONFIG"})
+"""Set for our own children; they are options, not settings."""
+
+Tree = dict[str, Any]
+
+
+def load(config: Path | None, state: Path | None, environ: Mapping[str, str] | None = None) -> Loaded:
+    """Raises unknown-key, bad-value; not-found for a `config` that was named and is not there."""
+    origins: dict[str, str] = {}
+    tree: Tree = {}
+    files = []
+    for path, named in ((config or SYSTEM_FILE, config is not None), (state / SITE_FILE if state else None, False)):
+        if path is None:
+            continue
+        values = _read_toml(path, named)
+        if values is not None:
+            files.append(path)
+            _merge(tree, values, str(path), origins)
+    _merge_environment(tree, os.environ if environ is None else environ, origins)
+    return Loaded(_build(Settings, tree, "", origins), origins, tuple(files))
+
+
+def _read_toml(path: Path, named: bool) -> Tree | None:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if named:
+            raise SmartBoxError("not-found", f"There is no settings file {path}.", "Check --config.") from None
+        return None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise SmartBoxError("bad-value", f"{path} is not readable as TOML: {exc}", "Mend that line.") from exc
+    except OSError as exc:
+        raise SmartBoxError("refused", f"{path} cannot be read: {exc.strerror}", "Check its permissions.") from exc
+
+
+def _merge(tree: Tree, values: Tree, origin: str, origins: dict[str, str], path: str = "") -> None:
+    for name, value in values.items():
+        here = f"{path}{name}"
+        if isinstance(value, dict):
+            _merge(tree.setdefault(name, {}), value, origin, origins, here + ".")
+        elif not path and name in _LIST_KEY and isinstance(value, list):
+            _merge_list(tree.setdefault(name, []), value, name, origin, origins)
+        else:
+            tree[name] = value
+            origins[here] = origin
+
+
+def _merge_list(old: list[Tree], new: list[Any], section: str, origin: str, origins: dict[str, str]) -> None:
+    name_key = _LIST_KEY[section]
+    for item in new:
+        if not isinstance(item, dict) or not isinstance(item.get(name_key), str):
+            raise SmartBoxError(
+                "bad-value", f"{origin}: a [[{section}]] needs a {name_key}.", f'{name_key} = "..."'
+            )
+        found = next((entry for entry in old if entry[name_key] == item[name_key]), None)
+        if item.get("removed") is True:  # the box's own file takes back what the file before it says
+            if found is not None:
+                old.remove(found)
+            continue
+        if found is None:
+            found = {}
+            old.append(found)
+        _merge(found, item, origin, origins, f"{section}.{item[name_key]}.")
+
+
+def _merge_environment(tree: Tree, environ: Mapping[str, str], origins: dict[str, str]) -> None:
+    for variable in sorted(environ):
+        if not variable.startswith(PREFIX) or variable in _OWN_VARIABLES:
+            continue
+        parts = variable[len(PREFIX) :].lower().split("__")
+        node: Any = tree
+        path = ""
+        for index, part in enumerate(parts[:-1]):
+            if index == 0 and part in _LIST_KEY:
+                node = node.setdefault(part, [])
+            elif isinstance(node, list):
+                node = _entry(node, parts[0], part)
+                part = node[_LIST_KEY[parts[0]]]
+            else:
+                node = node.setdefault(part, {})
+            path += part + "."
+        if not isinstance(node, dict):
+            raise SmartBoxError("unknown-key", f"{variable} does not name a key.", f"{variable}__KEY")
+        node[parts[-1]] = _from_text(environ[variable])
+        origins[path + parts[-1]] = variable
+
+
+def _entry(entries: list[Tree], section: str, name: str) -> Tree:
+    """The entry of that name, whatever its case and dashes (a variable has neither), or a new one."""
+    name_key = _LIST_KEY[section]
+    for entry in entries:
+        if str(entry[name_key]).lower().replace("-", "_") == name:
+            return entry
+    entry = {name_key: name}
+    entries.append(entry)
+    return entry
+
+
+def _from_text(text: str) -> Any:
+    """A variable's value as TOML has it (true, 104, 0.5, {...}); anything else is the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _build(kind: Any, tree: Tree, path: str, origins: dict[str, str]) -> Any:
+    hints = typing.get_type_hints(kind)
+    known = {item.name: item for item in dataclasses.fields(kind)}
+    for name in tree:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1, 0.5)
+            where = origins.get(path + name, "")
+            raise SmartBoxError(
+                "unknown-key",
+                f"There is no setting '{path}{name}'" + (f" (in {where})." if where else "."),
+                f"Did you mean '{path}{near[0]}'?" if near else f"Known here: {', '.join(known)}.",
+            )
+    values: Tree = {}
+    for name, item in known.items():
+        here = path + name
+        if name not in tree:
+            if item.metadata.get("required"):
+                raise SmartBoxError("bad-value", f"The setting '{here}' is missing.", item.metadata["doc"])
+            origins.setdefault(here, "default")
+            continue
+        values[name] = _value(hints[name], tree[name], here, origins)
+        rule = item.metadata["rule"]
+        why = rule(values[name]) if rule else None
+        if why:
+            raise _bad(here, why, origins, item.metadata["doc"])
+    return kind(**values)
+
+
+def _value(hint: Any, value: Any, here: str, origins: dict[str, str]) -> Any:
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise _bad(here, "must be a table", origins, f"[{here}]")
+        return _build(hint, value, here + ".", origins)
+    if typing.get_origin(hint) is tuple:
+        kind = typing.get_args(hint)[0]
+        name_key = _LIST_KEY[here]
+        if not isinstance(value, list):
+            raise _bad(here, "must be a list of tables", origins, f"[[{here}]]")
+        return tuple(_build(kind, item, f"{here}.{item[name_key]}.", origins) for item in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint is str and isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)  # a variable like SMARTBOX_STATION_NAME=7 is a text all the same
+    if not isinstance(hint, types.GenericAlias) and (type(value) is not hint):
+        words = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+        raise _bad(here, f"must be {words.get(hint, hint)}", origins, "")
+    return value
+
+
+def _bad(here: str, why: str, origins: dict[str, str], doc: str) -> SmartBoxError:
+    where = origins.get(here, "")
+    return SmartBoxError(
+        "bad-value", f"{here}: {why}" + (f" (in {where})" if where else ""), doc or "Mend the value."
+    )

@@ -1,0 +1,112 @@
+"""Rules for values. Each takes a value and gives a sentence why it is wrong, or None."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+Rule = Callable[[Any], str | None]
+_WORD: Final = re.compile(r"^[a-z0-9][a-z0-9_-]{0,31}$", re.IGNORECASE)
+_SIZE: Final = re.compile(r"^(\d{2,4})x(\d{2,4})$")
+_CROP: Final = re.compile(r"^\d+,\d+,\d+,\d+$")
+_TEMPLATE_KEYS: Final = ("sex_text", "date", "time", "station_name")
+
+
+def one_of(*choices: Any) -> Rule:
+    def rule(value: Any) -> str | None:
+        return None if value in choices else f"must be one of {', '.join(map(str, choices))}"
+
+    return rule
+
+
+def only(built: Any, *planned: Any) -> Rule:
+    """A key of the contract of which this version can do one value: the others are refused in plain words."""
+
+    def rule(value: Any) -> str | None:
+        if value == built:
+            return None
+        if value in planned or not planned:
+            return f"this version can only do {built!r}"
+        return f"must be {built!r}"
+
+    return rule
+
+
+def between(low: float, high: float) -> Rule:
+    def rule(value: Any) -> str | None:
+        return None if low <= value <= high else f"must be between {low} and {high}"
+
+    return rule
+
+
+def at_least(low: float) -> Rule:
+    def rule(value: Any) -> str | None:
+        return None if value >= low else f"must be at least {low}"
+
+    return rule
+
+
+def word(value: Any) -> str | None:
+    """Letters, digits, - and _: it becomes part of file names and of variables."""
+    return None if _WORD.match(value) else "must be 1 to 32 letters, digits, '-' or '_'"
+
+
+def size(value: Any) -> str | None:
+    match = _SIZE.match(value)
+    if not match:
+        return "must be WIDTHxHEIGHT, as in 1920x1080"
+    width, height = int(match[1]), int(match[2])
+    if not (160 <= width <= 1920 and 120 <= height <= 1088):
+        return "must be between 160x120 and 1920x1088"
+    if width % 2 or height % 2:
+        return "width and height must be even (4:2:0 video)"
+    return None
+
+
+def crop(value: Any) -> str | None:
+    if not _CROP.match(value):
+        return "must be four numbers: left,top,right,bottom"
+    return None if value == "0,0,0,0" else "this version cannot crop yet"
+
+
+def host(value: Any) -> str | None:
+    return None if not any(char.isspace() for char in value) else "must not contain spaces"
+
+
+def ae_title(value: Any) -> str | None:
+    """PS3.5 6.2 AE: 1 to 16 characters, no backslash, no control characters; outer spaces do not count."""
+    text = value.strip(" ")
+    if not 1 <= len(text) <= 16:
+        return "an AE title has 1 to 16 characters"
+    if "\\" in text or not text.isascii() or not text.isprintable():
+        return "an AE title has no backslash, control or non-ASCII characters"
+    return None
+
+
+def ae_title_or_empty(value: Any) -> str | None:
+    return None if value == "" else ae_title(value)
+
+
+def short_string(value: Any) -> str | None:
+    return _string(value, 16)
+
+
+def long_string(value: Any) -> str | None:
+    return _string(value, 64)
+
+
+def _string(value: str, maximum: int) -> str | None:
+    if len(value) > maximum or "\\" in value or not value.isprintable():
+        return f"at most {maximum} characters, no backslash, no control characters"
+    return None
+
+
+def template(value: Any) -> str | None:
+    try:
+        value.format(**dict.fromkeys(_TEMPLATE_KEYS, "x"))
+    except (KeyError, ValueError, IndexError, AttributeError):
+        return "may use " + ", ".join(f"{{{name}}}" for name in _TEMPLATE_KEYS)
+    if not ("{date}" in value and "{time}" in value):
+        return "must contain {date} and {time}, so that two never collide"
+    return None

@@ -1,0 +1,145 @@
+"""The schema: a field's metadata holds its rule and its meaning, for the loader and for the settings screens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from smartbox_tui.settings import rules
+
+CLASSES_STILL: Final = ("secondary-capture", "vl-endoscopic", "vl-microscopic", "vl-photographic")
+CLASSES_CLIP: Final = ("video-endoscopic", "video-microscopic", "video-photographic")
+PEDAL_FUNCTIONS: Final = ("still", "burst", "record", "mark", "emergency", "none")
+REQUIRED: Final = object()
+
+
+def key(
+    default: Any = REQUIRED, doc: str = "", *, rule: Callable[[Any], str | None] | None = None, secret: bool = False
+) -> Any:
+    """A settings key. `rule` gives a sentence why a value is wrong, or None. No default: the key must be there."""
+    metadata = {"doc": doc, "rule": rule, "secret": secret}
+    if default is REQUIRED:
+        return field(metadata={**metadata, "required": True})
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    wait_s: float = key(
+        600.0, "not synchronised since boot: how long delivery waits; 0 = never", rule=rules.at_least(0)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    id: str = key(doc="short word, names the source everywhere", rule=rules.word)
+    kind: str = key("v4l2", "where the picture comes from", rule=rules.one_of("v4l2", "file", "pattern"))
+    name: str = key("", "shown to people; empty: the id")
+    device: str = key("", "identity or /dev/videoN; file: its path")
+    size: str = key("1920x1080", "WIDTHxHEIGHT", rule=rules.size)
+    fps: float = key(30.0, "frames per second", rule=rules.between(1, 120))
+    preroll_s: float = key(10.0, "seconds before the press that a clip begins with", rule=rules.between(0, 60))
+    preroll_bytes: int = key(64 << 20, "the ring's bound in bytes", rule=rules.at_least(1 << 20))
+    still_class: str = key("vl-endoscopic", "SOP class of stills", rule=rules.one_of(*CLASSES_STILL))
+    clip_class: str = key("video-endoscopic", "SOP class of clips", rule=rules.one_of(*CLASSES_CLIP))
+    burst_class: str = key("multiframe-sc", "SOP class of bursts", rule=rules.one_of("multiframe-sc"))
+    codec: str = key("h264", "of clips", rule=rules.only("h264", "mpeg2", "hevc"))
+    container: str = key("ts", "of clips", rule=rules.only("ts", "mp4"))
+    bitrate: int = key(8_000_000, "of clips, bits per second", rule=rules.between(200_000, 60_000_000))
+    burned_in_annotation: bool = key(
+        True, "False only after someone has looked: processors write names into pictures"
+    )
+    crop: str = key("0,0,0,0", "left, top, right, bottom in pixels", rule=rules.crop)
+
+    @property
+    def width(self) -> int:
+        return int(self.size.split("x")[0])
+
+    @property
+    def height(self) -> int:
+        return int(self.size.split("x")[1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pedal:
+    id: str = key(doc="short word, names the pedal everywhere", rule=rules.word)
+    kind: str = key(
+        "evdev", "how it is connected", rule=rules.one_of("evdev", "serial-line", "serial-bytes", "key")
+    )
+    device: str = key("", "identity, /dev/input/eventN or a serial port")
+    short: str = key("still", "what a short press does", rule=rules.one_of(*PEDAL_FUNCTIONS))
+    long: str = key("record", "what a long press does", rule=rules.one_of(*PEDAL_FUNCTIONS))
+    double: str = key("mark", "what a double press does", rule=rules.one_of(*PEDAL_FUNCTIONS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    first_s: float = key(5.0, "first pause", rule=rules.at_least(0.01))
+    factor: float = key(2.0, "each pause is that much longer", rule=rules.at_least(1))
+    max_s: float = key(3600.0, "longest pause", rule=rules.at_least(0.01))
+    attempts: int = key(5, "answers of the archive that say 'later' before it is blocked", rule=rules.at_least(1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    name: str = key(doc="short word, names the destination everywhere", rule=rules.word)
+    kind: str = key("dimse", "how it is spoken to", rule=rules.only("dimse", "dicomweb", "folder"))
+    host: str = key("", "name or address", rule=rules.host)
+    port: int = key(104, "DICOM port", rule=rules.between(1, 65535))
+    aet: str = key("", "its application entity title", rule=rules.ae_title_or_empty)
+    calling_aet: str = key("", "ours; empty: the box's `aet`", rule=rules.ae_title_or_empty)
+    tls: bool = key(False, "not built yet", rule=rules.only(False, True))
+    timeout_s: float = key(30.0, "for connecting and for each sign of progress", rule=rules.between(0.5, 600))
+    associations: int = key(1, "at the same time", rule=rules.only(1, *range(2, 17)))
+    send: str = key("exam-close", "when pictures go out", rule=rules.one_of("immediately", "exam-close", "manual"))
+    commitment: bool = key(False, "not built yet", rule=rules.only(False, True))
+    max_instance_bytes: int = key(
+        2 << 30, "a longer clip goes on in the next instance", rule=rules.between(1 << 20, 4 << 30)
+    )
+    rate_limit: int = key(0, "bytes per second, 0 = none", rule=rules.only(0))
+    charset: str = key("utf-8", "of patient data", rule=rules.one_of("utf-8", "latin-1"))
+    retry: Retry = key(Retry, "pauses between attempts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emergency:
+    name: str = key("NOTFALL^{sex_text}^{date}^{time}", "template of the name", rule=rules.template)
+    id: str = key("N{date}{time}{station_name}", "template of the ID", rule=rules.template)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """Read by the part that releases local copies, which is not built yet: until then everything is kept."""
+
+    keep_days: float = key(30.0, "days that stored pictures stay on the box", rule=rules.at_least(0))
+    release: str = key("stored", "the promise it takes", rule=rules.only("stored", "committed"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    station_name: str = key("ENDO1", "DICOM Station Name", rule=rules.short_string)
+    institution_name: str = key("", "DICOM Institution Name", rule=rules.long_string)
+    aet: str = key("SMARTBOX", "ours, also the calling one", rule=rules.ae_title)
+    port: int = key(11112, "our own SCP", rule=rules.between(1, 65535))
+    language: str = key("de", "of the screens", rule=rules.one_of("de", "en"))
+    without_patient: str = key("hold", "a trigger with no patient chosen", rule=rules.one_of("hold", "refuse"))
+    workers: int = key(2, "delivery threads", rule=rules.between(1, 16))
+    clock: Clock = key(Clock)
+    sources: tuple[Source, ...] = key(tuple)
+    pedals: tuple[Pedal, ...] = key(tuple)
+    destinations: tuple[Destination, ...] = key(tuple)
+    emergency: Emergency = key(Emergency)
+    retention: Retention = key(Retention)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """`origins` maps a dotted path (`destinations.archive.port`) to default, a file's path or a variable's name."""
+
+    settings: Settings
+    origins: dict[str, str]
+    files: tuple[Path, ...]

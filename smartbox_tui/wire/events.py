@@ -1,0 +1,119 @@
+"""Events: past-tense facts, numbered. The envelope is CONTRACT's; `data` has the shape that DATA names."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from smartbox_tui.wire import state
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """`seq` grows by one within a process's life; the first message of a stream is `snapshot` with the
+    number of the last event it already contains."""
+
+    seq: int
+    time: str
+    type: str
+    data: msgspec.Raw
+
+
+class SourceChanged(msgspec.Struct, frozen=True, kw_only=True):
+    source: state.Source
+
+
+class StillTaken(msgspec.Struct, frozen=True, kw_only=True):
+    exam: str
+    instance: state.Instance
+
+
+class RecordingStarted(msgspec.Struct, frozen=True, kw_only=True):
+    exam: str
+    source: str
+    picture: str
+    note: str = ""
+
+
+class RecordingStopped(msgspec.Struct, frozen=True, kw_only=True):
+    exam: str
+    source: str
+    instances: list[state.Instance]
+    note: str = ""
+
+
+class MarkSet(msgspec.Struct, frozen=True, kw_only=True):
+    source: str
+    at_s: float
+    text: str
+
+
+class PictureDiscarded(msgspec.Struct, frozen=True, kw_only=True):
+    exam: str
+    sop_instance_uid: str
+    picture: str
+    reason: str
+
+
+class ExamHeld(msgspec.Struct, frozen=True, kw_only=True):
+    """Capture's current exam changed; None: there is no exam now."""
+
+    exam: state.HeldExam | None
+
+
+class PedalUsed(msgspec.Struct, frozen=True, kw_only=True):
+    """`gesture`: short, long, double, stuck, gone, back."""
+
+    pedal: str
+    gesture: str
+
+
+class ExamChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """Opened, closed, released, resumed: `exam.state` says which. `current`: it is the one pictures go to."""
+
+    exam: state.Exam
+    current: bool
+
+
+class InstanceAdopted(msgspec.Struct, frozen=True, kw_only=True):
+    instance: state.Instance
+
+
+class DeliveryChanged(msgspec.Struct, frozen=True, kw_only=True):
+    delivery: state.Delivery
+
+
+class StatusChanged(msgspec.Struct, frozen=True, kw_only=True):
+    status: state.Status
+
+
+DATA: Final[dict[str, type[msgspec.Struct]]] = {
+    # of capture
+    "source-changed": SourceChanged,
+    "still-taken": StillTaken,
+    "recording-started": RecordingStarted,
+    "recording-stopped": RecordingStopped,
+    "mark-set": MarkSet,
+    "picture-discarded": PictureDiscarded,
+    "exam-held": ExamHeld,
+    "pedal-used": PedalUsed,
+    # of the engine
+    "exam-changed": ExamChanged,
+    "instance-adopted": InstanceAdopted,
+    "delivery-changed": DeliveryChanged,
+    "status-changed": StatusChanged,
+}
+
+
+def typed(event: Event) -> msgspec.Struct | None:
+    """The event's data as its struct; None for a type this version does not know. Raises ValidationError."""
+    kind = DATA.get(event.type)
+    return None if kind is None else msgspec.json.decode(event.data, type=kind)
+
+
+def type_of(data: msgspec.Struct) -> str:
+    """The event type whose data this is."""
+    for name, kind in DATA.items():
+        if type(data) is kind:
+            return name
+    raise KeyError(type(data).__name__)

@@ -1,0 +1,88 @@
+"""The asynchronous client: commands and the event stream, with reconnection."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import msgspec
+
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.wire import events
+from smartbox_tui.wire.client import process_away
+
+RECONNECT_S: Final = 0.25
+"""A local socket: trying costs nothing, and the screen must show quickly that the process is back."""
+
+
+class Link:
+    """One process's socket as seen by another process. `async with`, then `command`, `get`, `events`."""
+
+    def __init__(self, socket_path: Path) -> None:
+        self._path = socket_path
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Link:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.UnixConnector(path=str(self._path)),
+            timeout=aiohttp.ClientTimeout(total=60, sock_connect=2),
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def command(self, value: msgspec.Struct) -> Any:
+        """Posts the command, returns the decoded JSON. Raises SmartBoxError (`no-engine` when it is away)."""
+        return await self._request("POST", "/v1/command", msgspec.json.encode(value))
+
+    async def get(self, target: str) -> Any:
+        """The decoded JSON at `target`. Raises as `command`."""
+        return await self._request("GET", target, None)
+
+    async def _request(self, method: str, target: str, body: bytes | None) -> Any:
+        assert self._session is not None, "use it as a context manager"
+        try:
+            async with self._session.request(method, f"http://localhost{target}", data=body) as answer:
+                value = msgspec.json.decode(await answer.read())
+                status = answer.status
+        except TimeoutError as exc:
+            raise SmartBoxError("timeout", f"The {self._path.stem} process did not answer.", "Try again.") from exc
+        except (aiohttp.ClientError, OSError, msgspec.DecodeError) as exc:
+            raise process_away(self._path) from exc
+        if status >= 400 and isinstance(value, dict) and isinstance(value.get("error"), dict):
+            raise SmartBoxError.from_dict(value["error"])
+        return value
+
+    async def events(self) -> AsyncIterator[events.Event | None]:
+        """The stream for ever: a `snapshot` event, then the numbered ones. None: the process went away; a new
+        snapshot follows when it is back. A gap in the numbers reconnects, so none is ever silently missed."""
+        assert self._session is not None, "use it as a context manager"
+        connected = True  # so that a process that is away from the start is told once
+        while True:
+            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+                async with self._session.ws_connect(
+                    "http://localhost/v1/events",
+                    heartbeat=10,
+                    max_msg_size=0,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=1),
+                ) as socket:
+                    last: int | None = None
+                    async for message in socket:
+                        if message.type is not aiohttp.WSMsgType.TEXT:
+                            break
+                        event = msgspec.json.decode(message.data, type=events.Event)
+                        if last is not None and event.seq != last + 1:
+                            break
+                        last = event.seq
+                        connected = True
+                        yield event
+            if connected:
+                connected = False
+                yield None
+            await asyncio.sleep(RECONNECT_S)
