@@ -65,7 +65,6 @@ _VL: Final = (*_COMMON, "Acquisition Context", "VL Image")
 _VIDEO: Final = (*_VL, "Cine", "Multi-frame")
 _SC: Final = (*_COMMON, "SC Equipment", "SC Image")
 _MULTI_FRAME_SC: Final = (*_COMMON, "SC Equipment", "Cine", "Multi-frame", "SC Multi-frame Image")
-MODULES_OF_IODS: Final = frozenset((*_VL, *_VIDEO, *_SC, *_MULTI_FRAME_SC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ _ALL: Final = (
     _still("vl-photographic", "VL Photographic Image", "A.32.4", "XC"),
     _video("video-endoscopic", "Video Endoscopic Image", "A.32.5", "ES", region=True),
     _video("video-microscopic", "Video Microscopic Image", "A.32.6", "GM", region=True),
-    _video("video-photographic", "Video Photographic Image", "A.32.7", "XC"),
+    _video("video-photographic", "Video Photographic Image", "A.32.7", "XC", region=True),
 )
 
 IODS: Final[dict[str, Iod]] = {iod.sop_class_uid: iod for iod in _ALL}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from smartbox_tui.dicom.iods import JPEG_FAMILY, LOSSY_METHODS, MODULES_OF_IODS, NATIVE, Iod
+from smartbox_tui.dicom.iods import JPEG_FAMILY, LOSSY_METHODS, NATIVE, Iod
 from smartbox_tui.dicom.worklist_values import Order
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.instance import Equipment, Picture, StudyValues
@@ -118,13 +118,14 @@ def _increment(i: Inputs) -> int | None:
 
 
 def _region(i: Inputs) -> list[dict[str, str]] | None:
-    """Where the picture was taken is not known to the box: the whole body is the one true answer.
+    """What the picture shows is not known to the box, and a guess would be read as a finding.
 
-    PS3.3 C.8.12.1 demands an item for the classes made by an endoscope or microscope (CID 4).
+    PS3.3 C.8.12.1 demands an item. A code known as unpaired would also forbid Laterality, which is Type 2C
+    and empty for the same reason: not known.
     """
     if not i.iod.anatomic_region:
         return None
-    return [{"CodeValue": "38266002", "CodingSchemeDesignator": "SCT", "CodeMeaning": "Entire body"}]
+    return [{"CodeValue": "261665006", "CodingSchemeDesignator": "SCT", "CodeMeaning": "Unknown"}]
 
 
 A = Attribute
@@ -263,5 +264,3 @@ MODULES: Final[dict[str, tuple[Attribute, ...]]] = {
     "SC Multi-frame Image": (),  # its one Type 1, BurnedInAnnotation, and the pointer stand above
     "SOP Common": SOP_COMMON,
 }
-
-assert set(MODULES) == MODULES_OF_IODS, "every module an IOD names has its table"  # noqa: S101
