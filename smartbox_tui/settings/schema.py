@@ -127,7 +127,6 @@ class Settings:
     port: int = key(11112, "our own SCP", rule=rules.between(1, 65535))
     language: str = key("de", "of the screens", rule=rules.one_of("de", "en"))
     without_patient: str = key("hold", "a trigger with no patient chosen", rule=rules.one_of("hold", "refuse"))
-    workers: int = key(2, "delivery threads", rule=rules.between(1, 16))
     clock: Clock = key(Clock)
     sources: tuple[Source, ...] = key(tuple)
     pedals: tuple[Pedal, ...] = key(tuple)

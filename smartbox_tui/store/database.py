@@ -1,0 +1,107 @@
+"""Connections. Exactly one writes and checkpoints (SQLite below 3.51.3 can corrupt a WAL that two reset)."""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+from peewee import SqliteDatabase
+
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.store import migrations
+
+T = TypeVar("T")
+Job = tuple[Callable[[Any], Any], "Future[Any]"]
+
+_STOP: Final = None
+
+
+class Store:
+    """The one writer thread and the read-only connections of an engine.
+
+    `write(job)` runs `job(database)` in an IMMEDIATE transaction on the writer's thread; what it returns or
+    raises comes out of the Future. `reader` is a database for SELECTs on any thread, read-only by its mode.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Creates and migrates the database. Raises SmartBoxError (refused, disk-full)."""
+        self._path = path
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._ready: Future[int] = Future()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+        self.migrated: int = self._ready.result()
+        # no mmap_size and no checkpoint on readers: see the module's docstring
+        self.reader = SqliteDatabase(
+            f"file:{quote(str(path))}?mode=ro", uri=True, pragmas={"wal_autocheckpoint": 0, "query_only": 1}
+        )
+
+    def write(self, job: Callable[[Any], T]) -> Future[T]:
+        future: Future[T] = Future()
+        self._jobs.put((job, future))
+        return future
+
+    def close(self) -> None:
+        """Ends the writer after the jobs queued so far; checkpoints."""
+        self._jobs.put(_STOP)
+        self._thread.join()
+        self.reader.close_all() if hasattr(self.reader, "close_all") else self.reader.close()
+
+    def _run(self) -> None:
+        try:
+            database = open_writer(self._path)
+            self._ready.set_result(migrations.migrate(database))
+        except BaseException as exc:  # noqa: BLE001 - it belongs to whoever waits for the store
+            self._ready.set_exception(_translated(exc, self._path))
+            return
+        while (item := self._jobs.get()) is not _STOP:
+            job, future = item
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                with database.atomic("IMMEDIATE"):
+                    result = job(database)
+            except BaseException as exc:  # noqa: BLE001 - it belongs to whoever waits for the job
+                future.set_exception(_translated(exc, self._path))
+            else:
+                future.set_result(result)
+        database.close()
+
+
+def open_writer(path: Path) -> Any:
+    """The writing connection: WAL, synchronous=FULL (a promise in the table survives a power cut)."""
+    database = SqliteDatabase(
+        str(path), pragmas={"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1, "busy_timeout": 5000}
+    )
+    database.connect()
+    return database
+
+
+def _translated(exc: BaseException, path: Path) -> BaseException:
+    """SQLite's own words for a full disk or a broken file, as an error a person can act on."""
+    text = str(exc)
+    if "disk is full" in text or "disk I/O error" in text:
+        return SmartBoxError(
+            "disk-full",
+            "The disk of the state folder has no space for the database.",
+            "Free space; nothing is lost.",
+        )
+    if "not a database" in text or "malformed" in text:
+        return SmartBoxError(
+            "refused",
+            f"{path.name} is damaged: {text}.",
+            "Stop the engine, move the file away and run `smartbox store rebuild`: the spool holds everything.",
+        )
+    return exc
+
+
+def integrity(path: Path) -> str:
+    """`ok`, or what SQLite's own check found. For `store check` with no engine running."""
+    with sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True) as connection:
+        return str(connection.execute("PRAGMA integrity_check").fetchone()[0])

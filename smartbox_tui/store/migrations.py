@@ -1,0 +1,67 @@
+"""The schema, step by step from the first version. `PRAGMA user_version` says how far a database is."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from smartbox_tui.errors import SmartBoxError
+
+STEPS: Final[tuple[tuple[str, ...], ...]] = (
+    (  # 1: the main job
+        """CREATE TABLE exam (
+            id TEXT PRIMARY KEY, state TEXT NOT NULL, study_uid TEXT NOT NULL, accession TEXT NOT NULL,
+            opened_at TEXT NOT NULL, opened_by TEXT NOT NULL, closed_at TEXT, released INTEGER NOT NULL,
+            revision INTEGER NOT NULL, patient TEXT NOT NULL, patient_id TEXT NOT NULL, emergency TEXT,
+            close_command TEXT NOT NULL, parts INTEGER NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX exam_opened ON exam (opened_at)",
+        "CREATE INDEX exam_state ON exam (state)",
+        "CREATE INDEX exam_patient ON exam (patient_id)",
+        """CREATE TABLE instance (
+            id TEXT PRIMARY KEY, sop_uid TEXT NOT NULL UNIQUE, exam TEXT NOT NULL REFERENCES exam (id),
+            series_uid TEXT NOT NULL, series_number INTEGER NOT NULL, instance_number INTEGER NOT NULL,
+            sop_class_uid TEXT NOT NULL, transfer_syntax_uid TEXT NOT NULL, kind TEXT NOT NULL,
+            source TEXT NOT NULL, captured_at TEXT NOT NULL, frames INTEGER NOT NULL,
+            frames_lost INTEGER NOT NULL, duration_s REAL, trigger_ns INTEGER NOT NULL,
+            frame_ns INTEGER NOT NULL, trigger_to_disk_ms REAL, bytes INTEGER NOT NULL, file TEXT NOT NULL,
+            revision INTEGER NOT NULL, discarded INTEGER NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX instance_exam ON instance (exam, captured_at)",
+        """CREATE TABLE delivery (
+            id INTEGER PRIMARY KEY, instance TEXT NOT NULL REFERENCES instance (id), sop_uid TEXT NOT NULL,
+            exam TEXT NOT NULL, destination TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
+            code TEXT NOT NULL, attempts INTEGER NOT NULL, failures INTEGER NOT NULL, next_at REAL,
+            bytes INTEGER NOT NULL,
+            bytes_sent INTEGER NOT NULL, lease_until REAL, worker TEXT NOT NULL, priority INTEGER NOT NULL,
+            paused INTEGER NOT NULL, uncertain INTEGER NOT NULL, created_at TEXT NOT NULL,
+            changed_at TEXT NOT NULL, UNIQUE (sop_uid, destination))""",
+        "CREATE INDEX delivery_claim ON delivery (destination, state, paused, priority DESC, id)",
+        "CREATE INDEX delivery_state ON delivery (state, id)",
+        "CREATE INDEX delivery_exam ON delivery (exam)",
+        """CREATE TABLE delivery_change (
+            id INTEGER PRIMARY KEY, delivery INTEGER NOT NULL REFERENCES delivery (id), at TEXT NOT NULL,
+            old TEXT NOT NULL, new TEXT NOT NULL, reason TEXT NOT NULL, code TEXT NOT NULL)""",
+        "CREATE INDEX delivery_change_of ON delivery_change (delivery)",
+        "CREATE TABLE paused_destination (name TEXT PRIMARY KEY) WITHOUT ROWID",
+    ),
+)
+
+VERSION: Final = len(STEPS)
+
+
+def migrate(database: Any) -> int:
+    """Brings the database to VERSION, each step in a transaction of its own; returns the steps taken.
+
+    Raises SmartBoxError `refused` for a database of a newer program: reading on would guess.
+    """
+    (version,) = database.execute_sql("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise SmartBoxError(
+            "refused",
+            f"The database has schema version {version}, this program knows {VERSION}.",
+            "Start the newer program, or restore the backup made before the upgrade.",
+        )
+    for number in range(version, VERSION):
+        with database.atomic():
+            for statement in STEPS[number]:
+                database.execute_sql(statement)
+            database.execute_sql(f"PRAGMA user_version = {number + 1}")
+    return VERSION - int(version)

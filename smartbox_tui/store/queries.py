@@ -1,0 +1,143 @@
+"""Reading, on the read-only connection. Pages by keyset; nothing here changes anything."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from peewee import fn
+
+from smartbox_tui.model.delivery import DeliveryState as State
+from smartbox_tui.store.tables import Delivery, DeliveryChange, Exam, Instance, PausedDestination
+
+OPEN_STATES = [State.HELD, State.QUEUED, State.PREPARING, State.SENDING, State.WAITING, State.BLOCKED]
+
+
+def exam(database: Any, identity: str) -> Any | None:
+    return next(iter(Exam.select().where(Exam.id == identity).execute(database)), None)
+
+
+def exam_by_close(database: Any, command: str) -> Any | None:
+    """The exam that this close command closed."""
+    return next(iter(Exam.select().where(Exam.close_command == command).execute(database)), None)
+
+
+def exams(
+    database: Any, *, date: str | None = None, states: Iterable[str] | None = None, limit: int = 500
+) -> list[Any]:
+    """Newest first; `date` YYYY-MM-DD of the opening in the box's time zone."""
+    query = Exam.select().order_by(Exam.opened_at.desc()).limit(limit)
+    if date:
+        query = query.where(Exam.opened_at.startswith(date))
+    if states is not None:
+        query = query.where(Exam.state.in_(list(states)))
+    return list(query.execute(database))
+
+
+def patient_ids_like(database: Any, prefix: str) -> frozenset[str]:
+    """Patient IDs in use that begin so: an emergency's ID must be a new one."""
+    query = Exam.select(Exam.patient_id).where(Exam.patient_id.startswith(prefix)).tuples()
+    return frozenset(row[0] for row in query.execute(database))
+
+
+def instance(database: Any, identity: str) -> Any | None:
+    """By UUID or SOP Instance UID."""
+    where = (Instance.id == identity) | (Instance.sop_uid == identity)
+    return next(iter(Instance.select().where(where).execute(database)), None)
+
+
+def instances_of(database: Any, exam_id: str) -> list[Any]:
+    query = (
+        Instance.select().where(Instance.exam == exam_id).order_by(Instance.captured_at, Instance.instance_number)
+    )
+    return list(query.execute(database))
+
+
+def instance_ids_of(database: Any, exam_id: str) -> frozenset[str]:
+    query = Instance.select(Instance.id).where(Instance.exam == exam_id).tuples()
+    return frozenset(row[0] for row in query.execute(database))
+
+
+def instance_count(database: Any, exam_id: str) -> int:
+    return int(
+        Instance.select(fn.COUNT(Instance.id))
+        .where((Instance.exam == exam_id) & ~Instance.discarded)
+        .tuples()
+        .execute(database)[0][0]
+    )
+
+
+def delivery(database: Any, identity: int) -> Any | None:
+    return next(iter(Delivery.select().where(Delivery.id == identity).execute(database)), None)
+
+
+def deliveries(
+    database: Any,
+    *,
+    state: str | None = None,
+    destination: str | None = None,
+    exam_id: str | None = None,
+    instance_id: str | None = None,
+    after: int = 0,
+    limit: int = 1000,
+) -> list[Any]:
+    """In the order they were made, from the one after `after`."""
+    query = Delivery.select().where(Delivery.id > after).order_by(Delivery.id).limit(limit)
+    if state:
+        query = query.where(Delivery.state == state)
+    if destination:
+        query = query.where(Delivery.destination == destination)
+    if exam_id:
+        query = query.where(Delivery.exam == exam_id)
+    if instance_id:
+        query = query.where(Delivery.instance == instance_id)
+    return list(query.execute(database))
+
+
+def deliveries_for_screen(database: Any, limit: int = 200) -> list[Any]:
+    """The open ones first, oldest first, then the newest of the others."""
+    open_ = [state.value for state in OPEN_STATES]
+    rows = list(
+        Delivery.select().where(Delivery.state.in_(open_)).order_by(Delivery.id).limit(limit).execute(database)
+    )
+    rest = limit - len(rows)
+    if rest > 0:
+        others = Delivery.select().where(Delivery.state.not_in(open_)).order_by(Delivery.id.desc()).limit(rest)
+        rows += list(others.execute(database))
+    return rows
+
+
+def history(database: Any, identity: int) -> list[Any]:
+    query = DeliveryChange.select().where(DeliveryChange.delivery == identity).order_by(DeliveryChange.id)
+    return list(query.execute(database))
+
+
+def counts(database: Any) -> dict[str, Any]:
+    """CONTRACT's `queue`: a count per state (all states), `oldest_open_s` (None when nothing is open)."""
+    result: dict[str, Any] = dict.fromkeys((state.value for state in State), 0)
+    query = Delivery.select(Delivery.state, fn.COUNT(Delivery.id)).group_by(Delivery.state).tuples()
+    for state, count in query.execute(database):
+        result[state] = count
+    first = Delivery.select(fn.MIN(Delivery.id)).where(Delivery.state.in_([state.value for state in OPEN_STATES]))
+    oldest = first.tuples().execute(database)[0][0]
+    result["oldest_open_s"] = None
+    if oldest is not None:
+        (made,) = Delivery.select(Delivery.created_at).where(Delivery.id == oldest).tuples().execute(database)[0]
+        result["oldest_open_s"] = max(0.0, round(time.time() - datetime.fromisoformat(made).timestamp(), 1))
+    return result
+
+
+def open_by_destination(database: Any) -> dict[str, int]:
+    query = (
+        Delivery.select(Delivery.destination, fn.COUNT(Delivery.id))
+        .where(Delivery.state.in_([state.value for state in OPEN_STATES]))
+        .group_by(Delivery.destination)
+        .tuples()
+    )
+    return dict(query.execute(database))
+
+
+def paused_destinations(database: Any) -> frozenset[str]:
+    return frozenset(row[0] for row in PausedDestination.select(PausedDestination.name).tuples().execute(database))

@@ -1,0 +1,195 @@
+"""The delivery queue: claim, lease, finish. Every function runs inside a write job and takes its database.
+
+A row changes state only through `move`, which holds the pair against the table and keeps reason and time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from smartbox_tui.model import delivery as states
+from smartbox_tui.model.delivery import DeliveryState as State
+from smartbox_tui.store.tables import Delivery, DeliveryChange, PausedDestination
+
+LEASE_S: Final = 120.0
+"""A worker renews at every progress report; a lease that ran out means the worker is gone."""
+
+
+def now_text() -> str:
+    return datetime.now(UTC).astimezone().isoformat(timespec="milliseconds")
+
+
+def enqueue(
+    database: Any,
+    *,
+    instance: str,
+    sop_uid: str,
+    exam: str,
+    destination: str,
+    bytes_: int,
+    state: State,
+    reason: str,
+    code: str = "",
+    priority: int = 0,
+) -> bool:
+    """Makes the delivery; False when this instance has one for this destination already (nothing changes)."""
+    at = now_text()
+    row = {
+        "instance": instance, "sop_uid": sop_uid, "exam": exam, "destination": destination, "state": state.value,
+        "reason": reason, "code": code, "attempts": 0, "failures": 0, "bytes": bytes_,
+        "bytes_sent": bytes_ if state in states.PROMISED else 0,
+        "worker": "", "priority": priority, "paused": False, "uncertain": False, "created_at": at, "changed_at": at,
+    }  # fmt: skip
+    query = Delivery.insert(row).on_conflict_ignore()
+    if not query.as_rowcount().execute(database):
+        return False
+    made = Delivery.select(Delivery.id).where((Delivery.sop_uid == sop_uid) & (Delivery.destination == destination))
+    (identity,) = made.tuples().execute(database)[0]
+    _remember(database, identity, "", state, reason, code, at)
+    return True
+
+
+def _remember(database: Any, identity: int, old: str, new: State, reason: str, code: str, at: str) -> None:
+    DeliveryChange.insert(delivery=identity, at=at, old=old, new=new.value, reason=reason, code=code).execute(
+        database
+    )
+
+
+def move(database: Any, identity: int, new: State, reason: str, code: str = "", **changes: Any) -> Any | None:
+    """Moves a row to a state; returns the row after it, None when it is gone. Raises IllegalTransition."""
+    row = get(database, identity)
+    if row is None:
+        return None
+    states.check(State(row.state), new)
+    at = now_text()
+    if new is not State.SENDING:
+        changes.setdefault("lease_until", None)
+        changes.setdefault("worker", "")
+    if new is not State.WAITING:
+        changes.setdefault("next_at", None)
+    Delivery.update(state=new.value, reason=reason, code=code, changed_at=at, **changes).where(
+        Delivery.id == identity
+    ).execute(database)
+    _remember(database, identity, row.state, new, reason, code, at)
+    return get(database, identity)
+
+
+def get(database: Any, identity: int) -> Any | None:
+    rows = Delivery.select().where(Delivery.id == identity).execute(database)
+    return next(iter(rows), None)
+
+
+def claim(database: Any, destination: str, worker: str, now: float, lease_s: float = LEASE_S) -> Any | None:
+    """Takes the next queued row of this destination: highest priority, then oldest. None: nothing to do."""
+    best = (
+        Delivery.select(Delivery.id)
+        .where((Delivery.destination == destination) & (Delivery.state == State.QUEUED.value) & ~Delivery.paused)
+        .order_by(Delivery.priority.desc(), Delivery.id)
+        .limit(1)
+    )
+    row = next(iter(best.tuples().execute(database)), None)
+    if row is None:
+        return None
+    return move(database, row[0], State.SENDING, "", worker=worker, lease_until=now + lease_s, bytes_sent=0)
+
+
+def renew(database: Any, identity: int, worker: str, bytes_sent: int, now: float) -> bool:
+    """Keeps the lease alive and notes the progress; False when the row is no longer this worker's."""
+    query = Delivery.update(lease_until=now + LEASE_S, bytes_sent=bytes_sent).where(
+        (Delivery.id == identity) & (Delivery.worker == worker) & (Delivery.state == State.SENDING.value)
+    )
+    return bool(query.execute(database))
+
+
+def recover(database: Any, reason: str, *, before: float | None = None) -> list[int]:
+    """Returns to the queue what was in flight: everything at a start, later what has a lease that ran out.
+
+    The rows are uncertain from then on: the object may have arrived whole just before.
+    """
+    where = Delivery.state == State.SENDING.value
+    if before is not None:
+        where &= Delivery.lease_until < before
+    found = [row[0] for row in Delivery.select(Delivery.id).where(where).tuples().execute(database)]
+    for identity in found:
+        move(database, identity, State.QUEUED, reason, uncertain=True)
+    preparing = Delivery.select(Delivery.id).where(Delivery.state == State.PREPARING.value)
+    if before is None:
+        for (identity,) in list(preparing.tuples().execute(database)):
+            move(database, identity, State.QUEUED, reason)
+            found.append(identity)
+    return found
+
+
+def wake(database: Any, now: float, destination: str | None = None, longest_s: float = 86400.0) -> list[int]:
+    """Queues the waiting rows whose time has come; with `destination` all its rows that wait for the network.
+
+    A time further away than `longest_s` is a clock that was set back: it counts as come.
+    """
+    where = Delivery.state == State.WAITING.value
+    due = (Delivery.next_at <= now) | (Delivery.next_at > now + longest_s) | Delivery.next_at.is_null()
+    where &= due if destination is None else ((Delivery.destination == destination) & (Delivery.failures > 0))
+    found = [row[0] for row in Delivery.select(Delivery.id).where(where).tuples().execute(database)]
+    for identity in found:
+        move(database, identity, State.QUEUED, "")
+    return found
+
+
+def release(database: Any, exam: str, destinations: Iterable[str]) -> list[int]:
+    """Queues the held rows of an exam for these destinations; returns them."""
+    query = Delivery.select(Delivery.id).where(
+        (Delivery.exam == exam)
+        & (Delivery.state == State.HELD.value)
+        & (Delivery.destination.in_(list(destinations)))
+    )
+    found = [row[0] for row in query.tuples().execute(database)]
+    for identity in found:
+        move(database, identity, State.QUEUED, "")
+    return found
+
+
+ACTIONS: Final = ("retry", "cancel", "prioritise", "pause", "resume")
+
+
+def change(database: Any, action: str, ids: list[int] | None, destination: str | None) -> list[int]:
+    """retry, cancel, prioritise, pause, resume of rows; None for both: all rows. Returns those it changed.
+
+    Rows whose state does not allow the action are passed over: `--all` must not fail on the first stored one.
+    """
+    where = Delivery.id.in_(ids) if ids is not None else Delivery.id.is_null(False)
+    if destination is not None:
+        where &= Delivery.destination == destination
+    where &= Delivery.state.in_([state.value for state in states.OPEN])
+    rows = list(Delivery.select().where(where).execute(database))
+    changed = []
+    top = max(
+        (row.priority for row in Delivery.select().where(Delivery.state == "queued").execute(database)), default=0
+    )
+    for row in rows:
+        state = State(row.state)
+        if action == "retry" and state in (State.BLOCKED, State.WAITING):
+            move(database, row.id, State.QUEUED, "retried by hand", attempts=0, failures=0)
+        elif action == "cancel" and state is not State.SENDING:
+            move(database, row.id, State.CANCELLED, "cancelled by hand", "cancelled")
+        elif action == "prioritise":
+            Delivery.update(priority=top + 1).where(Delivery.id == row.id).execute(database)
+        elif action in ("pause", "resume") and row.paused != (action == "pause"):
+            Delivery.update(paused=action == "pause").where(Delivery.id == row.id).execute(database)
+        else:
+            continue
+        changed.append(row.id)
+    return changed
+
+
+def pause_destination(database: Any, name: str, paused: bool) -> None:
+    if paused:
+        PausedDestination.insert(name=name).on_conflict_ignore().execute(database)
+    else:
+        PausedDestination.delete().where(PausedDestination.name == name).execute(database)
+
+
+def clock() -> float:
+    """Seconds since the epoch: leases and pauses outlive a restart, so they cannot be monotonic."""
+    return time.time()

@@ -1,0 +1,52 @@
+"""Exams and instances as rows. The writing functions run inside a write job and take its database."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from smartbox_tui.model.delivery import DeliveryState as State
+from smartbox_tui.spool.examfile import ExamFile, RevisionFile
+from smartbox_tui.store import queue
+from smartbox_tui.store.tables import Delivery, Exam, Instance
+
+
+def put_exam(database: Any, exam: ExamFile, revision: RevisionFile) -> None:
+    """Inserts the exam or replaces what the row says: the spool's file is the truth."""
+    Exam.replace(
+        id=exam.id, state=exam.state, study_uid=exam.study_instance_uid, accession=revision.accession_number,
+        opened_at=exam.opened_at, opened_by=exam.opened_by, closed_at=exam.closed_at, released=exam.released,
+        revision=exam.revision, patient=json.dumps(revision.patient, ensure_ascii=False),
+        patient_id=revision.patient.get("id", ""), emergency=exam.emergency, close_command=exam.close_command,
+        parts=exam.parts,
+    ).execute(database)  # fmt: skip
+
+
+def put_instance(database: Any, values: dict[str, Any]) -> bool:
+    """Inserts an instance (columns as keys); False when it is there already (nothing changes)."""
+    return bool(Instance.insert(values).on_conflict_ignore().as_rowcount().execute(database))
+
+
+def discard(database: Any, instance: str) -> list[int]:
+    """Marks the instance discarded and cancels what is not on its way; returns the cancelled deliveries."""
+    Instance.update(discarded=True).where(Instance.id == instance).execute(database)
+    keep = [State.HELD.value, State.QUEUED.value, State.WAITING.value, State.BLOCKED.value, State.PREPARING.value]
+    query = Delivery.select(Delivery.id).where((Delivery.instance == instance) & Delivery.state.in_(keep))
+    found = [row[0] for row in query.tuples().execute(database)]
+    for identity in found:
+        queue.move(database, identity, State.CANCELLED, "discarded by the operator", "discarded")
+    return found
+
+
+def next_numbers(database: Any, exam: str, series_uid: str) -> tuple[int, int]:
+    """(series number, next instance number) for an instance of this series of this exam."""
+    rows = list(
+        Instance.select(Instance.series_uid, Instance.series_number, Instance.instance_number)
+        .where(Instance.exam == exam)
+        .tuples()
+        .execute(database)
+    )
+    own = [row for row in rows if row[0] == series_uid]
+    if own:
+        return own[0][1], max(row[2] for row in own) + 1
+    return max((row[1] for row in rows), default=0) + 1, 1

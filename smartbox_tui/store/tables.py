@@ -1,0 +1,103 @@
+"""The tables as peewee models, bound to no database: each query names the connection it runs on."""
+
+from __future__ import annotations
+
+from peewee import BooleanField, CompositeKey, FloatField, IntegerField, Model, TextField
+
+__all__ = ["CompositeKey", "Delivery", "DeliveryChange", "Exam", "Instance", "PausedDestination"]
+
+
+class Exam(Model):
+    """`patient` is PATIENT's JSON; times RFC 3339 with offset."""
+
+    id = TextField(primary_key=True)
+    state = TextField()
+    study_uid = TextField()
+    accession = TextField()
+    opened_at = TextField()
+    opened_by = TextField()
+    closed_at = TextField(null=True)
+    released = BooleanField()
+    revision = IntegerField()
+    patient = TextField()
+    patient_id = TextField()
+    emergency = TextField(null=True)
+    close_command = TextField()
+    parts = IntegerField()
+
+
+class Instance(Model):
+    """`id` the picture's UUID, `file` its bitstream's name in the exam's folder."""
+
+    id = TextField(primary_key=True)
+    sop_uid = TextField()
+    exam = TextField()
+    series_uid = TextField()
+    series_number = IntegerField()
+    instance_number = IntegerField()
+    sop_class_uid = TextField()
+    transfer_syntax_uid = TextField()
+    kind = TextField()
+    source = TextField()
+    captured_at = TextField()
+    frames = IntegerField()
+    frames_lost = IntegerField()
+    duration_s = FloatField(null=True)
+    trigger_ns = IntegerField()
+    frame_ns = IntegerField()
+    trigger_to_disk_ms = FloatField(null=True)
+    bytes = IntegerField()
+    file = TextField()
+    revision = IntegerField()
+    discarded = BooleanField()
+
+
+class Delivery(Model):
+    """One rendition for one destination. `next_at`, `lease_until` seconds since the epoch.
+
+    attempts    answers of the archive so far (CONTRACT); failures: of the network, in a row, for the pauses
+    uncertain   the last try may have arrived (connection lost after the last byte, or we were killed)
+    """
+
+    id = IntegerField(primary_key=True)
+    instance = TextField()
+    sop_uid = TextField()
+    exam = TextField()
+    destination = TextField()
+    state = TextField()
+    reason = TextField()
+    code = TextField()
+    attempts = IntegerField()
+    failures = IntegerField()
+    next_at = FloatField(null=True)
+    bytes = IntegerField()
+    bytes_sent = IntegerField()
+    lease_until = FloatField(null=True)
+    worker = TextField()
+    priority = IntegerField()
+    paused = BooleanField()
+    uncertain = BooleanField()
+    created_at = TextField()
+    changed_at = TextField()
+
+
+class DeliveryChange(Model):
+    """Every change of a delivery's state, with reason and time."""
+
+    id = IntegerField(primary_key=True)
+    delivery = IntegerField()
+    at = TextField()
+    old = TextField()
+    new = TextField()
+    reason = TextField()
+    code = TextField()
+
+    class Meta:
+        table_name = "delivery_change"
+
+
+class PausedDestination(Model):
+    name = TextField(primary_key=True)
+
+    class Meta:
+        table_name = "paused_destination"
