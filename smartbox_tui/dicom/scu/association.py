@@ -1,0 +1,314 @@
+"""One association as requestor: negotiation, command messages, release (PS3.8 7, 9.3; PS3.7 D.3)."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+from smartbox_tui.dicom.scu import dimse
+from smartbox_tui.dicom.scu.link import Link, LinkLost, connect
+from smartbox_tui.dicom.scu.peer import Peer
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+
+_APPLICATION_CONTEXT: Final = "1.2.840.10008.3.1.1.1"
+_OUR_MAX_PDU: Final = 16384  # we receive responses only
+_CONTEXTS_MAX: Final = 128  # odd numbers from 1 to 255 (PS3.8 9.3.2.2)
+_RELEASE_S: Final = 5.0  # as the ARTIM timer: a peer that forgot to answer must not hold a worker
+_COMMAND_MAX: Final = 65536
+
+_AC, _RJ, _P_DATA, _RELEASE_RQ, _RELEASE_RP, _ABORT = 2, 3, 4, 5, 6, 7
+_ABORT_BY_USER: Final = b"\x07\0\0\0\0\x04\0\0\0\0"
+_ABORT_UNEXPECTED: Final = b"\x07\0\0\0\0\x04\0\0\x02\x02"
+_RELEASE_RQ_PDU: Final = b"\x05\0\0\0\0\x04\0\0\0\0"
+_RELEASE_RP_PDU: Final = b"\x06\0\0\0\0\x04\0\0\0\0"
+
+_REJECTIONS: Final[dict[tuple[int, int], tuple[str, str, str]]] = {
+    # (source, reason): code, why, hint (PS3.8 9.3.4)
+    (1, 1): ("refused", "no reason given", "Ask the archive's administrator; its log says more."),
+    (1, 2): (
+        "refused",
+        "application context name not supported",
+        "This is not a DICOM archive, or a very old one.",
+    ),
+    (1, 3): (
+        "calling-aet-rejected",
+        "calling AE title not recognised",
+        "Have our AE title entered in the archive, with the box's address; capital letters count.",
+    ),
+    (1, 7): (
+        "called-aet-rejected",
+        "called AE title not recognised",
+        "Check the archive's AE title in the destination's settings; capital letters count.",
+    ),
+    (2, 1): ("refused", "no reason given (protocol)", "Ask the archive's administrator; its log says more."),
+    (2, 2): ("refused", "protocol version not supported", "The archive is too old for the box."),
+    (3, 1): ("refused", "temporary congestion", "The archive is busy; the box tries again by itself."),
+    (3, 2): ("refused", "local limit exceeded", "The archive takes no more associations; try fewer at once."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A presentation context as negotiated: one transfer syntax each, so the archive cannot choose one that
+    we would have to transcode to. `result` 0 accepted, 1 user rejection, 2 no reason, 3 abstract syntax not
+    supported, 4 transfer syntaxes not supported (PS3.8 9.3.3.2)."""
+
+    id: int
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    result: int
+
+    @property
+    def accepted(self) -> bool:
+        return self.result == 0
+
+
+class Association:
+    """An established association. Used by one thread; `abort_from_outside` may come from any."""
+
+    def __init__(self, peer: Peer, link: Link, contexts: tuple[Context, ...], peer_max_pdu: int) -> None:
+        self.peer = peer
+        self.contexts = contexts
+        self.peer_max_pdu = peer_max_pdu
+        self.link = link
+        self._message_ids = itertools.cycle(range(1, 65536))
+        self._open = True
+
+    @property
+    def is_open(self) -> bool:
+        return self._open
+
+    def next_message_id(self) -> int:
+        return next(self._message_ids)
+
+    def context_id(self, sop_class_uid: str, transfer_syntax_uid: str) -> int | None:
+        """The accepted context for exactly this pair."""
+        for context in self.contexts:
+            if context.accepted and (context.sop_class_uid, context.transfer_syntax_uid) == (
+                sop_class_uid,
+                transfer_syntax_uid,
+            ):
+                return context.id
+        return None
+
+    @property
+    def fragment_size(self) -> int:
+        """Bytes of a message that one PDV may carry, even (PS3.8 D.1, E.2); a peer maximum of 0 is no limit."""
+        return (min(self.peer_max_pdu or 131072, 1 << 20) - 6) & ~1
+
+    def command_pdus(self, context_id: int, command: bytes) -> bytes:
+        """The P-DATA-TF PDUs of a command set (PS3.8 9.3.5, E.2: bit 0 command, bit 1 last fragment)."""
+        size = self.fragment_size
+        pdus = bytearray()
+        for start in range(0, len(command), size):
+            piece = command[start : start + size]
+            flags = 1 | (2 if start + size >= len(command) else 0)
+            pdus += b"\x04\0" + (len(piece) + 6).to_bytes(4, "big") + (len(piece) + 2).to_bytes(4, "big")
+            pdus += bytes((context_id, flags)) + piece
+        return bytes(pdus)
+
+    def receive_command(self, timeout_s: float | None = None) -> dimse.Command:
+        """The next command message. Raises LinkLost; also for whatever else the peer says."""
+        data = bytearray()
+        last = False
+        while not last and len(data) <= _COMMAND_MAX:
+            kind, body = self.link.receive(timeout_s)
+            if kind != _P_DATA:
+                self._unexpected(kind, body)
+            last = self._collect(body, data)
+        try:
+            return dimse.decode(bytes(data))
+        except ValueError:
+            self._break_protocol("an answer that is no DIMSE command")
+
+    def _collect(self, body: bytes, data: bytearray) -> bool:
+        """Adds the PDVs of one P-DATA-TF to `data`; True after the last command fragment."""
+        position, last = 0, False
+        while position < len(body):
+            length = int.from_bytes(body[position : position + 4], "big")
+            flags = body[position + 5] if position + 5 < len(body) else 0
+            if length < 2 or position + 4 + length > len(body) or not flags & 1 or last:
+                self._break_protocol("a PDU that is none, or a data set nobody asked for")
+            data += body[position + 6 : position + 4 + length]
+            last = bool(flags & 2)
+            position += 4 + length
+        return last
+
+    def _unexpected(self, kind: int, body: bytes) -> NoReturn:
+        if kind == _ABORT:
+            raise LinkLost("refused", f"the archive aborted the association ({_abort_reason(body)})")
+        if kind == _RELEASE_RQ:
+            with contextlib.suppress(LinkLost):
+                self.link.send(_RELEASE_RP_PDU)
+            raise LinkLost("refused", "the archive ended the association")
+        self._break_protocol(f"a PDU of type {kind} at the wrong moment")
+
+    def _break_protocol(self, what: str) -> NoReturn:
+        with contextlib.suppress(LinkLost):
+            self.link.send(_ABORT_UNEXPECTED)
+        raise LinkLost("refused", f"the archive sent {what}")
+
+    def release(self) -> bool:
+        """Ends the association in order; False when the peer did not answer and the connection was dropped."""
+        if not self._open:
+            return False
+        self._open = False
+        try:
+            self.link.send(_RELEASE_RQ_PDU)
+            while True:
+                kind, _ = self.link.receive(min(_RELEASE_S, self.peer.timeout_s))
+                if kind == _RELEASE_RP:
+                    return True
+                if kind == _RELEASE_RQ:  # both asked at once: answer, theirs is still to come (PS3.8 7.2.2)
+                    self.link.send(_RELEASE_RP_PDU)
+                elif kind == _ABORT:
+                    return False
+        except LinkLost:
+            with contextlib.suppress(LinkLost):
+                self.link.send(_ABORT_BY_USER)
+            return False
+        finally:
+            self.link.close()
+
+    def abort(self) -> None:
+        """A-ABORT between two PDUs, then the connection is closed."""
+        if self._open:
+            self._open = False
+            with contextlib.suppress(LinkLost):
+                self.link.send(_ABORT_BY_USER)
+            self.link.close()
+
+    def drop(self) -> None:
+        """The connection is closed with a reset: in the middle of a PDU no A-ABORT would be understood."""
+        self._open = False
+        self.link.close(hard=True)
+
+
+def associate(peer: Peer, contexts: Iterable[tuple[str, str]], link: Link | None = None) -> Association:
+    """Connects and negotiates `contexts`, pairs of (SOP class, transfer syntax), each once, at most 128.
+
+    `link`: a fresh connection to the same peer, from here on the association's own. Raises SmartBoxError: no-route, refused, timeout, tls (connection); called-aet-rejected,
+    calling-aet-rejected, refused (rejection, abort); bad-value (no context, too many, no UID). An
+    association without any accepted context is returned as well: who needs one says so.
+    """
+    pairs = list(dict.fromkeys(contexts))
+    if not 1 <= len(pairs) <= _CONTEXTS_MAX:
+        _close(link)
+        raise SmartBoxError(
+            "bad-value",
+            f"{len(pairs)} presentation contexts asked for, one association has 1 to {_CONTEXTS_MAX}.",
+            "Send the objects in several groups.",
+        )
+    try:
+        request = _request_pdu(peer, pairs)
+        link = link or connect(peer)
+        return _negotiate(peer, link, pairs, request)
+    except LinkLost as exc:
+        _close(link)
+        raise SmartBoxError(
+            exc.code,
+            f"{peer.name} did not answer the association request: {exc.why}.",
+            "Check that host and port are those of a DICOM service.",
+        ) from exc
+    except BaseException:
+        _close(link)
+        raise
+
+
+def _close(link: Link | None) -> None:
+    if link is not None:
+        link.close(hard=True)
+
+
+def _request_pdu(peer: Peer, pairs: list[tuple[str, str]]) -> bytes:
+    from pydicom.uid import UID
+    from pynetdicom.pdu import A_ASSOCIATE_RQ
+    from pynetdicom.pdu_primitives import (
+        A_ASSOCIATE,
+        ImplementationClassUIDNotification,
+        ImplementationVersionNameNotification,
+        MaximumLengthNotification,
+    )
+    from pynetdicom.presentation import build_context
+
+    request = A_ASSOCIATE()
+    request.application_context_name = UID(_APPLICATION_CONTEXT)
+    request.calling_ae_title = peer.calling_aet.strip(" ")
+    request.called_ae_title = peer.called_aet.strip(" ")
+    length, implementation, version = (
+        MaximumLengthNotification(),
+        ImplementationClassUIDNotification(),
+        ImplementationVersionNameNotification(),
+    )
+    length.maximum_length_received = _OUR_MAX_PDU
+    implementation.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    request.user_information = [length, implementation, version]
+    try:
+        proposed = []
+        for number, (sop_class_uid, transfer_syntax_uid) in enumerate(pairs):
+            context = build_context(sop_class_uid, transfer_syntax_uid)
+            context.context_id = 2 * number + 1
+            proposed.append(context)
+        request.presentation_context_definition_list = proposed
+        return bytes(A_ASSOCIATE_RQ(request).encode())
+    except (ValueError, TypeError) as exc:
+        raise SmartBoxError("bad-value", f"A presentation context is no pair of UIDs: {exc}.", "") from exc
+
+
+def _negotiate(peer: Peer, link: Link, pairs: list[tuple[str, str]], request: bytes) -> Association:
+    link.send(request)
+    kind, body = link.receive()
+    if kind == _RJ and len(body) == 4:
+        raise _rejected(peer, result=body[1], source=body[2], reason=body[3])
+    if kind == _ABORT:
+        raise LinkLost("refused", f"it aborted ({_abort_reason(body)})")
+    if kind != _AC:
+        raise LinkLost("refused", "it does not speak DICOM")
+    results, peer_max_pdu = _accept_values(body)
+    negotiated = tuple(
+        Context(2 * number + 1, *pair, results.get(2 * number + 1, 2)) for number, pair in enumerate(pairs)
+    )
+    association = Association(peer, link, negotiated, peer_max_pdu)
+    if association.fragment_size < 2:
+        raise LinkLost("refused", f"its maximum PDU length of {peer_max_pdu} bytes holds no data")
+    return association
+
+
+def _accept_values(body: bytes) -> tuple[dict[int, int], int]:
+    """Result by context id, and the peer's maximum PDU length, from an A-ASSOCIATE-AC. Raises LinkLost."""
+    from pynetdicom.pdu import A_ASSOCIATE_AC
+
+    pdu = A_ASSOCIATE_AC()
+    try:
+        pdu.decode(b"\x02\0" + len(body).to_bytes(4, "big") + body)
+        answer = pdu.to_primitive()
+        results = {
+            int(item.context_id): int(item.result) for item in answer.presentation_context_definition_results_list
+        }
+        return results, int(answer.maximum_length_received or 0)
+    except Exception as exc:  # the decoder raises whatever a broken PDU makes it stumble over
+        raise LinkLost("refused", "its answer to the association request cannot be read") from exc
+
+
+def _rejected(peer: Peer, *, result: int, source: int, reason: int) -> SmartBoxError:
+    code, why, hint = _REJECTIONS.get(
+        (source, reason), ("refused", "a reason DICOM does not know", "The archive's log says more.")
+    )
+    lasting = "permanently" if result == 1 else "for now"
+    return SmartBoxError(
+        code,
+        f"{peer.name} rejects the association from {peer.calling_aet} {lasting}: {why} "
+        f"(source {source}, reason {reason}).",
+        hint,
+    )
+
+
+def _abort_reason(body: bytes) -> str:
+    if len(body) < 4:
+        return "no reason given"
+    return f"source {body[2]}, reason {body[3]}"

@@ -1,0 +1,83 @@
+"""DIMSE command sets: group 0000, always Implicit VR Little Endian (PS3.7 6.3.1, Annex E)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+C_STORE_RQ: Final = 0x0001
+C_ECHO_RQ: Final = 0x0030
+RESPONSE: Final = 0x8000
+NO_DATA_SET: Final = 0x0101
+DATA_SET: Final = 0x0001
+PRIORITY_MEDIUM: Final = 0x0000
+
+SOP_CLASS_UID: Final = 0x0002
+COMMAND_FIELD: Final = 0x0100
+MESSAGE_ID: Final = 0x0110
+RESPONDED_TO: Final = 0x0120
+PRIORITY: Final = 0x0700
+DATA_SET_TYPE: Final = 0x0800
+STATUS: Final = 0x0900
+ERROR_COMMENT: Final = 0x0902
+SOP_INSTANCE_UID: Final = 0x1000
+
+_NUMBERS: Final = frozenset({COMMAND_FIELD, MESSAGE_ID, RESPONDED_TO, PRIORITY, DATA_SET_TYPE, STATUS})
+
+Command = dict[int, int | str]
+"""By element number of group 0000; US as int, UI and LO as text. Others are left out when decoding."""
+
+
+def encode(command: Command) -> bytes:
+    """The command set with its group length in front; elements in ascending order."""
+    body = bytearray()
+    for element in sorted(command):
+        value = command[element]
+        raw = value.to_bytes(2, "little") if isinstance(value, int) else value.encode("ascii")
+        raw += b"\0" * (len(raw) % 2)
+        body += b"\0\0" + element.to_bytes(2, "little") + len(raw).to_bytes(4, "little") + raw
+    return b"\0\0\0\0\x04\0\0\0" + len(body).to_bytes(4, "little") + bytes(body)
+
+
+def decode(data: bytes) -> Command:
+    """The known elements of a command set. Raises ValueError when it is cut off or not of group 0000."""
+    command: Command = {}
+    position = 0
+    while position < len(data):
+        group, element = data[position : position + 2], data[position + 2 : position + 4]
+        length = int.from_bytes(data[position + 4 : position + 8], "little")
+        raw = data[position + 8 : position + 8 + length]
+        if group != b"\0\0" or len(data) < position + 8 + length:
+            raise ValueError("not a command set")
+        number = int.from_bytes(element, "little")
+        if number in _NUMBERS:
+            command[number] = int.from_bytes(raw[:2], "little")
+        elif number in (SOP_CLASS_UID, SOP_INSTANCE_UID, ERROR_COMMENT):
+            command[number] = raw.decode("latin-1").strip("\0 ")
+        position += 8 + length
+    return command
+
+
+def store_rq(message_id: int, sop_class_uid: str, sop_instance_uid: str) -> bytes:
+    """C-STORE-RQ (PS3.7 9.3.1.1)."""
+    return encode(
+        {
+            SOP_CLASS_UID: sop_class_uid,
+            COMMAND_FIELD: C_STORE_RQ,
+            MESSAGE_ID: message_id,
+            PRIORITY: PRIORITY_MEDIUM,
+            DATA_SET_TYPE: DATA_SET,
+            SOP_INSTANCE_UID: sop_instance_uid,
+        }
+    )
+
+
+def echo_rq(message_id: int, sop_class_uid: str) -> bytes:
+    """C-ECHO-RQ (PS3.7 9.3.5.1)."""
+    return encode(
+        {
+            SOP_CLASS_UID: sop_class_uid,
+            COMMAND_FIELD: C_ECHO_RQ,
+            MESSAGE_ID: message_id,
+            DATA_SET_TYPE: NO_DATA_SET,
+        }
+    )

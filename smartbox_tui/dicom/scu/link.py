@@ -1,0 +1,246 @@
+"""The TCP (or TLS) connection to a peer: sends buffers, receives PDUs, and never waits for ever.
+
+One thread uses a Link; only `wake` may come from another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import select
+import socket
+import ssl
+import struct
+import termios
+import threading
+import time
+from typing import Final
+
+from smartbox_tui.dicom.scu.peer import Peer
+from smartbox_tui.errors import SmartBoxError
+
+_PDU_MAX: Final = 1 << 20
+"""Longest PDU we take: we only ever receive negotiation and responses."""
+
+_SLICE_S: Final = 0.5  # how often a wait looks whether the kernel still gets rid of what we sent
+_UNREACHABLE: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
+
+
+class LinkLost(Exception):
+    """The connection is of no more use. `code` is the contract's, `why` a sentence's end for a person.
+
+    `local`: this side ended it (`Link.wake`).
+    """
+
+    def __init__(self, code: str, why: str, *, local: bool = False) -> None:
+        super().__init__(why)
+        self.code = code
+        self.why = why
+        self.local = local
+
+
+class Link:
+    """A connected socket, non-blocking. `timeout_s`: the longest time without any progress."""
+
+    def __init__(self, sock: socket.socket, timeout_s: float) -> None:
+        self._sock = sock
+        self._timeout_s = timeout_s
+        self._inbox = bytearray()
+        self._closed_by_peer = False
+        self._lock = threading.Lock()
+        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._open = True
+        sock.setblocking(False)
+        # Without it the last, short segment of an object waits for the ACK of the one before.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._poll = select.poll()  # select() would fail above 1024 open files
+        self._poll.register(self._wake_fd, select.POLLIN)
+        self._poll.register(sock, select.POLLIN)
+
+    def wake(self) -> None:
+        """From any thread: the call that is waiting, or the next one, ends with LinkLost(local)."""
+        with self._lock:
+            if self._open:
+                os.eventfd_write(self._wake_fd, 1)
+
+    def close(self, *, hard: bool = False) -> None:
+        """`hard`: with a reset, so that what still lies in the kernel is thrown away and the peer knows at once."""
+        with self._lock:
+            if not self._open:
+                return
+            self._open = False
+            os.close(self._wake_fd)
+        if hard:
+            with contextlib.suppress(OSError):
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._sock.close()
+
+    def send(self, data: memoryview | bytes) -> None:
+        """Returns when the kernel has all of `data`; what arrives meanwhile is kept for `receive`.
+
+        Raises LinkLost when the peer aborts, closes or takes nothing for `timeout_s`: then not all of
+        `data` has left this machine.
+        """
+        view = memoryview(data)
+        deadline = time.monotonic() + self._timeout_s
+        while view:
+            if self._wait(select.POLLIN | select.POLLOUT, deadline) & (select.POLLIN | select.POLLHUP):
+                self._take()
+                self._notice_end()
+            try:
+                count = self._sock.send(view)
+            except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                continue
+            except OSError as exc:
+                raise self._lost(exc) from exc
+            view = view[count:]
+            deadline = time.monotonic() + self._timeout_s
+
+    def receive(self, timeout_s: float | None = None) -> tuple[int, bytes]:
+        """The next PDU: its type, and what follows its six bytes of head (PS3.8 9.3.1).
+
+        Waits `timeout_s` (default: the link's) from the moment the kernel has delivered what we sent. Raises
+        LinkLost: time is up, closed, or no DICOM.
+        """
+        patience = self._timeout_s if timeout_s is None else timeout_s
+        deadline = time.monotonic() + patience
+        unsent = self._unsent()
+        while True:
+            pdu = self._next_pdu()
+            if pdu is not None:
+                return pdu
+            if self._closed_by_peer:
+                raise LinkLost("refused", "the connection was closed by the other side")
+            if self._wait(select.POLLIN, min(deadline, time.monotonic() + _SLICE_S), patient=True):
+                self._take()
+                continue
+            left = self._unsent()
+            if left < unsent:  # a slow line still carries the object: that is progress
+                unsent, deadline = left, time.monotonic() + patience
+            if time.monotonic() >= deadline:
+                raise LinkLost("timeout", f"no answer within {patience:g} s")
+
+    def _next_pdu(self) -> tuple[int, bytes] | None:
+        if len(self._inbox) < 6:
+            return None
+        kind, length = self._inbox[0], int.from_bytes(self._inbox[2:6], "big")
+        if not 1 <= kind <= 7 or length > _PDU_MAX:
+            raise LinkLost("refused", "the other side does not speak DICOM")
+        if len(self._inbox) < 6 + length:
+            return None
+        body = bytes(self._inbox[6 : 6 + length])
+        del self._inbox[: 6 + length]
+        return kind, body
+
+    def _notice_end(self) -> None:
+        """While sending: an A-ABORT, A-RELEASE-RQ or close is news; an early response waits for its reader."""
+        if self._inbox and self._inbox[0] == 7:
+            raise LinkLost("refused", "the archive aborted the association")
+        if self._inbox and self._inbox[0] == 5:
+            raise LinkLost("refused", "the archive asked to end the association")
+        if self._closed_by_peer:
+            raise LinkLost("refused", "the connection was closed by the other side")
+        if len(self._inbox) > _PDU_MAX:
+            raise LinkLost("refused", "the other side does not speak DICOM")
+
+    def _wait(self, events: int, deadline: float, *, patient: bool = False) -> int:
+        """The socket's events; 0 when `deadline` passed and `patient`. Raises LinkLost: timeout, woken."""
+        self._poll.modify(self._sock, events)
+        if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
+            return select.POLLIN
+        left = max(0.0, deadline - time.monotonic())
+        ready = dict(self._poll.poll(left * 1000 + 1))
+        if self._wake_fd in ready:
+            raise LinkLost("refused", "it was stopped on this side", local=True)
+        result = ready.get(self._sock.fileno(), 0)
+        if not result and not patient:
+            raise LinkLost("timeout", f"the other side took no data for {self._timeout_s:g} s")
+        return result
+
+    def _take(self) -> None:
+        """Moves what has arrived to the inbox."""
+        try:
+            # Peers built on DCMTK write a response in two pieces, and Nagle holds the second until the first
+            # is acknowledged: 40 ms an object. This sends the ACK now. It does not stick, hence every time.
+            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            data = self._sock.recv(65536)
+        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return
+        except OSError as exc:
+            raise self._lost(exc) from exc
+        if data:
+            self._inbox += data
+        else:
+            self._closed_by_peer = True
+
+    def _lost(self, exc: OSError) -> LinkLost:
+        # A peer's last words may have come just before its reset: an A-ABORT says more than ECONNRESET.
+        self._notice_end()
+        if isinstance(exc, ssl.SSLError):
+            return LinkLost("tls", f"the TLS connection failed ({exc.reason or 'no reason given'})")
+        return LinkLost("refused", f"the connection broke ({exc.strerror or type(exc).__name__})")
+
+    def _unsent(self) -> int:
+        """Bytes that the peer has not acknowledged yet (SIOCOUTQ)."""
+        try:
+            raw = fcntl.ioctl(self._sock.fileno(), termios.TIOCOUTQ, b"\0" * 4)
+        except OSError:
+            return 0
+        return int.from_bytes(raw, "little")
+
+
+def connect(peer: Peer) -> Link:
+    """A connection to the first of the host's addresses that takes one.
+
+    Raises SmartBoxError no-route (name unknown, unreachable), refused, timeout, tls.
+    """
+    try:
+        addresses = socket.getaddrinfo(peer.host, peer.port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as exc:
+        raise SmartBoxError(
+            "no-route",
+            f"The host name {peer.host} cannot be resolved.",
+            "Check the host's spelling, and the box's DNS settings; an IP address works without DNS.",
+        ) from exc
+    failure: OSError = OSError("no address")
+    for family, kind, protocol, _, address in addresses:
+        sock = socket.socket(family, kind | socket.SOCK_CLOEXEC, protocol)
+        try:
+            sock.settimeout(peer.timeout_s)
+            sock.connect(address)
+            if peer.tls is not None:
+                sock = peer.tls.wrap_socket(sock, server_hostname=peer.host)
+            return Link(sock, peer.timeout_s)
+        except OSError as exc:
+            sock.close()
+            failure = exc
+    raise _connect_error(peer, failure) from failure
+
+
+def _connect_error(peer: Peer, exc: OSError) -> SmartBoxError:
+    if isinstance(exc, ssl.SSLError):
+        return SmartBoxError(
+            "tls",
+            f"{peer.name} and the box agree on no TLS connection: {exc.reason or type(exc).__name__}.",
+            "Check that the port speaks TLS, the CA file, and both certificates' names and dates.",
+        )
+    if isinstance(exc, TimeoutError) or exc.errno == errno.ETIMEDOUT:
+        return SmartBoxError(
+            "timeout",
+            f"{peer.name} does not answer within {peer.timeout_s:g} s.",
+            "Check the IP address, that the machine is on, and that no firewall drops the port.",
+        )
+    if exc.errno == errno.ECONNREFUSED:
+        return SmartBoxError(
+            "refused",
+            f"{peer.name} refuses the connection: nothing listens on port {peer.port}.",
+            "Check the port number, and that the archive's DICOM service runs.",
+        )
+    why = "no route to the host" if exc.errno in _UNREACHABLE else exc.strerror or type(exc).__name__
+    return SmartBoxError(
+        "no-route",
+        f"{peer.name} cannot be reached: {why}.",
+        "Check the network cable, the box's IP settings and the gateway.",
+    )
