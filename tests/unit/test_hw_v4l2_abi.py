@@ -1,0 +1,91 @@
+"""Our structs and request numbers are those of the kernel's own headers."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hw.pedal import evdev
+from hw.video.v4l2 import abi
+
+STRUCTS = {
+    "v4l2_capability": abi.Capability,
+    "v4l2_fmtdesc": abi.FmtDesc,
+    "v4l2_pix_format": abi.PixFormat,
+    "v4l2_format": abi.Format,
+    "v4l2_captureparm": abi.CaptureParm,
+    "v4l2_streamparm": abi.StreamParm,
+    "v4l2_requestbuffers": abi.RequestBuffers,
+    "v4l2_timecode": abi.TimeCode,
+    "v4l2_buffer": abi.Buffer,
+    "v4l2_input": abi.Input,
+    "v4l2_bt_timings": abi.BtTimings,
+    "v4l2_dv_timings": abi.DvTimings,
+    "v4l2_event_subscription": abi.EventSubscription,
+    "v4l2_event": abi.Event,
+}
+# The header's union has no name of its own.
+RENAMED = {("v4l2_dv_timings", "u"): "bt"}
+CONSTANTS = [name for name in dir(abi) if name.startswith(("CAP_", "BUF_", "IN_", "EVENT_", "MEMORY_", "FIELD_"))]
+CONSTANTS += ["COLORSPACE_JPEG", "QUANTIZATION_FULL_RANGE", "QUANTIZATION_LIM_RANGE", "DV_BT_656_1120"]
+
+
+@pytest.fixture(scope="module")
+def header(tmp_path_factory) -> dict[str, int]:
+    """What the compiler makes of the headers."""
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if not compiler or not Path("/usr/include/linux/videodev2.h").exists():
+        pytest.skip("no C compiler or no <linux/videodev2.h> here: the layouts are not compared")
+    wanted: dict[str, str] = {}
+    for name, struct in STRUCTS.items():
+        wanted[name] = f"sizeof(struct {name})"
+        for field, *_ in struct._fields_:
+            wanted[f"{name}.{field}"] = f"offsetof(struct {name}, {RENAMED.get((name, field), field)})"
+    wanted |= {name: name for name in dir(abi) if name.startswith("VIDIOC_")}
+    wanted |= {name: f"V4L2_{name}" for name in CONSTANTS}
+    wanted |= {
+        name: name for name in ("EVIOCGRAB", "EVIOCSCLOCKID", "EVIOCGID", "SYN_DROPPED", "SYN_REPORT", "EV_KEY")
+    }
+    wanted |= {
+        "EVIOCGKEY": "EVIOCGKEY(96)",
+        "EVIOCGNAME": "EVIOCGNAME(256)",
+        "EVIOCGBIT_KEY": "EVIOCGBIT(EV_KEY, 96)",
+    }
+    wanted |= {"input_event": "sizeof(struct input_event)", "KEY_BYTES": "(KEY_CNT + 7) / 8"}
+    wanted |= {"MJPG": "V4L2_PIX_FMT_MJPEG", "NV12": "V4L2_PIX_FMT_NV12", "YUYV": "V4L2_PIX_FMT_YUYV"}
+    lines = "".join(f'printf("{key} %lu\\n", (unsigned long)({value}));\n' for key, value in wanted.items())
+    folder = tmp_path_factory.mktemp("abi")
+    (folder / "abi.c").write_text(
+        "#include <stddef.h>\n#include <stdio.h>\n#include <linux/videodev2.h>\n#include <linux/input.h>\n"
+        f"int main(void) {{ {lines} return 0; }}\n"
+    )
+    subprocess.run([compiler, "-o", folder / "abi", folder / "abi.c"], check=True)
+    output = subprocess.run([folder / "abi"], check=True, capture_output=True, text=True).stdout
+    return {key: int(value) for key, value in (line.split() for line in output.splitlines())}
+
+
+@pytest.mark.parametrize("name", STRUCTS)
+def test_layout(header, name):
+    struct = STRUCTS[name]
+    assert ctypes.sizeof(struct) == header[name]
+    ours = {f"{name}.{field}": getattr(struct, field).offset for field, *_ in struct._fields_}
+    assert ours == {key: value for key, value in header.items() if key.startswith(f"{name}.")}
+
+
+def test_requests_and_constants(header):
+    names = [name for name in dir(abi) if name.startswith("VIDIOC_")] + CONSTANTS
+    assert {name: getattr(abi, name) for name in names} == {name: header[name] for name in names}
+    assert {code: abi.fourcc(code) for code in ("MJPG", "NV12", "YUYV")} == {
+        code: header[code] for code in ("MJPG", "NV12", "YUYV")
+    }
+    assert abi.fourcc_text(header["NV12"]) == "NV12"
+
+
+def test_input_events(header):
+    assert evdev.EVENT.size == header["input_event"]
+    names = [name for name in dir(evdev) if name.startswith("EVIOC")] + ["KEY_BYTES", "SYN_DROPPED", "SYN_REPORT"]
+    assert {name: getattr(evdev, name) for name in names} == {name: header[name] for name in names}
