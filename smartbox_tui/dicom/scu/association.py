@@ -191,7 +191,8 @@ class Association:
 def associate(peer: Peer, contexts: Iterable[tuple[str, str]], link: Link | None = None) -> Association:
     """Connects and negotiates `contexts`, pairs of (SOP class, transfer syntax), each once, at most 128.
 
-    `link`: a fresh connection to the same peer, from here on the association's own. Raises SmartBoxError: no-route, refused, timeout, tls (connection); called-aet-rejected,
+    `link`: a fresh connection to the same peer, from here on the association's own.
+    Raises SmartBoxError: no-route, refused, timeout, tls (connection); called-aet-rejected,
     calling-aet-rejected, refused (rejection, abort); bad-value (no context, too many, no UID). An
     association without any accepted context is returned as well: who needs one says so.
     """
