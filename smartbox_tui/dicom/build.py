@@ -8,8 +8,9 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
-from smartbox_tui.dicom.charset import DEFINED_TERMS, check_encodable
+from smartbox_tui.dicom.charset import DEFINED_TERMS, check_values
 from smartbox_tui.dicom.iods import IMPLICIT_VR_LE, iod_of
+from smartbox_tui.dicom.privacy import keep_values_out_of_warnings
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.instance import Equipment, Picture, StudyValues
 from smartbox_tui.model.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -42,6 +43,7 @@ def build_dataset(study: StudyValues, picture: Picture, equipment: Equipment) ->
     from smartbox_tui.dicom.modules import MODULES, Inputs
     from smartbox_tui.dicom.worklist_values import Order
 
+    keep_values_out_of_warnings()
     iod = iod_of(picture.sop_class_uid, picture.transfer_syntax_uid)
     _check_values(study, picture)
     inputs = Inputs(iod, study, picture, equipment, Order(study.worklist))
@@ -49,7 +51,7 @@ def build_dataset(study: StudyValues, picture: Picture, equipment: Equipment) ->
     for module in iod.modules:
         for attribute in MODULES[module]:
             _set(dataset, attribute, inputs)
-    check_encodable(dataset, study.charset)
+    check_values(dataset, study.charset)
     return dataset
 
 
@@ -69,8 +71,6 @@ def _check_values(study: StudyValues, picture: Picture) -> None:
 
 
 def _set(dataset: Dataset, attribute: Attribute, inputs: Inputs) -> None:
-    from pydicom.multival import MultiValue
-
     value = attribute.value(inputs)
     keyword, kind = attribute.keyword, attribute.type
     if value is None and (kind.endswith("C") or kind == "3"):
@@ -84,19 +84,9 @@ def _set(dataset: Dataset, attribute: Attribute, inputs: Inputs) -> None:
         )
     if keyword in dataset:
         raise AssertionError(f"{keyword} stands in two modules' tables of one IOD")
-    try:
-        if isinstance(value, str) and "\\" in value:
-            raise ValueError("backslash")
-        setattr(dataset, keyword, _items(value) if isinstance(value, list) and _is_sequence(keyword) else value)
-        if isinstance(dataset[keyword].value, MultiValue) and not isinstance(value, list):
-            raise ValueError("several values")
-    except (ValueError, TypeError, OverflowError):
-        # The cause quotes the value, and the value may be a patient's: not in the chain either.
-        raise SmartBoxError(
-            "invalid-object",
-            f"{keyword} has a value that DICOM does not allow there (length or characters).",
-            "Correct it in the exam's patient or order data.",
-        ) from None
+    if isinstance(value, str) and "\\" in value:  # pydicom would make several values of it
+        raise SmartBoxError("invalid-object", f"{keyword} holds a backslash.", "Correct the text.")
+    setattr(dataset, keyword, _items(value) if isinstance(value, list) and _is_sequence(keyword) else value)
 
 
 def _is_sequence(keyword: str) -> bool:

@@ -1,4 +1,4 @@
-"""Can every text of a data set be written in its character set? Asked before writing, not after.
+"""Is every value one that DICOM allows, and can it be written in the character set? Asked before writing.
 
 pydicom writes what it cannot encode as "?" with only a warning: in a name that is another patient.
 """
@@ -38,23 +38,37 @@ def encodable(text: str, charset: str) -> bool:
     return not any(0x7F <= ord(char) < 0xA0 for char in text)
 
 
-def check_encodable(dataset: Dataset, charset: str) -> None:
-    """Raises invalid-object naming the attribute, never its value, for the first text that cannot be written.
+def check_values(dataset: Dataset, charset: str) -> None:
+    """Raises invalid-object for the first value that its VR does not allow or `charset` cannot hold.
 
-    A backslash is refused as well: it would split one value into two (PS3.5 6.2).
+    Goes into sequences. The message names the attribute, never its value: it may be a patient's.
     """
     for element in dataset:
         if element.VR == "SQ":
             for item in element.value:
-                check_encodable(item, charset)
+                check_values(item, charset)
             continue
-        values = element.value if isinstance(element.value, list) or element.VM > 1 else [element.value]
-        if element.VR in _DEFAULT_REPERTOIRE_VRS:
-            if not all(str(value).isascii() for value in values):
-                raise _refused(element.keyword, "a character outside ASCII", "Only ASCII is allowed there.")
-        elif element.VR in _TEXT_VRS:
-            for value in values:
+        values = element.value if element.VM > 1 else [element.value]
+        for value in values:
+            if element.VR in _TEXT_VRS:
                 _check_text(element.keyword, element.VR, str(value), charset)
+            if element.VR in _TEXT_VRS or element.VR in _DEFAULT_REPERTOIRE_VRS:
+                _check_form(element.keyword, element.VR, str(value))
+
+
+def _check_form(keyword: str, vr: str, text: str) -> None:
+    """Length, repertoire and form of one value (PS3.5 6.2)."""
+    from pydicom import config
+    from pydicom.valuerep import validate_value
+
+    try:
+        if text:
+            validate_value(vr, text, config.RAISE)
+    except ValueError:
+        # The cause quotes the value: not in the chain either.
+        raise _refused(
+            keyword, f"a value that is no {vr}", "Correct it in the patient's or the order's data."
+        ) from None
 
 
 def _check_text(keyword: str, vr: str, text: str, charset: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from smartbox_tui.dicom.iods import IODS
+from smartbox_tui.dicom.privacy import keep_values_out_of_warnings
 from smartbox_tui.dicom.scu.peer import check_aet
 from smartbox_tui.errors import SmartBoxError
 
@@ -61,6 +62,7 @@ def start(
     from pynetdicom.sop_class import ModalityWorklistInformationFind, Verification
 
     check_aet(aet)
+    keep_values_out_of_warnings()
     folder.mkdir(parents=True, exist_ok=True)
     # Otherwise a 2 GiB clip is held in memory three times before the handler is called.
     _config.STORE_RECV_CHUNKED_DATASET = True
