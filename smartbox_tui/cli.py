@@ -1,1 +1,255 @@
-"""The command line. (spine)"""
+"""The command line: the only place that parses argv. Each subcommand imports its room only when it is chosen.
+
+Exit 0 done, 1 failed, 2 wrong usage, 3 the process needed is away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from smartbox_tui.errors import PROCESS_AWAY, SmartBoxError
+
+_ANYWHERE_FLAGS = ("--json",)
+_ANYWHERE_VALUES = ("--config", "--state", "--runtime")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What may stand anywhere after `smartbox`, and when the program was started.
+
+    started_ns  CLOCK_MONOTONIC: the press of somebody who typed a command was no later than this
+    """
+
+    json: bool
+    config: Path | None
+    state: Path | None
+    runtime: Path | None
+    started_ns: int
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Runs the program and exits."""
+    started_ns = time.monotonic_ns()
+    sys.exit(run(list(sys.argv[1:] if argv is None else argv), started_ns))
+
+
+def run(argv: list[str], started_ns: int | None = None) -> int:
+    """The exit status; errors are printed as CONTRACT says."""
+    parser = build_parser()
+    found, rest = _take_anywhere(parser, argv)
+    arguments = parser.parse_args(rest)
+    options = Options(
+        json=bool(found.get("--json")),
+        config=_path(found.get("--config")),
+        state=_path(found.get("--state")),
+        runtime=_path(found.get("--runtime")),
+        started_ns=started_ns or time.monotonic_ns(),
+    )
+    try:
+        return int(_dispatch(arguments, options))
+    except SmartBoxError as exc:
+        if options.json:
+            print(json.dumps({"error": exc.as_dict()}), flush=True)
+        print(f"{exc.message}\n{exc.hint}".rstrip(), file=sys.stderr)
+        return 3 if exc.code == PROCESS_AWAY else 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the interpreter must not complain about it at its end
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _take_anywhere(parser: argparse.ArgumentParser, argv: list[str]) -> tuple[dict[str, Any], list[str]]:
+    """Takes the options that may stand anywhere out of argv, up to a `--`."""
+    found: dict[str, Any] = {}
+    rest: list[str] = []
+    items = iter(argv)
+    for item in items:
+        name, equals, value = item.partition("=")
+        if item == "--":
+            rest += [item, *items]
+        elif item in _ANYWHERE_FLAGS:
+            found[item] = True
+        elif name in _ANYWHERE_VALUES:
+            taken = value if equals else next(items, None)
+            if not taken:
+                parser.error(f"{name} needs a value")
+            found[name] = taken
+        else:
+            rest.append(item)
+    return found, rest
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
+def _dispatch(arguments: argparse.Namespace, options: Options) -> int:
+    match arguments.command:
+        case "engine" | "capture" | "console":
+            from smartbox_tui.commands import processes
+
+            return processes.run(arguments.command, options)
+        case "demo":
+            from smartbox_tui.commands import demo
+
+            return demo.run(arguments, options)
+        case "ctl":
+            from smartbox_tui.commands import ctl
+
+            return ctl.run(arguments, options)
+        case "dicom":
+            from smartbox_tui.commands import dicom
+
+            return dicom.run(arguments, options)
+        case "store":
+            from smartbox_tui.commands import store
+
+            return store.run(arguments, options)
+        case _:
+            from smartbox_tui.commands import doctor
+
+            return doctor.run(options)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Usage errors to standard error with exit 2; no abbreviations, scripts must not depend on them."""
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(allow_abbrev=False, **keywords)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="smartbox",
+        description="Medical capture box. --json, --config FILE, --state DIR and --runtime DIR may stand anywhere.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    demo = commands.add_parser("demo", help="the whole box in one command, simulated where --config says nothing")
+    demo.add_argument("--headless", action="store_true", help="without the console")
+    demo.add_argument(
+        "--pacs", metavar="HOST:PORT:AET", help="deliver to this archive instead of the simulated one"
+    )
+    for name, text in (
+        ("engine", "store, exams, delivery, API"),
+        ("capture", "grabbers, pedals, recorder"),
+        ("console", "the screen, on this terminal"),
+    ):
+        commands.add_parser(name, help=text)
+    _ctl(commands.add_parser("ctl", help="talk to the running box"))
+    _dicom(commands.add_parser("dicom", help="DICOM files, no engine needed"))
+    store = commands.add_parser("store", help="the spool and its database, with the engine stopped")
+    store_commands = store.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = store_commands.add_parser("check", help="compare spool and database")
+    check.add_argument("--fast", action="store_true", help="without reading every bitstream for its hash")
+    store_commands.add_parser("rebuild", help="make the database anew from the spool")
+    commands.add_parser("doctor", help="what works, what does not, and what to do")
+    return parser
+
+
+def _ctl(parser: argparse.ArgumentParser) -> None:
+    areas = parser.add_subparsers(dest="area", required=True, metavar="WHAT")
+    areas.add_parser("status")
+    areas.add_parser("sources")
+    events = areas.add_parser("events")
+    events.add_argument("--follow", action="store_true")
+
+    exam = areas.add_parser("exam").add_subparsers(dest="action", required=True, metavar="ACTION")
+    opening = exam.add_parser("open")
+    opening.add_argument("--worklist", metavar="ID")
+    opening.add_argument("--emergency", choices=("male", "female", "child"))
+    opening.add_argument("--age", help="an estimate, as in 8Y")
+    opening.add_argument("--patient-file", metavar="FILE|-", help="PATIENT as JSON; - reads standard input")
+    for option in ("--patient-id", "--name", "--birth-date", "--sex"):
+        opening.add_argument(option, help="visible to local users: prefer --patient-file -")
+    opening.add_argument("--accession", default="")
+    opening.add_argument("--id", help="UUID of the command; a repeat finds what it made")
+    closing = exam.add_parser("close")
+    closing.add_argument("--id", help="UUID of the command")
+    exam.add_parser("current")
+    for name in ("show", "release", "resume"):
+        one = exam.add_parser(name)
+        one.add_argument("exam", metavar="ID")
+    listing = exam.add_parser("list")
+    listing.add_argument("--date", metavar="YYYY-MM-DD")
+    listing.add_argument("--open", action="store_true")
+    listing.add_argument("--unassigned", action="store_true")
+
+    still = areas.add_parser("still")
+    still.add_argument("--source")
+    still.add_argument("--burst", type=int, default=1, metavar="N")
+    still.add_argument("--at", type=int, metavar="MONOTONIC_NS")
+    still.add_argument("--id", help="UUID of the command")
+    discard = areas.add_parser("discard-last")
+    discard.add_argument("--reason", required=True)
+    discard.add_argument("--id", help="UUID of the command")
+
+    record = areas.add_parser("record").add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name in ("start", "stop", "mark"):
+        one = record.add_parser(name)
+        one.add_argument("--source")
+        one.add_argument("--id", help="UUID of the command")
+        if name == "mark":
+            one.add_argument("--text", default="")
+
+    instance = areas.add_parser("instance").add_subparsers(dest="action", required=True, metavar="ACTION")
+    instance.add_parser("show").add_argument("uid", metavar="UID")
+
+    queue = areas.add_parser("queue").add_subparsers(dest="action", required=True, metavar="ACTION")
+    queued = queue.add_parser("list")
+    queued.add_argument("--state", dest="delivery_state")
+    queued.add_argument("--destination")
+    for name in ("retry", "cancel", "prioritise", "pause", "resume"):
+        change = queue.add_parser(name)
+        change.add_argument("deliveries", nargs="*", type=int, metavar="ID")
+        change.add_argument("--all", action="store_true")
+        change.add_argument("--destination")
+
+    destination = areas.add_parser("destination").add_subparsers(dest="action", required=True, metavar="ACTION")
+    destination.add_parser("list")
+    for name in ("test", "remove"):
+        destination.add_parser(name).add_argument("name", metavar="NAME")
+    adding = destination.add_parser("add")
+    adding.add_argument("name", metavar="NAME")
+    adding.add_argument("--kind", default="dimse")
+    for option, kind in (("--host", str), ("--port", int), ("--aet", str), ("--calling-aet", str), ("--send", str)):
+        adding.add_argument(option, type=kind)
+
+
+def _dicom(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    send = actions.add_parser("send", help="the engine's own sender")
+    send.add_argument("--to", required=True, metavar="HOST:PORT:AET")
+    send.add_argument("--calling", default="SMARTBOX", metavar="AET")
+    send.add_argument("files", nargs="+", metavar="FILE", type=Path)
+    export = actions.add_parser("export", help="DICOM files from the spool alone")
+    export.add_argument("--study", metavar="UID")
+    export.add_argument("uids", nargs="*", metavar="SOP-UID")
+    export.add_argument("--destination", metavar="D")
+    export.add_argument("--out", required=True, type=Path, metavar="DIR")
+
+
+def set_up_logging(name: str) -> None:
+    """Standard error, one line an event; never patient data. SMARTBOX_LOG names a file instead."""
+    target = os.environ.get("SMARTBOX_LOG")
+    logging.basicConfig(
+        filename=target or None,
+        level=os.environ.get("SMARTBOX_LOG_LEVEL", "INFO"),
+        format=f"%(asctime)s {name} %(levelname)s %(name)s: %(message)s",
+    )
+    # other people's chatter: an association's every event, and data sets at debug level
+    logging.getLogger("pynetdicom").setLevel(logging.ERROR)
+    logging.getLogger("pydicom").setLevel(logging.ERROR)
+
+
+if __name__ == "__main__":
+    main()

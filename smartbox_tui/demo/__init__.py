@@ -1,0 +1,1 @@
+"""The simulated workplace: the whole box in one command."""

@@ -19,8 +19,9 @@ PREFIX: Final = "SMARTBOX_"
 SITE_FILE: Final = "site.toml"
 SYSTEM_FILE: Final = Path("/etc/smartbox/smartbox.toml")
 _LIST_KEY: Final = {"sources": "id", "pedals": "id", "destinations": "name"}
-_OWN_VARIABLES: Final = frozenset({"SMARTBOX_STATE", "SMARTBOX_RUNTIME", "SMARTBOX_CONFIG"})
-"""Set for our own children; they are options, not settings."""
+PARENT_VARIABLE: Final = "SMARTBOX_PARENT"
+"""Set by the demo for its children: the process id without which they must not go on."""
+_OWN_VARIABLES: Final = frozenset({PARENT_VARIABLE, "SMARTBOX_LOG", "SMARTBOX_LOG_LEVEL"})
 
 Tree = dict[str, Any]
 

@@ -141,3 +141,20 @@ def open_by_destination(database: Any) -> dict[str, int]:
 
 def paused_destinations(database: Any) -> frozenset[str]:
     return frozenset(row[0] for row in PausedDestination.select(PausedDestination.name).tuples().execute(database))
+
+
+def contexts_of_destination(database: Any, destination: str) -> list[tuple[str, str]]:
+    """(SOP class, transfer syntax) of what is queued or held for this destination: what to negotiate."""
+    query = (
+        Instance.select(Instance.sop_class_uid, Instance.transfer_syntax_uid)
+        .distinct()
+        .join(Delivery, on=(Delivery.instance == Instance.id))
+        .where((Delivery.destination == destination) & Delivery.state.in_([state.value for state in OPEN_STATES]))
+        .limit(64)
+        .tuples()
+    )
+    return [(row[0], row[1]) for row in query.execute(database)]
+
+
+def instance_total(database: Any) -> int:
+    return int(Instance.select(fn.COUNT(Instance.id)).tuples().execute(database)[0][0])

@@ -124,17 +124,29 @@ def recover(database: Any, reason: str, *, before: float | None = None) -> list[
 
 
 def wake(database: Any, now: float, destination: str | None = None, longest_s: float = 86400.0) -> list[int]:
-    """Queues the waiting rows whose time has come; with `destination` all its rows that wait for the network.
+    """Queues the waiting rows whose time has come; with `destination` all its rows that wait for the network
+    (only their destination's worker knows when that is back).
 
     A time further away than `longest_s` is a clock that was set back: it counts as come.
     """
     where = Delivery.state == State.WAITING.value
     due = (Delivery.next_at <= now) | (Delivery.next_at > now + longest_s) | Delivery.next_at.is_null()
-    where &= due if destination is None else ((Delivery.destination == destination) & (Delivery.failures > 0))
+    where &= (
+        (due & (Delivery.failures == 0))
+        if destination is None
+        else ((Delivery.destination == destination) & (Delivery.failures > 0))
+    )
     found = [row[0] for row in Delivery.select(Delivery.id).where(where).tuples().execute(database)]
     for identity in found:
         move(database, identity, State.QUEUED, "")
     return found
+
+
+def postpone(database: Any, destination: str, next_at: float) -> None:
+    """The next probe of an unreachable destination is later: so is the next try of what waits for it."""
+    Delivery.update(next_at=next_at).where(
+        (Delivery.destination == destination) & (Delivery.state == State.WAITING.value) & (Delivery.failures > 0)
+    ).execute(database)
 
 
 def release(database: Any, exam: str, destinations: Iterable[str]) -> list[int]:

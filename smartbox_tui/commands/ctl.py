@@ -1,0 +1,266 @@
+"""`smartbox ctl`: commands to the running box. Capture's go to capture's socket, all others to the engine's."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from smartbox_tui.cli import Options
+from smartbox_tui.commands.output import note, out, table
+from smartbox_tui.errors import PROCESS_AWAY, SmartBoxError
+from smartbox_tui.settings.paths import Paths, paths
+from smartbox_tui.wire import client
+
+
+def run(arguments: argparse.Namespace, options: Options) -> int:
+    """Raises SmartBoxError; the exit status otherwise."""
+    area = _Area(arguments, options)
+    handler = {
+        "status": area.status,
+        "sources": area.sources,
+        "events": area.events,
+        "exam": area.exam,
+        "still": area.still,
+        "discard-last": area.discard_last,
+        "record": area.record,
+        "instance": area.instance,
+        "queue": area.queue,
+        "destination": area.destination,
+    }[arguments.area]
+    return handler()
+
+
+class _Area:
+    def __init__(self, arguments: argparse.Namespace, options: Options) -> None:
+        self.arguments, self.options = arguments, options
+        self.paths: Paths = paths(options.state, options.runtime)
+
+    # ---- ways to the processes
+
+    def _engine(self, target: str) -> Any:
+        return client.get(self.paths.engine_socket, target)
+
+    def _send(self, socket: Path, kind: str, **fields: Any) -> Any:
+        identity = getattr(self.arguments, "id", None) or str(uuid.uuid4())
+        try:
+            identity = str(uuid.UUID(identity))
+        except ValueError:
+            raise SmartBoxError("bad-value", "--id must be a UUID.", "For example from `uuidgen`.") from None
+        return client.command(socket, {"type": kind, "id": identity, **fields})
+
+    def _out(self, value: Any, text: str) -> int:
+        out(value, text, as_json=self.options.json)
+        return 0
+
+    # ---- status
+
+    def status(self) -> int:
+        value = self._engine("/v1/status")
+        exam = value["exam"]
+        queue = value["queue"]
+        open_ = sum(queue[name] for name in ("held", "queued", "preparing", "sending", "waiting", "blocked"))
+        lines = [
+            f"exam         {exam['state'] + ' ' + exam['id'] if exam else 'none'}",
+            *[f"source       {item['id']}: {item['signal_text']}" for item in value["sources"]],
+            f"queue        {open_} open, {queue['blocked']} blocked, {queue['stored']} stored",
+            *[f"destination  {item['name']}: {item['state']} {item['reason']}" for item in value["destinations"]],
+            f"storage      {value['storage']['hours_left']} hours of recording",
+            *[f"alarm        {item['message']}" for item in value["alarms"]],
+        ]
+        return self._out(value, "\n".join(lines))
+
+    def sources(self) -> int:
+        value = self._engine("/v1/sources")
+        rows = [
+            [item["id"], item["kind"], f"{item['width']}x{item['height']}", item["fps"], item["signal_text"]]
+            for item in value["sources"]
+        ]
+        return self._out(value, table(rows, ["ID", "KIND", "SIZE", "FPS", "SIGNAL"]))
+
+    def events(self) -> int:
+        import asyncio
+
+        from smartbox_tui.commands.follow import follow
+
+        return asyncio.run(follow(self.paths.engine_socket, forever=self.arguments.follow))
+
+    # ---- exams
+
+    def exam(self) -> int:
+        arguments = self.arguments
+        engine = self.paths.engine_socket
+        match arguments.action:
+            case "open":
+                value = self._send(engine, "exam-open", **self._who())
+            case "close":
+                value = self._send(engine, "exam-close")
+            case "release" | "resume":
+                value = self._send(engine, f"exam-{arguments.action}", exam=arguments.exam)
+            case "current":
+                value = self._engine("/v1/exams/current")
+            case "show":
+                value = self._engine(f"/v1/exams/{quote(arguments.exam, safe='')}")
+            case _:
+                asked = {"date": arguments.date, "open": arguments.open, "unassigned": arguments.unassigned}
+                query = urlencode({key: "1" if item is True else item for key, item in asked.items() if item})
+                value = self._engine(f"/v1/exams?{query}")
+                rows = [
+                    [item["id"], item["state"], item["opened_at"][:19], item["instances"], item["released"]]
+                    for item in value["exams"]
+                ]
+                return self._out(value, table(rows, ["ID", "STATE", "OPENED", "PICTURES", "RELEASED"]))
+        exam = value["exam"]
+        text = f"{exam['state']} {exam['id']}, {exam['instances']} pictures" if exam else "no exam"
+        return self._out(value, text)
+
+    def _who(self) -> dict[str, Any]:
+        arguments = self.arguments
+        typed = {
+            "id": arguments.patient_id,
+            "name": arguments.name,
+            "birth_date": arguments.birth_date,
+            "sex": arguments.sex,
+        }
+        typed = {key: value for key, value in typed.items() if value is not None}
+        patient: dict[str, Any] | None = typed or None
+        if arguments.patient_file is not None:
+            if typed:
+                raise SmartBoxError(
+                    "bad-value", "Either --patient-file or single values.", "Leave one of them out."
+                )
+            patient = _read_patient(arguments.patient_file)
+        if arguments.age and arguments.emergency is None:
+            raise SmartBoxError("bad-value", "--age goes with --emergency.", "A patient has a birth date.")
+        return {
+            "patient": patient,
+            "emergency": arguments.emergency,
+            "age": arguments.age,
+            "worklist": arguments.worklist,
+            "accession": arguments.accession,
+        }
+
+    # ---- pictures
+
+    def still(self) -> int:
+        arguments = self.arguments
+        value = self._send(
+            self.paths.capture_socket,
+            "still",
+            source=arguments.source,
+            burst=arguments.burst,
+            at_ns=arguments.at if arguments.at is not None else self.options.started_ns,
+            trigger="ctl",
+        )
+        item = value["instance"]
+        return self._out(value, f"{item['sop_instance_uid']} on disk after {item['trigger_to_disk_ms']:.0f} ms")
+
+    def discard_last(self) -> int:
+        value = self._send(self.paths.capture_socket, "discard-last", reason=self.arguments.reason)
+        return self._out(value, f"discarded {value['instance']['sop_instance_uid']}")
+
+    def record(self) -> int:
+        arguments = self.arguments
+        capture = self.paths.capture_socket
+        if arguments.action == "start":
+            value = self._send(
+                capture, "record-start", source=arguments.source, at_ns=self.options.started_ns, trigger="ctl"
+            )
+            return self._out(value, f"recording since {value['recording']['since']}")
+        if arguments.action == "mark":
+            value = self._send(
+                capture, "record-mark", source=arguments.source, text=arguments.text, at_ns=self.options.started_ns
+            )
+            return self._out(value, f"mark at {value['mark']['at_s']:.1f} s")
+        value = self._send(capture, "record-stop", source=arguments.source)
+        value["deliveries"] = self._deliveries([item["id"] for item in value["instances"]])
+        text = f"{value['frames']} frames, {value['frames_lost']} lost, deliveries {value['deliveries']}"
+        return self._out(value, text)
+
+    def _deliveries(self, pictures: list[str]) -> str:
+        """`created` once the engine has made them; `pending` when it is away: it adopts them when it is back."""
+        try:
+            command = {"type": "adopt", "id": str(uuid.uuid4()), "pictures": pictures}
+            answer = client.command(self.paths.engine_socket, command)
+        except SmartBoxError as exc:
+            if exc.code not in (PROCESS_AWAY, "timeout"):
+                raise
+            note("The engine is away: the recording is safe on disk, it is delivered when the engine is back.")
+            return "pending"
+        return "created" if set(answer["instances"]) == set(pictures) else "pending"
+
+    def instance(self) -> int:
+        value = self._engine(f"/v1/instances/{quote(self.arguments.uid, safe='')}")
+        lines = [f"{key}: {item}" for key, item in value["instance"].items()]
+        lines += [f"{item['destination']}: {item['state']} {item['reason']}" for item in value["deliveries"]]
+        return self._out(value, "\n".join(lines))
+
+    # ---- queue and destinations
+
+    def queue(self) -> int:
+        arguments = self.arguments
+        if arguments.action != "list":
+            value = self._send(
+                self.paths.engine_socket,
+                "queue-change",
+                action=arguments.action,
+                deliveries=arguments.deliveries,
+                all=arguments.all,
+                destination=arguments.destination,
+            )
+            return self._out(value, f"{value['changed']} changed")
+        asked = {"state": arguments.delivery_state, "destination": arguments.destination}
+        value = self._engine(f"/v1/queue?{urlencode({key: item for key, item in asked.items() if item})}")
+        rows = [
+            [item["id"], item["destination"], item["state"], item["attempts"], item["bytes"], item["reason"]]
+            for item in value["deliveries"]
+        ]
+        return self._out(value, table(rows, ["ID", "DESTINATION", "STATE", "ATTEMPTS", "BYTES", "REASON"]))
+
+    def destination(self) -> int:
+        arguments = self.arguments
+        engine = self.paths.engine_socket
+        if arguments.action == "test":
+            value = self._send(engine, "destination-test", name=arguments.name)
+            lines = [f"{'ok ' if step['ok'] else 'NOT'} {step['step']}: {step['message']} {step['hint']}".rstrip()
+                     for step in value["steps"]]  # fmt: skip
+            self._out(value, "\n".join(lines))
+            return 0 if value["ok"] else 1
+        if arguments.action == "add":
+            given = {
+                name: getattr(arguments, name) for name in ("kind", "host", "port", "aet", "calling_aet", "send")
+            }
+            values = {key: item for key, item in given.items() if item is not None}
+            value = self._send(engine, "destination-add", name=arguments.name, values=values)
+        elif arguments.action == "remove":
+            value = self._send(engine, "destination-remove", name=arguments.name)
+        else:
+            value = self._engine("/v1/destinations")
+        rows = [
+            [item["name"], item["kind"], item["state"], item["open"], item["reason"]]
+            for item in value["destinations"]
+        ]
+        return self._out(value, table(rows, ["NAME", "KIND", "STATE", "OPEN", "REASON"]))
+
+
+def _read_patient(name: str) -> dict[str, Any]:
+    """PATIENT from a file or standard input. The errors name the place, never the content."""
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        value = json.loads(text)
+    except FileNotFoundError:
+        raise SmartBoxError("not-found", f"There is no file {name}.", "Check --patient-file.") from None
+    except OSError as exc:
+        raise SmartBoxError("refused", f"{name} cannot be read: {exc.strerror}", "Check its permissions.") from None
+    except ValueError as exc:
+        place = f"line {exc.lineno}" if isinstance(exc, json.JSONDecodeError) else "its encoding"
+        raise SmartBoxError(
+            "bad-value", f"The patient file is not JSON in UTF-8 ({place}).", "See PATIENT."
+        ) from None
+    if not isinstance(value, dict):
+        raise SmartBoxError("bad-value", "The patient file must hold one JSON object.", '{"id": …, "name": …}')
+    return value

@@ -1,0 +1,43 @@
+"""`smartbox engine`, `capture`, `console`: load the settings, run the process."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from typing import Final
+
+from smartbox_tui.cli import Options, set_up_logging
+from smartbox_tui.settings.load import PARENT_VARIABLE, load
+from smartbox_tui.settings.paths import paths
+
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def _die_with_parent() -> None:
+    """A demo's process gets SIGTERM when the demo dies in whatever way (prctl(2)): nothing is left behind."""
+    parent = os.environ.get(PARENT_VARIABLE)
+    if parent:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != int(parent):  # it died before we asked
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def run(name: str, options: Options) -> int:
+    """Blocks until the process ends. Each imports only its own room."""
+    _die_with_parent()
+    folders = paths(options.state, options.runtime)
+    loaded = load(options.config, folders.state)
+    if name == "engine":
+        set_up_logging(name)
+        from smartbox_tui.engine.app import run as run_engine
+
+        return run_engine(folders, loaded, options.config)
+    if name == "capture":
+        set_up_logging(name)
+        from smartbox_tui.capture.app import run as run_capture
+
+        return run_capture(folders, loaded)
+    from smartbox_tui.ui.app import run as run_console  # it draws on this terminal and logs to SMARTBOX_LOG only
+
+    return run_console(folders, loaded)

@@ -1,0 +1,164 @@
+"""Adoption: what capture has closed in the spool becomes an instance with a header and its deliveries.
+
+The order is the spool's: header fsynced under its name, then the row with all its deliveries in one
+transaction. Done twice it does nothing, so it can be repeated after any crash and on any doubt.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from smartbox_tui.dicom.build import build_header
+from smartbox_tui.dicom.headers import numbers_of
+from smartbox_tui.engine import rendition
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.delivery import DeliveryState as State
+from smartbox_tui.settings.schema import Settings
+from smartbox_tui.spool import ledger
+from smartbox_tui.spool.durable import write_new
+from smartbox_tui.spool.examfile import ExamFile, RevisionFile, read_exam, read_revision
+from smartbox_tui.spool.layout import exam_dir, header_name, sidecar_paths
+from smartbox_tui.spool.sidecar import Sidecar, SidecarState, read_sidecar
+from smartbox_tui.store import queries, queue, records
+from smartbox_tui.store.database import Store
+
+Told = dict[tuple[str, str], ledger.Promise]
+"""The last promise by (SOP Instance UID, destination)."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """What one pass did. `unreadable`: files of the exam that are not what they should be."""
+
+    instances: tuple[str, ...]
+    unreadable: tuple[str, ...]
+
+
+def first_state(exam: ExamFile, patient_known: bool, send: str) -> tuple[State, str]:
+    """The state a delivery is born in, and why (DESIGN section 2: `held`)."""
+    if not patient_known:
+        return State.HELD, "no patient is assigned"
+    if exam.extra.get("sent_by_hand"):
+        return State.QUEUED, ""
+    if send == "manual":
+        return State.HELD, "is sent by hand"
+    if send == "exam-close" and exam.state != "closed":
+        return State.HELD, "the exam is open"
+    return State.QUEUED, ""
+
+
+class Adopter:
+    """All methods block and belong to one thread (the engine's spool thread), so two never race."""
+
+    def __init__(self, spool: Path, store: Store, settings: Callable[[], Settings]) -> None:
+        self._spool, self._store, self._settings = spool, store, settings
+
+    def exam(self, exam_id: str, only: Iterable[str] | None = None) -> Adopted:
+        """Adopts the closed pictures of an exam that the store does not have; `only` these when given.
+
+        Raises SmartBoxError not-found (no such exam), disk-full.
+        """
+        folder = exam_dir(self._spool, exam_id)
+        try:
+            exam = read_exam(folder)
+            revision = read_revision(folder, exam.revision)
+        except FileNotFoundError as exc:
+            raise SmartBoxError("not-found", f"There is no exam {exam_id}.", "See `ctl exam list`.") from exc
+        known = queries.instance_ids_of(self._store.reader, exam_id)
+        paths = (
+            [folder / f"{item}.json" for item in only if item not in known]
+            if only is not None
+            else [path for path in sidecar_paths(folder) if path.stem not in known]
+        )
+        sidecars, unreadable = [], []
+        for path in paths:
+            try:
+                sidecar = read_sidecar(path)
+            except (OSError, ValueError) as exc:
+                log.warning("exam %s: %s is unreadable: %s", exam_id, path.name, exc)
+                unreadable.append(path.name)
+                continue
+            if sidecar.state is SidecarState.CLOSED and sidecar.exam == exam_id:
+                sidecars.append(sidecar)
+        done = []
+        told = {(item.uid, item.destination): item for item in ledger.read(folder)} if sidecars else {}
+        for sidecar in sorted(sidecars, key=lambda item: (item.captured_at, item.part)):
+            try:
+                self._adopt(folder, exam, revision, sidecar, told)
+                done.append(sidecar.id)
+            except ValueError as exc:
+                log.exception("exam %s: picture %s cannot be adopted", exam_id, sidecar.id)
+                unreadable.append(f"{sidecar.id}: {exc}")
+        return Adopted(tuple(done), tuple(unreadable))
+
+    def _adopt(self, folder: Path, exam: ExamFile, revision: RevisionFile, sidecar: Sidecar, told: Told) -> None:
+        settings = self._settings()
+        reader = self._store.reader
+        path = folder / header_name(sidecar.id, exam.revision)
+        if path.exists():  # the row was lost, or we died before it was written: the header keeps its meaning
+            numbers = numbers_of(path)
+        else:
+            numbers = numbers_for(reader, sidecar)
+        picture = rendition.picture_values(sidecar, *numbers)
+        block: SmartBoxError | None = None
+        if not path.exists():
+            equipment = rendition.equipment_values(settings.station_name, settings.institution_name, sidecar)
+            try:
+                header = build_header(rendition.study_values(exam, revision), picture, equipment)
+                write_new(path, header)
+            except SmartBoxError as exc:
+                if exc.code != "invalid-object":
+                    raise
+                block = exc  # kept, shown and never sent until somebody has mended it
+        uid = picture.sop_instance_uid
+        promises = {destination: item for (of, destination), item in told.items() if of == uid}
+        values = {
+            "id": sidecar.id, "sop_uid": picture.sop_instance_uid, "exam": exam.id,
+            "series_uid": picture.series_instance_uid, "series_number": numbers[0], "instance_number": numbers[1],
+            "sop_class_uid": picture.sop_class_uid, "transfer_syntax_uid": picture.transfer_syntax_uid,
+            "kind": sidecar.kind, "source": sidecar.source, "captured_at": sidecar.captured_at,
+            "frames": sidecar.frames, "frames_lost": sidecar.frames_lost, "duration_s": sidecar.duration_s,
+            "trigger_ns": sidecar.trigger_ns, "frame_ns": sidecar.frame_ns,
+            "trigger_to_disk_ms": sidecar.trigger_to_disk_ms, "bytes": sidecar.bytes, "file": sidecar.file,
+            "revision": exam.revision, "discarded": False,
+        }  # fmt: skip
+        patient_known = bool(revision.patient.get("id"))
+
+        def job(database: Any) -> None:
+            if not records.put_instance(database, values):
+                return
+            names = [item.name for item in settings.destinations]
+            sends = {item.name: item.send for item in settings.destinations}
+            for name in [*names, *(name for name in promises if name not in sends)]:
+                state, reason, code = self._born(
+                    exam, patient_known, sends.get(name, ""), promises.get(name), block
+                )
+                queue.enqueue(
+                    database, instance=sidecar.id, sop_uid=picture.sop_instance_uid, exam=exam.id, destination=name,
+                    bytes_=sidecar.bytes, state=state, reason=reason, code=code,
+                    priority=1 if exam.emergency else 0,
+                )  # fmt: skip
+
+        self._store.write(job).result()
+
+    @staticmethod
+    def _born(
+        exam: ExamFile, patient_known: bool, send: str, promise: ledger.Promise | None, block: SmartBoxError | None
+    ) -> tuple[State, str, str]:
+        if promise is not None:  # an archive's word outlives the database
+            return State(promise.state), promise.detail, ""
+        if block is not None:
+            return State.BLOCKED, block.message, block.code
+        state, reason = first_state(exam, patient_known, send)
+        return state, reason, ""
+
+
+def numbers_for(reader: Any, sidecar: Sidecar) -> tuple[int, int]:
+    """Series and instance number of a picture that has none yet."""
+    return records.next_numbers(reader, sidecar.exam, rendition.series_uid(sidecar))

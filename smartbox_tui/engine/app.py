@@ -1,0 +1,155 @@
+"""The engine's composition root: what exists, in which order it starts and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+from smartbox_tui.engine import recovery, view
+from smartbox_tui.engine.adopt import Adopter
+from smartbox_tui.engine.capture_link import CaptureLink
+from smartbox_tui.engine.clock import ClockGate
+from smartbox_tui.engine.delivery import Delivery
+from smartbox_tui.engine.desk import Desk, SettingsBox
+from smartbox_tui.engine.exams import Exams
+from smartbox_tui.engine.server import Api
+from smartbox_tui.engine.status import StatusBoard
+from smartbox_tui.settings.paths import Paths
+from smartbox_tui.settings.schema import Loaded
+from smartbox_tui.spool.durable import make_folder
+from smartbox_tui.spool.lock import FolderLock
+from smartbox_tui.store import queries
+from smartbox_tui.store.database import Store
+from smartbox_tui.wire import events, state
+from smartbox_tui.wire.hub import Hub
+from smartbox_tui.wire.serve import checked_socket_path, serve_unix
+
+log = logging.getLogger(__name__)
+
+STATUS_S: Final = 0.5
+"""A changed status is published at most that often."""
+HEARTBEAT_S: Final = 5.0
+"""And at least that often: ages and free space change by themselves."""
+
+
+def run(paths: Paths, loaded: Loaded, config: Path | None) -> int:
+    """Serves until SIGTERM or SIGINT. Raises SmartBoxError in-use, refused, bad-value, disk-full at the start."""
+    checked_socket_path(paths.engine_socket)
+    make_folder(paths.state)
+    make_folder(paths.spool)
+    paths.runtime.mkdir(mode=0o750, parents=True, exist_ok=True)
+    lock = FolderLock(paths.state, "engine")
+    try:
+        asyncio.run(_serve(paths, SettingsBox(loaded, config)))
+    finally:
+        lock.release()
+    return 0
+
+
+class _StatusTicker:
+    """Publishes the status soon after it changed, never more often than STATUS_S."""
+
+    def __init__(self) -> None:
+        self.dirty = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def changed(self) -> None:
+        """From any thread."""
+        self._loop.call_soon_threadsafe(self.dirty.set)
+
+    async def run(self, hub: Hub, board: StatusBoard) -> None:
+        while True:
+            try:
+                await asyncio.wait_for(self.dirty.wait(), HEARTBEAT_S)
+            except TimeoutError:
+                pass
+            self.dirty.clear()
+            hub.publish(events.StatusChanged(status=board.build()))
+            await asyncio.sleep(STATUS_S)
+
+
+async def _serve(paths: Paths, settings: SettingsBox) -> None:
+    loop = asyncio.get_running_loop()
+    ending = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ending.set)
+
+    store = Store(paths.database)
+    ticker = _StatusTicker()
+    clock = ClockGate(settings().clock.wait_s)
+    capture = CaptureLink(paths.capture_socket, settings(), ticker.changed)
+
+    def snapshot() -> state.EngineSnapshot:
+        current = exams.current
+        rows = queries.instances_of(store.reader, current) if current else []
+        return state.EngineSnapshot(
+            status=board.build(),
+            instances=[view.instance(row) for row in rows],
+            deliveries=[view.delivery(row) for row in queries.deliveries_for_screen(store.reader)],
+        )
+
+    hub = Hub(snapshot)
+    hub.bind(loop)
+
+    def delivery_changed(row: Any, bytes_sent: int | None) -> None:
+        if row is not None:
+            hub.publish_from_thread(events.DeliveryChanged(delivery=view.delivery(row, bytes_sent)))
+            ticker.changed()
+
+    delivery = Delivery(
+        paths.spool, store, changed=delivery_changed, status_changed=ticker.changed, may_send=clock.why_not
+    )
+    with ThreadPoolExecutor(1, "spool") as spool_thread:
+        exams = Exams(
+            spool=paths.spool,
+            runtime=paths.runtime,
+            store=store,
+            settings=settings,
+            adopter=Adopter(paths.spool, store, settings),
+            spool_thread=spool_thread,
+            capture=capture,
+            publish=hub.publish,
+            wake_delivery=delivery.wake,
+        )
+        board = StatusBoard(paths.spool, store, settings, exams, delivery, capture, clock)
+        desk = Desk(paths, settings, store, hub, exams, delivery, board, ticker.changed)
+        await recovery.before_serving(exams)
+        runner = await serve_unix(Api(desk).routes(), paths.engine_socket)
+        log.info("the engine serves %s", paths.engine_socket)
+        tasks = [
+            asyncio.create_task(capture.follow(desk), name="capture-link"),
+            asyncio.create_task(ticker.run(hub, board), name="status"),
+            asyncio.create_task(_walk_spool(exams, board, ticker), name="spool-walk"),
+        ]
+        essential = asyncio.create_task(_first_to_end(tasks), name="essential")
+        delivery.start(settings())
+        try:
+            await asyncio.wait([asyncio.create_task(ending.wait()), essential], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await asyncio.to_thread(delivery.stop)
+            for task in [essential, *tasks]:
+                task.cancel()
+            await asyncio.gather(essential, *tasks, return_exceptions=True)
+            await runner.cleanup()
+            paths.engine_socket.unlink(missing_ok=True)
+    await asyncio.to_thread(store.close)
+    if essential.done() and not essential.cancelled() and essential.exception() is not None:
+        raise essential.exception() or RuntimeError
+
+
+async def _walk_spool(exams: Exams, board: StatusBoard, ticker: _StatusTicker) -> None:
+    board.unreadable = await recovery.after_serving(exams)
+    ticker.changed()
+
+
+async def _first_to_end(tasks: list[asyncio.Task[None]]) -> None:
+    """Returns never, or raises what an essential task died of: then the process ends and is started anew."""
+    pending = set(tasks)
+    while pending:
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()

@@ -1,0 +1,184 @@
+"""Where the engine's parts meet: what a command or an event of capture means for several of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from smartbox_tui.engine import view
+from smartbox_tui.engine.delivery import Delivery, unknown_destination
+from smartbox_tui.engine.exams import Exams
+from smartbox_tui.engine.status import StatusBoard
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.settings import site
+from smartbox_tui.settings.load import load
+from smartbox_tui.settings.paths import Paths
+from smartbox_tui.settings.schema import Destination, Loaded, Settings
+from smartbox_tui.spool.examfile import read_exam
+from smartbox_tui.spool.layout import exam_folders, is_uuid
+from smartbox_tui.store import queries, queue, records
+from smartbox_tui.store.database import Store
+from smartbox_tui.wire import commands, events
+from smartbox_tui.wire.hub import Hub
+
+log = logging.getLogger(__name__)
+
+
+class SettingsBox:
+    """The settings in force; replaced as a whole when the box itself writes one."""
+
+    def __init__(self, loaded: Loaded, config: Path | None) -> None:
+        self._loaded, self.config = loaded, config
+
+    def __call__(self) -> Settings:
+        return self._loaded.settings
+
+    def reload(self, state: Path) -> Settings:
+        self._loaded = load(self.config, state)
+        return self._loaded.settings
+
+
+class Desk:
+    """Implements `capture_link.Listener`, and the commands that touch more than the exams."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        settings: SettingsBox,
+        store: Store,
+        hub: Hub,
+        exams: Exams,
+        delivery: Delivery,
+        board: StatusBoard,
+        status_changed: Callable[[], None],
+    ) -> None:
+        self.paths, self.settings, self.store, self.hub = paths, settings, store, hub
+        self.exams, self.delivery, self.board = exams, delivery, board
+        self._status_changed = status_changed
+
+    # ---- what capture says
+
+    async def capture_holds(self, exam_id: str | None) -> None:
+        await self.exams.capture_holds(exam_id)
+        self._status_changed()
+
+    async def adopt(self, exam_id: str, only: list[str] | None = None) -> list[str]:
+        if queries.exam(self.store.reader, exam_id) is None:
+            await self.exams.import_exam(exam_id)
+        done = await self.exams.adopt(exam_id, only)
+        self._status_changed()
+        return done
+
+    async def discarded(self, exam_id: str, picture: str) -> None:
+        """The operator took a picture back: what has not left is cancelled, what is leaving is stopped."""
+        cancelled = await self.exams.write(lambda database: records.discard(database, picture))
+        for row in queries.deliveries(self.store.reader, instance_id=picture):
+            if row.id in cancelled:
+                self.hub.publish(events.DeliveryChanged(delivery=view.delivery(row)))
+            elif row.state == "sending":
+                self.delivery.cancel_sending(row.id)
+        if queries.exam(self.store.reader, exam_id) is not None:
+            self.exams.announce(exam_id)
+        self._status_changed()
+
+    # ---- commands
+
+    async def adopt_pictures(self, pictures: list[str]) -> list[str]:
+        """Adopts pictures by their UUIDs, wherever in the spool they lie; returns those now in the store."""
+        for picture in pictures:
+            if not is_uuid(picture):
+                raise SmartBoxError("bad-value", "A picture's id must be a UUID.", "As in the sidecar's name.")
+            if queries.instance(self.store.reader, picture) is None:
+                await self._find_and_adopt(picture)
+        return [item for item in pictures if queries.instance(self.store.reader, item) is not None]
+
+    async def _find_and_adopt(self, picture: str) -> None:
+        current = self.exams.current
+        if current and (self.exams.folder(current) / f"{picture}.json").exists():
+            await self.adopt(current, [picture])
+            return
+
+        def find() -> str | None:
+            return next(
+                (path.name for path in exam_folders(self.paths.spool) if (path / f"{picture}.json").exists()), None
+            )
+
+        found = await self.exams.run(find)
+        if found is not None:
+            await self.adopt(found, [picture])
+            exam = await self.exams.run(read_exam, self.exams.folder(found))
+            if exam.state == "closed":
+                await self.exams.run_release(found, by_hand=bool(exam.extra.get("sent_by_hand")))
+
+    async def change_queue(self, command: commands.QueueChange) -> int:
+        """Raises bad-value (unknown action, nothing named), not-found (destination, ids)."""
+        action, name = command.action, command.destination
+        if action not in queue.ACTIONS:
+            raise SmartBoxError(
+                "bad-value", f"'{action}' is not a queue action.", f"One of {', '.join(queue.ACTIONS)}."
+            )
+        if not (command.deliveries or command.all or name):
+            raise SmartBoxError("bad-value", "Nothing is named.", "Give ids, --all or --destination NAME.")
+        if name is not None:
+            self.destination(name)
+        missing = [item for item in command.deliveries if queries.delivery(self.store.reader, item) is None]
+        if missing:
+            raise SmartBoxError("not-found", f"There is no delivery {missing[0]}.", "See `ctl queue list`.")
+        if name is not None and action in ("pause", "resume") and not command.deliveries:
+            paused = action == "pause"
+            was = name in queries.paused_destinations(self.store.reader)
+            await self.exams.run(self.delivery.pause, name, paused)
+            self._status_changed()
+            return int(was != paused)
+        ids = command.deliveries or None
+        changed = await self.exams.write(lambda database: queue.change(database, action, ids, name))
+        if action == "cancel":
+            sending = queries.deliveries(self.store.reader, state="sending")
+            wanted = [
+                row.id for row in sending if (ids is None or row.id in ids) and name in (None, row.destination)
+            ]
+            changed += [item for item in wanted if self.delivery.cancel_sending(item)]
+        for identity in changed:
+            row = queries.delivery(self.store.reader, identity)
+            if row is not None:
+                self.hub.publish(events.DeliveryChanged(delivery=view.delivery(row)))
+        if action == "retry":
+            self.delivery.probe_now(name)
+        self.delivery.wake()
+        self._status_changed()
+        return len(changed)
+
+    def destination(self, name: str) -> Destination:
+        """Raises not-found."""
+        for item in self.settings().destinations:
+            if item.name == name:
+                return item
+        raise unknown_destination(name)
+
+    async def put_destination(self, values: dict[str, Any]) -> None:
+        """Adds or replaces a destination in site.toml and starts its worker. Raises bad-value, unknown-key."""
+        if values.get("kind", "dimse") == "dimse" and not (values.get("host") and values.get("aet")):
+            raise SmartBoxError(
+                "bad-value", "A dimse destination needs host and aet.", "--host HOST --port PORT --aet AET"
+            )
+        await self.exams.run(site.put_entry, self.paths.state, self.settings.config, "destinations", "name", values)
+        settings = self.settings.reload(self.paths.state)
+        await self.exams.run(self.delivery.add, self.destination(values["name"]), settings)
+        self._status_changed()
+
+    async def remove_destination(self, name: str) -> None:
+        """Takes a destination out. Raises not-found, in-use (pictures are still open for it)."""
+        self.destination(name)
+        if count := queries.open_by_destination(self.store.reader).get(name):
+            raise SmartBoxError(
+                "in-use",
+                f"{count} pictures are not delivered to '{name}' yet.",
+                f"Deliver them, or cancel them: ctl queue cancel --destination {name}",
+            )
+        values = {"name": name, "removed": True}
+        await self.exams.run(site.put_entry, self.paths.state, self.settings.config, "destinations", "name", values)
+        self.settings.reload(self.paths.state)
+        await self.exams.run(self.delivery.remove, name)
+        self._status_changed()

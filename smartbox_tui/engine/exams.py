@@ -1,0 +1,370 @@
+"""Exams: opened, closed, released, resumed. The spool's file first, then the row, then capture, then the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from smartbox_tui.engine import view
+from smartbox_tui.engine.adopt import Adopter
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model import exam as states
+from smartbox_tui.model import patient as patients
+from smartbox_tui.model.exam import ExamState
+from smartbox_tui.model.uids import uid_of
+from smartbox_tui.settings.schema import Settings
+from smartbox_tui.spool.examfile import ExamFile, RevisionFile, create_exam, read_exam, read_revision, write_exam
+from smartbox_tui.spool.layout import exam_dir
+from smartbox_tui.store import queries, queue, records
+from smartbox_tui.store.database import Store
+from smartbox_tui.wire import commands, current, events, state, times
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+_SEX_TEXT = {
+    "de": {"male": "MANN", "female": "FRAU", "child": "KIND"},
+    "en": {"male": "MALE", "female": "FEMALE", "child": "CHILD"},
+}
+
+
+class CapturePort(Protocol):
+    """Capture as exams see it. Both raise SmartBoxError no-engine when capture is away."""
+
+    async def hold(self, exam_id: str, revision: int) -> dict[str, Any]: ...
+
+    async def drop(self, exam_id: str) -> dict[str, Any]: ...
+
+
+class Exams:
+    """The exam that is current, and all changes to exams. One lock: commands come one after the other."""
+
+    def __init__(
+        self,
+        *,
+        spool: Path,
+        runtime: Path,
+        store: Store,
+        settings: Callable[[], Settings],
+        adopter: Adopter,
+        spool_thread: ThreadPoolExecutor,
+        capture: CapturePort,
+        publish: Callable[[msgspec.Struct], None],
+        wake_delivery: Callable[[], None],
+    ) -> None:
+        self.spool, self.runtime, self.store, self.settings = spool, runtime, store, settings
+        self._adopter, self._thread, self._capture = adopter, spool_thread, capture
+        self._publish, self._wake_delivery = publish, wake_delivery
+        self._lock = asyncio.Lock()
+        self.current: str | None = None
+        self.suspended: str | None = None
+
+    # ---- helpers, for recovery.py too
+
+    async def run(self, function: Callable[..., T], *args: Any) -> T:
+        """Runs something that touches the spool on the spool's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
+
+    async def write(self, job: Callable[[Any], T]) -> T:
+        return await asyncio.wrap_future(self.store.write(job))
+
+    def view(self, exam_id: str) -> state.Exam:
+        """Raises not-found."""
+        row = queries.exam(self.store.reader, exam_id)
+        if row is None:
+            raise SmartBoxError("not-found", f"There is no exam {exam_id}.", "See `ctl exam list`.")
+        return view.exam(self.store.reader, row)
+
+    def folder(self, exam_id: str) -> Path:
+        try:
+            return exam_dir(self.spool, exam_id)
+        except ValueError:
+            raise SmartBoxError("not-found", f"There is no exam {exam_id}.", "An exam id is a UUID.") from None
+
+    def announce(self, exam_id: str) -> state.Exam:
+        """Publishes the exam as it stands, and returns it."""
+        exam = self.view(exam_id)
+        self._publish(events.ExamChanged(exam=exam, current=exam_id == self.current))
+        return exam
+
+    async def save(self, exam: ExamFile) -> None:
+        """exam.json, then the row."""
+        folder = self.folder(exam.id)
+
+        def files() -> RevisionFile:
+            write_exam(folder, exam)
+            return read_revision(folder, exam.revision)
+
+        revision = await self.run(files)
+        await self.write(lambda database: records.put_exam(database, exam, revision))
+
+    async def import_exam(self, exam_id: str) -> ExamFile | None:
+        """Takes an exam that lies in the spool (made by capture) into the store; None when it is unreadable."""
+        folder = self.folder(exam_id)
+        try:
+            exam = await self.run(read_exam, folder)
+            revision = await self.run(read_revision, folder, exam.revision)
+        except (OSError, ValueError) as exc:
+            log.error("exam %s in the spool is unreadable: %s", exam_id, type(exc).__name__)
+            return None
+        await self.write(lambda database: records.put_exam(database, exam, revision))
+        return exam
+
+    async def adopt(self, exam_id: str, only: list[str] | None = None) -> list[str]:
+        """Adopts what is closed in the exam's folder, publishes it, wakes delivery."""
+        done = await self.run(self._adopter.exam, exam_id, only)
+        for identity in done.instances:
+            row = queries.instance(self.store.reader, identity)
+            if row is not None:
+                self._publish(events.InstanceAdopted(instance=view.instance(row)))
+                for item in queries.deliveries(self.store.reader, instance_id=identity):
+                    self._publish(events.DeliveryChanged(delivery=view.delivery(item)))
+        if done.instances:
+            self.announce(exam_id)
+            self._wake_delivery()
+        return list(done.instances)
+
+    # ---- commands
+
+    async def open(self, command: commands.ExamOpen) -> state.Exam:
+        """Opens an exam; a repeated id finds the one it made. Raises exam-open, bad-value, disk-full."""
+        exam_id = _exam_id(command.id)
+        async with self._lock:
+            if (
+                queries.exam(self.store.reader, exam_id) is not None
+                or (self.folder(exam_id) / "exam.json").exists()
+            ):
+                return await self._reopen_after_crash(exam_id)
+            now = datetime.now(UTC).astimezone()
+            patient, emergency = self._patient(command, now)
+            if self.current is not None:
+                row = queries.exam(self.store.reader, self.current)
+                if row is not None and row.state != ExamState.UNASSIGNED:
+                    raise SmartBoxError(
+                        "exam-open",
+                        "An exam is already open.",
+                        "Close it first (`ctl exam close`), then open the next.",
+                    )
+                await self.close_exam(self.current, "")
+            if self.suspended is not None:
+                await self.close_exam(self.suspended, "")
+            exam = ExamFile(
+                id=exam_id,
+                state=ExamState.OPEN,
+                study_instance_uid=uid_of(UUID(exam_id)),
+                opened_at=times.now(),
+                opened_by="engine",
+                boot_id=current.boot_id(),
+                emergency=emergency,
+            )
+            values = asdict(patient)
+            values["birth_date"] = patient.birth_date.isoformat() if patient.birth_date else None
+            revision = RevisionFile(
+                revision=1,
+                patient=values,
+                study_at=exam.opened_at,
+                accession_number=patients.accession_from(command.accession),
+                made_at=exam.opened_at,
+            )
+            await self.run(create_exam, self.folder(exam_id), exam, revision)
+            await self.write(lambda database: records.put_exam(database, exam, revision))
+            await self._make_current(exam)
+            return self.announce(exam_id)
+
+    def _patient(self, command: commands.ExamOpen, now: datetime) -> tuple[patients.Patient, str | None]:
+        given = [command.patient is not None, command.emergency is not None, command.worklist is not None]
+        if sum(given) != 1:
+            raise SmartBoxError(
+                "bad-value",
+                "An exam opens with a patient or as an emergency: exactly one of them.",
+                "--patient-file, --emergency",
+            )
+        if command.worklist is not None:
+            raise SmartBoxError(
+                "not-found",
+                "There is no worklist entry of that id.",
+                "This version has no worklist yet; type the patient.",
+            )
+        if command.patient is not None:
+            return patients.patient_from(command.patient, now.date()), None
+        assert command.emergency is not None
+        settings = self.settings()
+        prefix = settings.emergency.id.split("{time}")[0].split("{date}")[0]
+        texts = _SEX_TEXT[settings.language]
+        patient = patients.emergency_patient(
+            command.emergency,
+            command.age,
+            name=settings.emergency.name,
+            id=settings.emergency.id,
+            station_name=settings.station_name,
+            sex_text=texts.get(command.emergency, ""),
+            now=now,
+            taken=queries.patient_ids_like(self.store.reader, prefix),
+        )
+        return patient, command.emergency
+
+    async def _reopen_after_crash(self, exam_id: str) -> state.Exam:
+        """The exam of a repeated command: made current when the crash came before that."""
+        exam = await self.import_exam(exam_id)
+        if exam is not None and exam.state in states.CURRENT and self.current is None:
+            await self._make_current(exam)
+        return self.announce(exam_id)
+
+    async def _make_current(self, exam: ExamFile) -> None:
+        """Capture holds the exam, or it stands in current.json when capture is away."""
+        self.current = exam.id
+        if self.suspended == exam.id:
+            self.suspended = None
+        try:
+            answer = await self._capture.hold(exam.id, exam.revision)
+        except SmartBoxError as exc:
+            if exc.code not in ("no-engine", "timeout"):
+                raise
+            current.write_current(self.runtime, current.Current(exam.id, exam.revision, current.boot_id()))
+            return
+        previous = answer.get("previous")
+        if previous and previous["id"] != exam.id:  # capture made one while we opened this: it stays held
+            found = await self.import_exam(previous["id"])
+            if found is not None and found.state == ExamState.UNASSIGNED:
+                await self.save(replace(found, state=ExamState.CLOSED, closed_at=times.now()))
+                await self.adopt(found.id)
+                self.announce(found.id)
+
+    async def close(self, command: commands.ExamClose) -> state.Exam:
+        """Closes the current (or suspended) exam; answers when its deliveries exist. Raises no-exam."""
+        async with self._lock:
+            done = queries.exam_by_close(self.store.reader, command.id)
+            if done is not None:
+                return self.view(done.id)
+            exam_id = self.current or self.suspended
+            if exam_id is None:
+                raise SmartBoxError("no-exam", "No exam is open.", "Open one first (`ctl exam open`).")
+            await self.close_exam(exam_id, command.id)
+            return self.view(exam_id)
+
+    async def close_exam(self, exam_id: str, command: str) -> None:
+        if exam_id == self.current:
+            try:
+                await self._capture.drop(exam_id)  # stops a running recording and waits for its sidecar
+            except SmartBoxError as exc:
+                if exc.code != "no-engine":
+                    raise
+                current.write_current(self.runtime, None)
+        exam = await self.run(read_exam, self.folder(exam_id))
+        revision = await self.run(read_revision, self.folder(exam_id), exam.revision)
+        states.check(ExamState(exam.state), ExamState.CLOSED)
+        await self.adopt(exam_id)
+        known = bool(revision.patient.get("id"))
+        closed = replace(
+            exam,
+            state=ExamState.CLOSED,
+            closed_at=times.now(),
+            close_command=command,
+            released=exam.released or known,
+        )
+        await self.save(closed)
+        if known:
+            await self.run_release(exam_id, by_hand=False)
+        if exam_id == self.current:
+            self.current = None
+        if exam_id == self.suspended:
+            self.suspended = None
+        self.announce(exam_id)
+
+    async def run_release(self, exam_id: str, *, by_hand: bool) -> None:
+        """Queues what is held: for all destinations by hand, else for those that send at the exam's close."""
+        names = [item.name for item in self.settings().destinations if by_hand or item.send != "manual"]
+        found = await self.write(lambda database: queue.release(database, exam_id, names))
+        for identity in found:
+            row = queries.delivery(self.store.reader, identity)
+            if row is not None:
+                self._publish(events.DeliveryChanged(delivery=view.delivery(row)))
+        self._wake_delivery()
+
+    async def release(self, command: commands.ExamRelease) -> state.Exam:
+        """Sends the exam's pictures now, by hand. Raises not-found, refused (no patient assigned)."""
+        async with self._lock:
+            exam = await self._read(command.exam)
+            revision = await self.run(read_revision, self.folder(exam.id), exam.revision)
+            if not revision.patient.get("id"):
+                raise SmartBoxError(
+                    "refused",
+                    "This exam has no patient: its pictures stay on the box.",
+                    "Assign a patient to it first.",
+                )
+            await self.adopt(exam.id)
+            await self.save(replace(exam, released=True, extra={**exam.extra, "sent_by_hand": True}))
+            await self.run_release(exam.id, by_hand=True)
+            return self.announce(exam.id)
+
+    async def resume(self, command: commands.ExamResume) -> state.Exam:
+        """Goes on with a suspended exam. Raises not-found, exam-open, refused."""
+        async with self._lock:
+            exam = await self._read(command.exam)
+            if exam.id == self.current:
+                return self.view(exam.id)
+            if exam.state != ExamState.SUSPENDED:
+                raise SmartBoxError("refused", f"This exam is {exam.state}, not suspended.", "See `ctl exam list`.")
+            if self.current is not None:
+                row = queries.exam(self.store.reader, self.current)
+                if row is not None and row.state != ExamState.UNASSIGNED:
+                    raise SmartBoxError("exam-open", "Another exam is open.", "Close it first.")
+                await self.close_exam(self.current, "")
+            opened = replace(exam, state=ExamState.OPEN, boot_id=current.boot_id())
+            await self.save(opened)
+            await self._make_current(opened)
+            return self.announce(exam.id)
+
+    async def _read(self, exam_id: str) -> ExamFile:
+        folder = self.folder(exam_id)
+        try:
+            return await self.run(read_exam, folder)
+        except FileNotFoundError:
+            raise SmartBoxError("not-found", f"There is no exam {exam_id}.", "See `ctl exam list`.") from None
+
+    # ---- what capture says
+
+    async def capture_holds(self, exam_id: str | None) -> None:
+        """Capture's exam as it says itself, after a (re)connection or when a trigger made one.
+
+        An unassigned exam of capture's own becomes current when there is none; otherwise ours is held again.
+        """
+        async with self._lock:
+            if exam_id == self.current:
+                return
+            if exam_id is not None:
+                exam = await self.import_exam(exam_id)
+                if exam is not None and self.current is None and exam.state in states.CURRENT:
+                    self.current = exam_id
+                    self.announce(exam_id)
+                    return
+                if self.current is None:  # closed while capture was out of reach
+                    await self._tell(self._capture.drop(exam_id))
+                    return
+            if self.current is not None:
+                await self._make_current(await self._read(self.current))
+
+    @staticmethod
+    async def _tell(call: Awaitable[Any]) -> None:
+        try:
+            await call
+        except SmartBoxError as exc:
+            log.info("capture did not take a command: %s", exc.code)
+
+
+def _exam_id(command_id: str) -> str:
+    try:
+        return str(UUID(command_id))
+    except ValueError:
+        raise SmartBoxError(
+            "bad-value", "A command's id must be a UUID.", "Make a new one for each command."
+        ) from None

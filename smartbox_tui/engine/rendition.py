@@ -1,0 +1,119 @@
+"""From what lies in the spool to what DICOM is made of: header values, and the object composed on the way out."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from smartbox_tui import __version__
+from smartbox_tui.dicom.build import build_header
+from smartbox_tui.dicom.compose import Composition, compose
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model import uids
+from smartbox_tui.model.instance import JPEG_BASELINE, SOP_CLASSES, Equipment, Kind, Picture, StudyValues
+from smartbox_tui.model.patient import Patient
+from smartbox_tui.spool.examfile import ExamFile, RevisionFile, read_exam, read_revision
+from smartbox_tui.spool.layout import header_name
+from smartbox_tui.spool.sidecar import Sidecar, read_sidecar
+
+
+def patient_values(value: dict[str, Any]) -> Patient:
+    """The patient of a revision file; empty for an unassigned exam."""
+    born = value.get("birth_date")
+    return Patient(
+        id=value.get("id", ""),
+        name=value.get("name", ""),
+        birth_date=date.fromisoformat(born) if born else None,
+        sex=value.get("sex"),
+        age=value.get("age"),
+        comments=value.get("comments", ""),
+    )
+
+
+def study_values(exam: ExamFile, revision: RevisionFile, charset: str = "utf-8") -> StudyValues:
+    return StudyValues(
+        revision=revision.revision,
+        patient=patient_values(revision.patient),
+        study_instance_uid=exam.study_instance_uid,
+        study_at=datetime.fromisoformat(revision.study_at),
+        accession_number=revision.accession_number,
+        referring_physician=revision.referring_physician,
+        study_description=revision.study_description,
+        study_id=revision.study_id,
+        charset=charset,
+        worklist=revision.worklist,
+    )
+
+
+def series_uid(sidecar: Sidecar, part: int = 0) -> str:
+    return uids.uid_of(uids.series_uuid(UUID(sidecar.exam), sidecar.source, part))
+
+
+def picture_values(sidecar: Sidecar, series_number: int, instance_number: int) -> Picture:
+    """Raises ValueError for a sidecar whose SOP class word this version does not know."""
+    if sidecar.sop_class not in SOP_CLASSES:
+        raise ValueError(f"unknown SOP class word {sidecar.sop_class!r}")
+    clip = sidecar.kind == "clip"
+    return Picture(
+        sop_instance_uid=uids.uid_of(UUID(sidecar.id)),
+        series_instance_uid=series_uid(sidecar),
+        sop_class_uid=SOP_CLASSES[sidecar.sop_class],
+        transfer_syntax_uid=sidecar.transfer_syntax_uid or JPEG_BASELINE,
+        kind=Kind(sidecar.kind),
+        series_number=series_number,
+        instance_number=instance_number,
+        captured_at=datetime.fromisoformat(sidecar.captured_at),
+        columns=sidecar.width,
+        rows=sidecar.height,
+        bitstream_bytes=sidecar.bytes,
+        sampling=sidecar.sampling,
+        number_of_frames=sidecar.frames,
+        frame_time_ms=1000.0 * sidecar.fps_den / sidecar.fps_num if clip else None,
+        duration_s=sidecar.duration_s,
+        burned_in_annotation=sidecar.burned_in_annotation,
+        frames_lost=sidecar.frames_lost,
+    )
+
+
+def equipment_values(station_name: str, institution_name: str, sidecar: Sidecar) -> Equipment:
+    device = sidecar.device
+    return Equipment(
+        station_name=station_name,
+        institution_name=institution_name,
+        manufacturer=device.get("manufacturer") or "SmartBox",
+        model_name=device.get("model") or "SmartBox",
+        serial_number=device.get("serial", ""),
+        software_version=__version__,
+    )
+
+
+def composition_from_spool(
+    folder: Path,
+    picture_id: str,
+    *,
+    charset: str = "utf-8",
+    station: tuple[str, str] = ("", ""),
+    numbers: tuple[int, int] | None = None,
+) -> Composition:
+    """The complete object of a picture: its newest header and its bitstream, as far as the sidecar says it goes.
+
+    A destination's narrower character set makes another header for the same instance (same UID, same meaning).
+    Raises SmartBoxError invalid-object when header or bitstream are missing, short or not encodable.
+    """
+    try:
+        exam = read_exam(folder)
+        sidecar = read_sidecar(folder / f"{picture_id}.json")
+        path = folder / header_name(picture_id, exam.revision)
+        header: Path | bytes = path
+        if charset != "utf-8" and numbers is not None:
+            study = study_values(exam, read_revision(folder, exam.revision), charset)
+            header = build_header(study, picture_values(sidecar, *numbers), equipment_values(*station, sidecar))
+        return compose(header, folder / sidecar.file, sidecar.bytes)
+    except (OSError, ValueError) as exc:
+        raise SmartBoxError(
+            "invalid-object",
+            f"The picture {picture_id} cannot be composed: {type(exc).__name__}: {exc}",
+            "smartbox store check shows what of it is there.",
+        ) from exc

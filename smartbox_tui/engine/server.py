@@ -1,0 +1,195 @@
+"""The engine's API on its socket: commands by POST, state by GET, events by WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+
+from smartbox_tui.dicom.scu.echo import check_destination
+from smartbox_tui.dicom.scu.peer import Peer
+from smartbox_tui.engine import view
+from smartbox_tui.engine.desk import Desk
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.delivery import DeliveryState
+from smartbox_tui.model.exam import CURRENT, ExamState
+from smartbox_tui.model.instance import H264_HP_41, H264_HP_42_2D, JPEG_BASELINE, SOP_CLASSES
+from smartbox_tui.settings.schema import Settings
+from smartbox_tui.spool.layout import is_uuid
+from smartbox_tui.store import queries
+from smartbox_tui.wire import commands
+from smartbox_tui.wire.serve import reply
+
+LIST_LIMIT: Final = 100_000
+
+
+class Api:
+    """The handlers. `routes()` is what the server serves."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._handlers: dict[type[commands.Command], Callable[[Any], Awaitable[Any]]] = {
+            commands.ExamOpen: self._exam_open,
+            commands.ExamClose: self._exam_close,
+            commands.ExamRelease: self._exam_release,
+            commands.ExamResume: self._exam_resume,
+            commands.QueueChange: self._queue_change,
+            commands.DestinationTest: self._destination_test,
+            commands.DestinationAdd: self._destination_add,
+            commands.DestinationRemove: self._destination_remove,
+            commands.Adopt: self._adopt,
+        }
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.post("/v1/command", self.command),
+            web.get("/v1/events", self._desk.hub.serve),
+            web.get("/v1/status", self.status),
+            web.get("/v1/sources", self.sources),
+            web.get("/v1/exams", self.exams),
+            web.get("/v1/exams/current", self.exam_current),
+            web.get("/v1/exams/{id}", self.exam),
+            web.get("/v1/instances/{uid}", self.instance),
+            web.get("/v1/queue", self.queue),
+            web.get("/v1/queue/{id}/history", self.history),
+            web.get("/v1/destinations", self.destinations),
+            web.get("/healthz", self.healthz),
+        ]
+
+    # ---- commands
+
+    async def command(self, request: web.Request) -> web.Response:
+        command: commands.Command = msgspec.json.decode(await request.read(), type=commands.EngineCommand)
+        if not is_uuid(command.id):
+            raise SmartBoxError("bad-value", "A command's id must be a UUID.", "Make a new one for each command.")
+        return reply(await self._handlers[type(command)](command))
+
+    async def _exam_open(self, command: commands.ExamOpen) -> Any:
+        return {"exam": await self._desk.exams.open(command)}
+
+    async def _exam_close(self, command: commands.ExamClose) -> Any:
+        return {"exam": await self._desk.exams.close(command)}
+
+    async def _exam_release(self, command: commands.ExamRelease) -> Any:
+        return {"exam": await self._desk.exams.release(command)}
+
+    async def _exam_resume(self, command: commands.ExamResume) -> Any:
+        return {"exam": await self._desk.exams.resume(command)}
+
+    async def _queue_change(self, command: commands.QueueChange) -> Any:
+        return {"changed": await self._desk.change_queue(command)}
+
+    async def _adopt(self, command: commands.Adopt) -> Any:
+        return {"instances": await self._desk.adopt_pictures(command.pictures)}
+
+    async def _destination_test(self, command: commands.DestinationTest) -> Any:
+        destination = self._desk.destination(command.name)
+        settings = self._desk.settings()
+        peer = Peer(
+            destination.host,
+            destination.port,
+            destination.aet,
+            destination.calling_aet or settings.aet,
+            min(destination.timeout_s, 10.0),
+        )
+        return await asyncio.to_thread(check_destination, peer, offered_contexts(settings))
+
+    async def _destination_add(self, command: commands.DestinationAdd) -> Any:
+        await self._desk.put_destination({"name": command.name, **command.values})
+        return {"destinations": self._desk.board.destinations()}
+
+    async def _destination_remove(self, command: commands.DestinationRemove) -> Any:
+        await self._desk.remove_destination(command.name)
+        return {"destinations": self._desk.board.destinations()}
+
+    # ---- state
+
+    async def status(self, _: web.Request) -> web.Response:
+        return reply(self._desk.board.build())
+
+    async def sources(self, _: web.Request) -> web.Response:
+        return reply({"sources": self._desk.board.build().sources})
+
+    async def exams(self, request: web.Request) -> web.Response:
+        """`date` YYYY-MM-DD, `open=1`, `unassigned=1`."""
+        query = request.query
+        states: list[str] | None = None
+        if query.get("open"):
+            states = [*CURRENT, ExamState.SUSPENDED]
+        if query.get("unassigned"):
+            states = None
+        reader = self._desk.store.reader
+        rows = queries.exams(reader, date=query.get("date"), states=states)
+        if query.get("unassigned"):
+            rows = [row for row in rows if not row.patient_id]
+        return reply({"exams": [view.exam(reader, row) for row in rows]})
+
+    async def exam_current(self, _: web.Request) -> web.Response:
+        current = self._desk.exams.current
+        return reply({"exam": self._desk.exams.view(current) if current else None})
+
+    async def exam(self, request: web.Request) -> web.Response:
+        exam = self._desk.exams.view(request.match_info["id"])
+        reader = self._desk.store.reader
+        rows = queries.deliveries(reader, exam_id=exam.id, limit=LIST_LIMIT)
+        return reply(
+            {
+                "exam": exam,
+                "instances": [view.instance(row) for row in queries.instances_of(reader, exam.id)],
+                "deliveries": [view.delivery(row) for row in rows],
+            }
+        )
+
+    async def instance(self, request: web.Request) -> web.Response:
+        uid = request.match_info["uid"]
+        reader = self._desk.store.reader
+        row = queries.instance(reader, uid)
+        if row is None:
+            raise SmartBoxError("not-found", f"There is no instance {uid}.", "See `ctl exam show ID`.")
+        deliveries = [view.delivery(item) for item in queries.deliveries(reader, instance_id=row.id)]
+        return reply({"instance": view.instance(row), "deliveries": deliveries})
+
+    async def queue(self, request: web.Request) -> web.Response:
+        """`state`, `destination`, `after` (an id) and `limit`."""
+        query = request.query
+        state = query.get("state")
+        if state and state not in list(DeliveryState):
+            raise SmartBoxError(
+                "bad-value", f"'{state}' is not a delivery state.", f"One of {', '.join(DeliveryState)}."
+            )
+        if name := query.get("destination"):
+            self._desk.destination(name)
+        rows = queries.deliveries(
+            self._desk.store.reader,
+            state=state,
+            destination=name,
+            after=int(query.get("after", "0")),
+            limit=int(query.get("limit", str(LIST_LIMIT))),
+        )
+        return reply({"deliveries": [view.delivery(row) for row in rows]})
+
+    async def history(self, request: web.Request) -> web.Response:
+        """Every change of a delivery: {"at", "old", "new", "reason", "code"}."""
+        rows = queries.history(self._desk.store.reader, int(request.match_info["id"]))
+        keys = ("at", "old", "new", "reason", "code")
+        return reply({"changes": [{key: getattr(row, key) for key in keys} for row in rows]})
+
+    async def destinations(self, _: web.Request) -> web.Response:
+        return reply({"destinations": self._desk.board.destinations()})
+
+    async def healthz(self, _: web.Request) -> web.Response:
+        """200 while the loop and the store answer."""
+        await self._desk.exams.write(lambda _database: None)
+        return reply({"ok": True})
+
+
+def offered_contexts(settings: Settings) -> list[tuple[str, str]]:
+    """(SOP class, transfer syntax) of everything the configured sources can make."""
+    pairs = set()
+    for source in settings.sources:
+        pairs.add((SOP_CLASSES[source.still_class], JPEG_BASELINE))
+        pairs.update((SOP_CLASSES[source.clip_class], syntax) for syntax in (H264_HP_41, H264_HP_42_2D))
+    return sorted(pairs)

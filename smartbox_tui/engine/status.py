@@ -1,0 +1,107 @@
+"""The engine's status: what the screens show and `ctl status` prints."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from smartbox_tui import __version__
+from smartbox_tui.engine.capture_link import CaptureLink
+from smartbox_tui.engine.clock import ClockGate
+from smartbox_tui.engine.delivery import Delivery
+from smartbox_tui.engine.exams import Exams
+from smartbox_tui.settings.schema import Settings
+from smartbox_tui.store import queries
+from smartbox_tui.store.database import Store
+from smartbox_tui.wire import state, times
+
+LOW_HOURS = 2.0
+
+
+def storage(spool: Path, settings: Settings) -> state.Storage:
+    """Free space, and the hours of recording it is good for at the sources' bit rates."""
+    free = shutil.disk_usage(spool).free
+    bytes_per_hour = sum(item.bitrate for item in settings.sources) / 8 * 3600
+    return state.Storage(free_bytes=free, hours_left=round(free / bytes_per_hour, 1) if bytes_per_hour else 0.0)
+
+
+class StatusBoard:
+    """Puts the status together from the parts that know; remembers since when an alarm stands."""
+
+    def __init__(
+        self,
+        spool: Path,
+        store: Store,
+        settings: Callable[[], Settings],
+        exams: Exams,
+        delivery: Delivery,
+        capture: CaptureLink,
+        clock: ClockGate,
+    ) -> None:
+        self._spool, self._store, self._settings = spool, store, settings
+        self._exams, self._delivery, self._capture, self._clock = exams, delivery, capture, clock
+        self._since: dict[str, str] = {}
+        self.unreadable: list[str] = []
+
+    def destinations(self) -> list[state.Destination]:
+        open_ = queries.open_by_destination(self._store.reader)
+        paused = queries.paused_destinations(self._store.reader)
+        result = []
+        for item in self._settings().destinations:
+            health = self._delivery.health(item.name)
+            is_paused = item.name in paused
+            result.append(
+                state.Destination(
+                    name=item.name,
+                    kind=item.kind,
+                    state="paused" if is_paused else health.state,
+                    reason="paused by hand" if is_paused else health.reason,
+                    open=open_.get(item.name, 0),
+                )
+            )
+        return result
+
+    def build(self) -> state.Status:
+        settings = self._settings()
+        queue = queries.counts(self._store.reader)
+        space = storage(self._spool, settings)
+        destinations = self.destinations()
+        exam = self._exams.view(self._exams.current) if self._exams.current else None
+        suspended = self._exams.view(self._exams.suspended) if self._exams.suspended else None
+        return state.Status(
+            version=__version__,
+            exam=exam,
+            sources=self._capture.sources,
+            queue=queue,
+            storage=space,
+            destinations=destinations,
+            clock="trusted" if self._clock.trusted else "unsure",
+            alarms=self._alarms(queue["blocked"], space, destinations),
+            suspended=suspended,
+            capture=not self._capture.away,
+        )
+
+    def _alarms(
+        self, blocked: int, space: state.Storage, destinations: list[state.Destination]
+    ) -> list[state.Alarm]:
+        found: dict[str, str] = {}
+        if self._capture.away:
+            found["capture-away"] = "The capture process does not answer: pedal and pictures may not work."
+        if blocked:
+            found["blocked"] = f"{blocked} pictures are blocked and need a decision."
+        for item in destinations:
+            if item.state in ("unreachable", "rejected"):
+                found[f"destination-{item.name}"] = f"{item.name}: {item.reason}"
+        if not destinations:
+            found["no-destination"] = "No archive is configured: pictures stay on the box."
+        if not self._settings().sources:
+            found["no-source"] = "No source is configured: nothing can be captured."
+        if space.hours_left < LOW_HOURS:
+            found["disk-low"] = f"Space for {space.hours_left} hours of recording is left."
+        if why := self._clock.why_not():
+            found["clock"] = why
+        if self.unreadable:
+            found["unreadable"] = f"{len(self.unreadable)} folders of the spool are not readable; see store check."
+        self._since = {code: self._since.get(code, times.now()) for code in found}
+        return [state.Alarm(code=code, message=text, since=self._since[code]) for code, text in found.items()]

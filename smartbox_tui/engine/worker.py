@@ -1,0 +1,327 @@
+"""One delivery thread: one destination, one association at a time, for as long as there is something to send."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from smartbox_tui.dicom.scu.echo import echo
+from smartbox_tui.dicom.scu.peer import Peer
+from smartbox_tui.dicom.scu.status import Outcome
+from smartbox_tui.dicom.scu.store import StoreResult, StoreSession, TransferCancelled, TransferLost
+from smartbox_tui.engine.breaker import Breaker, backoff
+from smartbox_tui.engine.rendition import composition_from_spool
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.delivery import DeliveryState as State
+from smartbox_tui.settings.schema import Destination
+from smartbox_tui.spool import ledger
+from smartbox_tui.spool.layout import exam_dir
+from smartbox_tui.store import queries, queue
+from smartbox_tui.store.database import Store
+
+log = logging.getLogger(__name__)
+
+NETWORK: Final = frozenset({"no-route", "refused", "timeout", "tls", "called-aet-rejected", "calling-aet-rejected"})
+"""Causes of the way to the archive: they open the breaker and never block a row."""
+
+REJECTED: Final = frozenset({"called-aet-rejected", "calling-aet-rejected"})
+LINGER_S: Final = 3.0
+"""An association stays open that long without work: the next picture of a running exam finds it."""
+PROGRESS_S: Final = 0.25
+RENEW_S: Final = 10.0
+TICK_S: Final = 0.5
+
+
+class Worker(threading.Thread):
+    """`report(state, reason)` tells the destination's state, `changed(row, bytes_sent)` each change of a row,
+    `may_send()` gives a reason not to send now, or an empty text."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        calling_aet: str,
+        station: tuple[str, str],
+        spool: Path,
+        store: Store,
+        *,
+        report: Callable[[str, str, str], None],
+        changed: Callable[[Any, int | None], None],
+        may_send: Callable[[], str],
+    ) -> None:
+        super().__init__(name=f"deliver-{destination.name}", daemon=True)
+        self.destination = destination
+        self._peer = Peer(
+            destination.host,
+            destination.port,
+            destination.aet,
+            destination.calling_aet or calling_aet,
+            destination.timeout_s,
+        )
+        self._station, self._spool, self._store = station, spool, store
+        self._report, self._changed, self._may_send = report, changed, may_send
+        self._wake = threading.Event()
+        self._ending = threading.Event()
+        self._paused = False
+        retry = destination.retry
+        self._breaker = Breaker(retry.first_s, retry.factor, retry.max_s)
+        self._session: StoreSession | None = None
+        self._current: int | None = None
+        self._cancel: set[int] = set()
+
+    # ---- from other threads
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def pause(self, paused: bool) -> None:
+        self._paused = paused
+        self.wake()
+
+    def cancel(self, delivery: int) -> bool:
+        """Stops a row that is being sent, before its last fragment; False when it is not this worker's."""
+        if self._current != delivery:
+            return False
+        self._cancel.add(delivery)
+        return True
+
+    def probe_now(self) -> None:
+        """The operator says the archive is back: do not wait for the next probe."""
+        self._breaker.next_probe_at = 0.0
+        self.wake()
+
+    def stop(self) -> None:
+        """Ends the thread; what is being sent is aborted and goes back to the queue."""
+        self._ending.set()
+        self.wake()
+        if (session := self._session) is not None:
+            session.abort()
+
+    # ---- the thread
+
+    def run(self) -> None:
+        idle_since = time.monotonic()
+        self._wake_waiting()  # what waited for the network before we were started: the first try tells
+        while not self._ending.is_set():
+            try:
+                if self._step():
+                    idle_since = time.monotonic()
+                    continue
+            except SmartBoxError as exc:
+                log.error("destination %s: %s", self.destination.name, exc)
+            except Exception:
+                log.exception("destination %s: a defect in the delivery", self.destination.name)
+                self._hang_up(abort=True)
+                self._ending.wait(1.0)  # never spin on it
+            if self._session is not None and time.monotonic() - idle_since > LINGER_S:
+                self._hang_up()
+            self._wake.wait(TICK_S)
+            self._wake.clear()
+        self._hang_up(abort=True)
+
+    def _step(self) -> bool:
+        """One row, or one probe; False when there is nothing to do now."""
+        if self._paused or self._may_send():
+            self._hang_up()
+            return False
+        now = time.monotonic()
+        if self._breaker.is_open and (not self._breaker.may_try(now) or not self._probe()):
+            return False
+        row = self._store.write(
+            lambda database: queue.claim(database, self.destination.name, self.name, queue.clock())
+        ).result()
+        if row is None:
+            return False
+        self._current = row.id
+        self._changed(row, 0)
+        try:
+            self._deliver(row)
+        except OSError as exc:  # the picture's own files: the disk says no
+            self._hang_up(abort=True)
+            self._move(row, State.BLOCKED, f"the picture cannot be read: {exc.strerror}", "invalid-object")
+        finally:
+            self._current = None
+            self._cancel.discard(row.id)
+        return True
+
+    def _probe(self) -> bool:
+        """C-ECHO while the breaker is open: True when the archive is back; its waiting rows are queued again."""
+        if not queries.open_by_destination(self._store.reader).get(self.destination.name):
+            return False  # nothing to send: leave the archive in peace
+        try:
+            echo(self._peer)
+        except SmartBoxError as exc:
+            self._failed(exc)
+            return False
+        self._back()
+        return True
+
+    def _back(self) -> None:
+        if self._breaker.succeeded():
+            self._wake_waiting()
+        self._report(self.destination.name, "ok", "")
+
+    def _wake_waiting(self) -> None:
+        woken = self._store.write(
+            lambda database: queue.wake(database, queue.clock(), self.destination.name)
+        ).result()
+        for identity in woken:
+            self._changed(queries.delivery(self._store.reader, identity), None)
+
+    def _failed(self, exc: SmartBoxError) -> float:
+        pause = self._breaker.failed(time.monotonic())
+        self._store.write(
+            lambda database: queue.postpone(database, self.destination.name, queue.clock() + pause)
+        ).result()
+        self._report(self.destination.name, "rejected" if exc.code in REJECTED else "unreachable", exc.message)
+        return pause
+
+    def _move(self, row: Any, new: State, reason: str, code: str = "", **changes: Any) -> None:
+        moved = self._store.write(
+            lambda database: queue.move(database, row.id, new, reason, code, **changes)
+        ).result()
+        self._changed(moved, None)
+
+    def _deliver(self, row: Any) -> None:
+        try:
+            composition = composition_from_spool(
+                exam_dir(self._spool, row.exam),
+                row.instance,
+                charset=self.destination.charset,
+                station=self._station,
+                numbers=self._numbers(row),
+            )
+            result = self._open(row).store(
+                composition, on_progress=self._progress(row), cancelled=lambda: row.id in self._cancel
+            )
+        except TransferCancelled:
+            self._hang_up(abort=True)
+            if self._ending.is_set():
+                self._move(row, State.QUEUED, "the engine was stopped")
+            else:
+                self._move(row, State.CANCELLED, "cancelled by hand", "cancelled")
+        except TransferLost as exc:
+            self._hang_up(abort=True)
+            if self._ending.is_set():
+                self._move(
+                    row, State.QUEUED, "the engine was stopped", uncertain=exc.outcome_unknown or row.uncertain
+                )
+            else:
+                self._wait_for_network(row, exc, uncertain=exc.outcome_unknown or row.uncertain)
+        except SmartBoxError as exc:
+            if exc.code in NETWORK:
+                self._hang_up(abort=True)
+                self._wait_for_network(row, exc, uncertain=row.uncertain)
+            else:  # no-context, invalid-object: waiting would not mend it
+                self._move(row, State.BLOCKED, exc.message, exc.code)
+        else:
+            self._back()
+            self._answered(row, result)
+
+    def _wait_for_network(self, row: Any, exc: SmartBoxError, *, uncertain: bool) -> None:
+        pause = self._failed(exc)
+        self._move(
+            row,
+            State.WAITING,
+            exc.message,
+            exc.code,
+            failures=row.failures + 1,
+            uncertain=uncertain,
+            next_at=queue.clock() + pause,
+        )
+
+    def _answered(self, row: Any, result: StoreResult) -> None:
+        meaning = result.meaning
+        reason = meaning.sentence + (f" ({result.status:04X}H{': ' + result.comment if result.comment else ''})")
+        stored = meaning.outcome in (Outcome.STORED, Outcome.STORED_WITH_WARNING)
+        if stored or (meaning.outcome is Outcome.DUPLICATE and row.uncertain):
+            detail = "" if result.status == 0 else f"{result.status:04X}H"
+            # the promise is durable in the spool before the table says it
+            ledger.append(
+                exam_dir(self._spool, row.exam),
+                [ledger.Promise(queue.now_text(), row.sop_uid, row.destination, State.STORED.value, detail)],
+            )
+            self._move(
+                row,
+                State.STORED,
+                "" if result.status == 0 else reason,
+                attempts=row.attempts + 1,
+                failures=0,
+                uncertain=False,
+                bytes_sent=row.bytes,
+            )
+        elif meaning.outcome is Outcome.RETRY and row.attempts + 1 < self.destination.retry.attempts:
+            retry = self.destination.retry
+            pause = backoff(row.attempts + 1, retry.first_s, retry.factor, retry.max_s, random.random())  # noqa: S311
+            self._move(
+                row,
+                State.WAITING,
+                reason,
+                "archive-refused",
+                attempts=row.attempts + 1,
+                failures=0,
+                uncertain=False,
+                next_at=queue.clock() + pause,
+            )
+        else:
+            self._move(
+                row,
+                State.BLOCKED,
+                reason,
+                "archive-refused",
+                attempts=row.attempts + 1,
+                failures=0,
+                uncertain=False,
+            )
+
+    def _numbers(self, row: Any) -> tuple[int, int] | None:
+        instance = queries.instance(self._store.reader, row.instance)
+        return (instance.series_number, instance.instance_number) if instance is not None else None
+
+    def _open(self, row: Any) -> StoreSession:
+        """The running association when it carries this kind of object, else a new one."""
+        instance = queries.instance(self._store.reader, row.instance)
+        if instance is None:
+            raise SmartBoxError(
+                "invalid-object", f"The instance {row.sop_uid} is gone from the store.", "store check"
+            )
+        pair = (instance.sop_class_uid, instance.transfer_syntax_uid)
+        session = self._session
+        if (
+            session is not None
+            and session.is_open
+            and any((item.sop_class_uid, item.transfer_syntax_uid) == pair for item in session.contexts)
+        ):
+            return session
+        self._hang_up()
+        contexts = queries.contexts_of_destination(self._store.reader, self.destination.name)
+        session = StoreSession(self._peer, sorted({pair, *contexts}))
+        session.open()
+        self._session = session
+        return session
+
+    def _hang_up(self, *, abort: bool = False) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            if abort:
+                session.abort()
+            session.close()
+
+    def _progress(self, row: Any) -> Callable[[int], None]:
+        told = renewed = time.monotonic()
+
+        def progress(sent: int) -> None:
+            nonlocal told, renewed
+            now = time.monotonic()
+            if now - told >= PROGRESS_S:
+                told = now
+                self._changed(row, sent)
+            if now - renewed >= RENEW_S:
+                renewed = now
+                self._store.write(lambda database: queue.renew(database, row.id, self.name, sent, queue.clock()))
+
+        return progress
