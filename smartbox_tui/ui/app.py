@@ -1,0 +1,121 @@
+"""The console: one Textual app on one terminal, a client of engine and capture. Composition root of the room."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Final
+
+from textual import on
+from textual.events import Event, Key, MouseDown
+
+from smartbox_tui.settings.paths import Paths
+from smartbox_tui.settings.schema import Loaded
+from smartbox_tui.ui import theme
+from smartbox_tui.ui.actions import Actions
+from smartbox_tui.ui.clock import Clock
+from smartbox_tui.ui.driver import BoxDriver
+from smartbox_tui.ui.halfblocks import Depth
+from smartbox_tui.ui.i18n import Texts
+from smartbox_tui.ui.leaving import leave_on_signals
+from smartbox_tui.ui.link import BoxLink, BoxMessage
+from smartbox_tui.ui.screens.base import BoxScreen
+from smartbox_tui.ui.screens.capture import CaptureScreen
+from smartbox_tui.ui.state import BoxState, reduce
+from smartbox_tui.ui.view import View
+from smartbox_tui.ui.widgets.preview import LOCAL_FPS, REMOTE_FPS
+
+LOG_VARIABLE: Final = "SMARTBOX_LOG"
+"""A file for the console's log; without it nothing is logged: the terminal belongs to the screen."""
+_REDRAW_S: Final = 0.03
+"""Facts that come within it are drawn together."""
+
+
+class ConsoleApp(Actions):
+    """State comes in as messages of `ui.link`, is reduced to one BoxState and handed down to the screen."""
+
+    ENABLE_COMMAND_PALETTE = False
+    TITLE = "SmartBox"
+    CSS_PATH = "console.tcss"
+    NOTIFICATION_TIMEOUT = 8
+
+    def __init__(
+        self, paths: Paths, loaded: Loaded, *, clock: Clock | None = None, environ: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(driver_class=BoxDriver)
+        environ = os.environ if environ is None else environ
+        self.paths = paths
+        self.settings = loaded.settings
+        self.t = Texts(loaded.settings.language)
+        self.wall = clock or Clock()
+        self.box = BoxState()
+        self.link = BoxLink(self, paths)
+        self._remote = "SSH_CONNECTION" in environ
+        self._pressed_s = 0.0
+        self._redraw_due = False
+        chosen = theme.theme_for(environ.get("TERM", ""))
+        self.register_theme(chosen)
+        self.theme = chosen.name
+
+    def view(self) -> View:
+        """What the screens are shown now."""
+        return View(self.box, self.t, self.wall, self.settings, self.wall.now(), self.wall.monotonic_s())
+
+    def on_mount(self) -> None:
+        depths = {"standard": Depth.SIXTEEN, "256": Depth.CUBE}
+        depth = depths.get(self.console.color_system or "", Depth.TRUE)
+        self.push_screen(CaptureScreen(self.paths.runtime, REMOTE_FPS if self._remote else LOCAL_FPS, depth))
+        self.set_interval(1.0, self.redraw, name="clock")
+        self.link.start()
+
+    async def on_event(self, event: Event) -> None:
+        """Keeps the time of the press: the trigger carries it, so that the picture is that of the press. Textual's
+        events are stamped with the monotonic clock when they are read from the terminal."""
+        if isinstance(event, (Key, MouseDown)):
+            self._pressed_s = event.time
+        await super().on_event(event)
+
+    @property
+    def pressed_ns(self) -> int:
+        """CLOCK_MONOTONIC of the last key or touch."""
+        return int((self._pressed_s or self.wall.monotonic_s()) * 1e9)
+
+    @on(BoxMessage)
+    def take_in(self, message: BoxMessage) -> None:
+        """Every fact, through the one reducer."""
+        self.box = reduce(self.box, message.fact, self.wall.monotonic_s())
+        if not self._redraw_due:
+            self._redraw_due = True
+            self.set_timer(_REDRAW_S, self.redraw, name="redraw")
+
+    def redraw(self) -> None:
+        """Hands the view to the screen in front; the others get it when they come back."""
+        self._redraw_due = False
+        if isinstance(self.screen, BoxScreen) and self.screen.is_mounted:
+            self.screen.show(self.view())
+
+    def speak(self, language: str) -> None:
+        """Switches every text on the screen."""
+        self.t = Texts(language)
+        self.redraw()
+
+
+def _log_to_file(environ: Mapping[str, str]) -> None:
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        root.removeHandler(old)
+    path = environ.get(LOG_VARIABLE)
+    handler: logging.Handler = logging.FileHandler(path, encoding="utf-8") if path else logging.NullHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+
+
+def run(paths: Paths, loaded: Loaded) -> int:
+    """The console until it is left: 0 by key or signal, 1 when its terminal went away."""
+    _log_to_file(os.environ)
+    app = ConsoleApp(paths, loaded)
+    with leave_on_signals(app):
+        app.run()
+    return app.return_code or 0

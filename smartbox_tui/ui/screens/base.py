@@ -1,0 +1,108 @@
+"""What every screen has: banner and alarms above, the emergency below, and a view that is handed down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol, cast
+
+from textual.app import ComposeResult
+from textual.containers import Container, Horizontal
+from textual.message_pump import MessagePump
+from textual.screen import Screen
+from textual.widget import Widget
+
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.ui.i18n import N_
+from smartbox_tui.ui.state import Process
+from smartbox_tui.ui.view import Shown, View
+from smartbox_tui.ui.widgets.alarms import AlarmBar
+from smartbox_tui.ui.widgets.banner import PatientBanner
+from smartbox_tui.ui.widgets.big_button import BigButton
+from smartbox_tui.ui.widgets.preview import Preview
+from smartbox_tui.ui.widgets.signal_line import SignalLine
+from smartbox_tui.wire import commands
+
+
+class Console(Protocol):
+    """What a screen asks of the app."""
+
+    def view(self) -> View: ...
+
+    def order(self, command: commands.Command, reply_to: MessagePump | None = None) -> None: ...
+
+    def say(self, what: str, hint: str = "", severity: Any = "warning") -> None: ...
+
+    def tell_error(self, error: SmartBoxError) -> None: ...
+
+
+def emergency_button() -> BigButton:
+    """One touch away from everywhere."""
+    return BigButton(
+        N_("EMERGENCY"), "app.emergency", N_("e"), needs=Process.ENGINE, id="emergency", classes="-red"
+    )
+
+
+class BoxScreen(Screen[None]):
+    """Subclasses give `compose_body` and `compose_nav`; widgets that follow the state have a `show`."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (140, "-huge")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-tall"), (44, "-high")]
+    AUTO_FOCUS = ""
+
+    DEFAULT_CSS = """
+    BoxScreen { background: $night; color: $text; layout: vertical; }
+    BoxScreen #body { height: 1fr; }
+    BoxScreen #nav { height: 3; }
+    BoxScreen.-high #nav { height: 5; }
+    BoxScreen.-high #nav BigButton { height: 5; }
+    BoxScreen #nav BigButton { width: auto; min-width: 10; padding: 0 1; margin-right: 1; }
+    BoxScreen.-narrow #nav BigButton { margin-right: 0; }
+    BoxScreen #nav .gap { width: 1fr; height: 1; }
+    BoxScreen #nav #emergency { margin-right: 0; padding: 0 2; }
+    BoxScreen.-narrow #nav #emergency { padding: 0 1; }
+    BoxScreen.-high PatientBanner { height: 4; padding: 1 2; }
+    """
+
+    def compose(self) -> ComposeResult:
+        yield PatientBanner(id="banner")
+        yield AlarmBar(id="alarms")
+        with Container(id="body"):
+            yield from self.compose_body()
+        yield SignalLine(id="signal")
+        with Horizontal(id="nav"):
+            yield from self.compose_nav()
+            yield Widget(classes="gap")
+            yield emergency_button()
+
+    def compose_body(self) -> Iterable[Widget]:
+        """The widgets between the banner and the signal line."""
+        raise NotImplementedError
+
+    def compose_nav(self) -> Iterable[Widget]:
+        """The buttons at the lower edge, without the emergency."""
+        yield BigButton(N_("◀ Back"), "screen.back", N_("Esc"), id="back")
+
+    def action_back(self) -> None:
+        """To the picture. The capture screen itself stays."""
+        if len(self.app.screen_stack) > 1 and self.app.screen is self:
+            self.app.pop_screen()
+
+    def show(self, view: View) -> None:
+        """Hands the view to every widget that follows it."""
+        for widget in self.query("*"):
+            if isinstance(widget, (Shown, BigButton, Preview)):
+                widget.show(view)
+
+    def on_mount(self) -> None:
+        self._ask_view()
+
+    def on_screen_resume(self) -> None:
+        self._ask_view()
+
+    @property
+    def console(self) -> Console:
+        """The app, as far as screens may use it."""
+        return cast(Console, self.app)
+
+    def _ask_view(self) -> None:
+        self.show(self.console.view())

@@ -1,0 +1,100 @@
+"""The capture screen: the picture, what to press, what was taken, where it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from textual.app import ComposeResult
+from textual.containers import Container, Horizontal, Vertical
+from textual.content import Content
+from textual.widget import Widget
+
+from smartbox_tui.ui.halfblocks import Depth
+from smartbox_tui.ui.i18n import N_, running_time
+from smartbox_tui.ui.screens.base import BoxScreen
+from smartbox_tui.ui.state import BoxState, Process, current_exam
+from smartbox_tui.ui.view import View
+from smartbox_tui.ui.widgets.big_button import BigButton
+from smartbox_tui.ui.widgets.preview import Preview
+from smartbox_tui.ui.widgets.queue_pane import QueuePane
+from smartbox_tui.ui.widgets.taken import TakenPane
+
+
+def _record_label(view: View) -> str | Content:
+    if view.box.recording is None:
+        return Content.assemble(("● ", "bold $red"), (view.t("Record"), "bold"))
+    return f"■ {view.t('Stop')}  {running_time(view.box.recording_seconds(view.now_s))}"
+
+
+def _has_pictures(box: BoxState) -> bool:
+    return bool(box.pictures)
+
+
+def _records(box: BoxState) -> bool:
+    return box.recording is not None
+
+
+def _has_exam(box: BoxState) -> bool:
+    return current_exam(box) is not None
+
+
+class RecordButton(BigButton):
+    """Red while it records: the only red on a calm screen but the emergency."""
+
+    def show(self, view: View) -> None:
+        self.set_class(view.box.recording is not None, "-red")
+        super().show(view)
+
+
+class CaptureScreen(BoxScreen):
+    """Everything of an exam by touch, by key and by pedal."""
+
+    DEFAULT_CSS = """
+    CaptureScreen #body { layout: horizontal; }
+    CaptureScreen #side { width: 28; height: 1fr; background: $night; padding-left: 1; }
+    CaptureScreen.-wide #side { width: 36; }
+    CaptureScreen.-huge #side { width: 48; }
+    CaptureScreen #side Horizontal { height: auto; }
+    CaptureScreen.-tall #photo { height: 5; }
+    CaptureScreen.-high #photo { height: 7; }
+    CaptureScreen.-high #record { height: 5; }
+    CaptureScreen.-high #mark, CaptureScreen.-high #discard { height: 5; }
+    CaptureScreen.-tall QueuePane { margin-top: 1; }
+    CaptureScreen.-tall TakenPane { margin-top: 1; }
+    """
+
+    def __init__(self, runtime: Path, fps: float, depth: Depth) -> None:
+        super().__init__()
+        self._runtime = runtime
+        self._fps = fps
+        self._depth = depth
+
+    def compose_body(self) -> Iterable[Widget]:
+        yield Preview(self._runtime, fps=self._fps, depth=self._depth, id="preview")
+        yield Side(id="side")
+
+    def compose_nav(self) -> Iterable[Widget]:
+        yield BigButton(N_("Patient"), "app.patient", N_("n"), needs=Process.ENGINE, id="patient")
+        yield BigButton(
+            N_("Close exam"), "app.close_exam", N_("c"), needs=Process.ENGINE, usable=_has_exam, id="close"
+        )
+        yield BigButton(N_("Queue"), "app.queue", N_("q"), id="queue")
+        yield BigButton(N_("Status"), "app.status", N_("s"), id="status")
+
+
+class Side(Vertical):
+    """The right column."""
+
+    def compose(self) -> ComposeResult:
+        capture = Process.CAPTURE
+        yield BigButton(N_("P H O T O"), "app.still", N_("Space"), needs=capture, id="photo", classes="-first")
+        yield RecordButton(_record_label, "app.record", N_("r"), needs=capture, id="record")
+        with Horizontal():
+            yield BigButton(N_("Mark"), "app.mark", N_("m"), needs=capture, usable=_records, id="mark")
+            yield BigButton(
+                N_("Discard"), "app.discard", N_("d"), needs=capture, usable=_has_pictures, id="discard"
+            )
+        yield TakenPane(id="taken")
+        with Container(id="queue-box"):
+            yield QueuePane(id="queue-pane")

@@ -1,0 +1,63 @@
+"""Opening an exam while another one is open: the engine says no, the operator may close that one first."""
+
+from __future__ import annotations
+
+import msgspec
+from textual import on
+
+from smartbox_tui.ui.i18n import N_
+from smartbox_tui.ui.link import CommandWasAnswered, CommandWasRefused, new_id
+from smartbox_tui.ui.screens.base import BoxScreen
+from smartbox_tui.ui.screens.choice import ChoiceScreen, Option
+from smartbox_tui.wire import commands
+
+
+class OpensExam(BoxScreen):
+    """A screen that ends with an exam opened: `open` gives the command, the screen leaves when it was done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._after_closing: commands.ExamOpen | None = None
+
+    def open(self, command: commands.ExamOpen) -> None:
+        """The answer comes back to this screen."""
+        self.console.order(command, self)
+
+    @on(CommandWasAnswered)
+    def _answered(self, message: CommandWasAnswered) -> None:
+        if isinstance(message.command, commands.ExamOpen):
+            self.action_back()
+        elif isinstance(message.command, commands.ExamClose) and self._after_closing is not None:
+            waiting, self._after_closing = self._after_closing, None
+            # the first id was answered with no: this is another press
+            self.open(msgspec.structs.replace(waiting, id=new_id()))
+
+    @on(CommandWasRefused)
+    def _refused(self, message: CommandWasRefused) -> None:
+        self._after_closing = None
+        if isinstance(message.command, commands.ExamOpen) and message.error.code == "exam-open":
+            message.stop()
+            self._ask_to_close(message.command)
+        elif self.show_error(message):
+            message.stop()
+
+    def show_error(self, message: CommandWasRefused) -> bool:
+        """Whether the screen has shown the error itself; the app tells it otherwise."""
+        return False
+
+    def _ask_to_close(self, command: commands.ExamOpen) -> None:
+        def close(_value: str) -> None:
+            self._after_closing = command
+            self.console.order(commands.ExamClose(id=new_id()), self)
+
+        records = self.console.view().box.recording is not None
+        detail = N_("A recording is running. It will be stopped and kept.")
+        self.app.push_screen(
+            ChoiceScreen(
+                N_("Another exam is still open."),
+                detail if records else N_("Its pictures are complete with the closing."),
+                (Option("close", N_("Close it, then open the new one"), "Enter", "-first"),),
+                close,
+                enter="close",
+            )
+        )

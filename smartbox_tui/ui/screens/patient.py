@@ -1,0 +1,202 @@
+"""The patient form. Values are checked by model.patient, its reasons are said at the field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input
+
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.patient import accession_from, patient_from
+from smartbox_tui.ui.i18n import N_
+from smartbox_tui.ui.link import CommandWasRefused, new_id
+from smartbox_tui.ui.screens.conflict import OpensExam
+from smartbox_tui.ui.sentences import field_error
+from smartbox_tui.ui.state import Process
+from smartbox_tui.ui.view import Shown, View
+from smartbox_tui.ui.widgets.big_button import BigButton
+from smartbox_tui.wire import commands
+
+_DAY_FIRST: Final = re.compile(r"^(\d{1,2})[./ -](\d{1,2})[./ -](\d{4})$")
+_DIGITS: Final = re.compile(r"^(\d{2})(\d{2})(\d{4})$")
+
+
+def iso_date(text: str) -> str:
+    """`14.3.1961`, `14/03/1961`, `14031961` and `1961-03-14` as the last; anything else as it is, for the model to
+    refuse. Two-digit years are refused too: 61 may be a child."""
+    text = text.strip()
+    match = _DAY_FIRST.match(text) or _DIGITS.match(text)
+    return f"{match[3]}-{int(match[2]):02d}-{int(match[1]):02d}" if match else text
+
+
+class Label(Shown):
+    """A field's name, its error in its place when there is one."""
+
+    DEFAULT_CSS = "Label { height: 1; padding: 0 1; color: $dim; } Label.-bad { color: $wait; text-style: bold; }"
+
+    def __init__(self, name: str, *, id: str) -> None:
+        super().__init__(id=id)
+        self._name_of_field = name
+        self._error = ""
+
+    def say(self, error: str) -> None:
+        """The reason instead of the name; an empty one takes it back."""
+        self._error = error
+        self.set_class(bool(error), "-bad")
+        self._draw()
+
+    def text(self, view: View, width: int, height: int) -> Content:
+        return Content(self._error or view.t(self._name_of_field))
+
+
+class Field(Vertical):
+    """A label and an input, `key` being the patient's key that errors name."""
+
+    DEFAULT_CSS = "Field { height: 4; width: 1fr; }"
+
+    def __init__(self, key: str, name: str, *, maximum: int = 64) -> None:
+        super().__init__(id=f"field-{key}")
+        self.key = key
+        self._name_of_field = name
+        self._maximum = maximum
+
+    def compose(self) -> ComposeResult:
+        yield Label(self._name_of_field, id=f"label-{self.key}")
+        yield Input(id=f"input-{self.key}", max_length=self._maximum, select_on_focus=False)
+
+    @property
+    def value(self) -> str:
+        return self.query_one(Input).value.strip()
+
+    def bad(self, why: str) -> None:
+        """Says it, or takes it back with an empty text."""
+        self.query_one(Label).say(why)
+        self.query_one(Input).set_class(bool(why), "-invalid")
+
+
+class PatientScreen(OpensExam):
+    """OK opens the exam. Enter goes to the next field, in the last one it is OK."""
+
+    BINDINGS = [("escape", "back", ""), ("f2", "accept", ""), ("up", "previous", ""), ("down", "next", "")]
+    AUTO_FOCUS = "#input-family"
+
+    DEFAULT_CSS = """
+    PatientScreen #form { padding: 0 1; height: 1fr; scrollbar-size-vertical: 1; }
+    PatientScreen #form Horizontal { height: auto; }
+    PatientScreen.-tall #form Horizontal { margin-top: 1; }
+    PatientScreen #sexes { width: 1fr; height: 4; }
+    PatientScreen #sexes BigButton { height: 3; }
+    PatientScreen .narrow { width: 24; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sex: str | None = None
+
+    def compose_body(self) -> Iterable[Widget]:
+        with VerticalScroll(id="form", can_focus=False):
+            with Horizontal():
+                yield Field("family", N_("Family name"))
+                yield Field("given", N_("Given name"))
+            with Horizontal():
+                yield Field("id", N_("Patient ID"))
+                yield Field("birth_date", N_("Birth date (DD.MM.YYYY)"), maximum=10)
+            with Horizontal():
+                yield Field("accession", N_("Order number (accession)"), maximum=16)
+                with Vertical(id="sexes"):
+                    yield Label(N_("Sex"), id="label-sex")
+                    with Horizontal():
+                        for value, name in (("F", N_("female")), ("M", N_("male")), ("O", N_("diverse"))):
+                            yield BigButton(name, f"screen.sex('{value}')", id=f"sex-{value}")
+
+    def compose_nav(self) -> Iterable[Widget]:
+        yield from super().compose_nav()
+        yield BigButton(
+            N_("✓ OK, open exam"), "screen.accept", N_("F2"), needs=Process.ENGINE, id="ok", classes="-first"
+        )
+
+    def action_sex(self, value: str) -> None:
+        """A second press takes it back: unknown is an honest answer."""
+        self._sex = None if self._sex == value else value
+        for sex in ("F", "M", "O"):
+            self.query_one(f"#sex-{sex}").set_class(sex == self._sex, "-on")
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if event.input.id == "input-accession":
+            self.action_accept()
+        else:
+            self.action_next()
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        field = event.input.parent
+        if isinstance(field, Field):
+            field.bad("")
+
+    def action_next(self) -> None:
+        self._focus_field(1)
+
+    def action_previous(self) -> None:
+        self._focus_field(-1)
+
+    def _focus_field(self, step: int) -> None:
+        inputs = list(self.query(Input))
+        at = next((index for index, item in enumerate(inputs) if item.has_focus), 0)
+        inputs[(at + step) % len(inputs)].focus()
+
+    def values(self) -> dict[str, Any]:
+        """PATIENT's keys from the fields."""
+        field = {item.key: item.value for item in self.query(Field)}
+        name = "^".join((field["family"], field["given"])).rstrip("^")
+        birth = iso_date(field["birth_date"])
+        return {"id": field["id"], "name": name, "birth_date": birth or None, "sex": self._sex}
+
+    def action_accept(self) -> None:
+        """Checks here what can be checked here: the engine is asked once, with values that hold."""
+        for field in self.query(Field):
+            field.bad("")
+        accession = self.query_one("#field-accession", Field).value
+        today = self.console.view().now.date()
+        try:
+            self._check_separators()
+            patient_from(self.values(), today)
+            accession_from(accession)
+        except SmartBoxError as exc:
+            self._say_at_field(exc)
+            return
+        self.open(commands.ExamOpen(id=new_id(), patient=self.values(), accession=accession))
+
+    def _check_separators(self) -> None:
+        """`^` and `=` would move a part of the name into another component."""
+        for field in self.query(Field):
+            for sign, why in (("^", "more than five components"), ("=", "more than three component groups")):
+                if field.key in ("family", "given") and sign in field.value:
+                    raise SmartBoxError("bad-value", f"{field.key}: {why}", "Leave it out.")
+
+    def show_error(self, message: CommandWasRefused) -> bool:
+        return message.error.code == "bad-value" and self._say_at_field(message.error)
+
+    def _say_at_field(self, error: SmartBoxError) -> bool:
+        key, why = field_error(self.console.view().t, error)
+        fields = {item.key: item for item in self.query(Field)}
+        field = fields.get({"name": "family"}.get(key, key))
+        if field is None:
+            return False
+        field.bad(why)
+        field.query_one(Input).focus()
+        return True
+
+    def on_key(self, event: events.Key) -> None:
+        """No other key does anything to the exam while a form is open: a slip of the hand opens nothing."""
+        if event.key in ("n", "c", "q", "s") and not isinstance(self.focused, Input):
+            event.stop()
+            event.prevent_default()

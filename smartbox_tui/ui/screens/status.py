@@ -1,0 +1,136 @@
+"""The status screen: what is there, what is away, and why. For the engineer over SSH as for the operator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+
+from smartbox_tui.ui import words
+from smartbox_tui.ui.i18n import N_
+from smartbox_tui.ui.screens.base import BoxScreen
+from smartbox_tui.ui.state import Presence
+from smartbox_tui.ui.view import Shown, View
+from smartbox_tui.ui.widgets.alarms import alarm_lines
+from smartbox_tui.ui.widgets.big_button import BigButton
+from smartbox_tui.ui.widgets.queue_pane import OPEN_STATES, counts, reason_words
+
+Row = tuple[str, str, str, str]
+"""Glyph's style, name, word, detail."""
+
+_GOOD, _WAIT, _BAD, _NONE = "$good", "bold $wait", "bold $red", "$dim"
+_GLYPH = {_GOOD: "✓", _WAIT: "!", _BAD: "✗", _NONE: "·"}
+
+
+class StatusText(Shown):
+    """Sections of rows, each row a mark, a name, a word, a detail."""
+
+    DEFAULT_CSS = "StatusText { height: auto; padding: 0 2; }"
+
+    def text(self, view: View, width: int, height: int) -> Content:
+        t = view.t
+        sections = (
+            (t("Processes"), self._processes(view)),
+            (t("Alarms"), self._alarms(view)),
+            (t("Sources"), self._sources(view)),
+            (t("Archives"), self._destinations(view)),
+            (t("Queue"), self._queue(view)),
+            (t("Box"), self._box(view)),
+        )
+        lines: list[Content] = []
+        for headline, rows in sections:
+            if not rows:
+                continue
+            lines.append(Content.styled(headline, "bold $calm"))
+            for style, name, word, detail in rows:
+                start = Content.assemble((f" {_GLYPH[style]} ", style), f"{name:<14} ", (word, style))
+                if detail:
+                    start = Content.assemble(start, (f"  {detail}", "$dim"))
+                lines.append(start.truncate(max(1, width), ellipsis=True))
+            lines.append(Content(""))
+        return Content("\n").join(lines[:-1])
+
+    def _processes(self, view: View) -> list[Row]:
+        t, box = view.t, view.box
+        rows = []
+        for name, presence, version in (
+            (t("Engine"), box.engine, box.status.version if box.status else ""),
+            (t("Recorder"), box.capture, ""),
+        ):
+            word, style = {
+                Presence.HERE: (t("runs"), _GOOD),
+                Presence.AWAY: (t("does not answer"), _BAD),
+                Presence.UNKNOWN: (t("not asked yet"), _NONE),
+            }[presence]
+            rows.append((style, name, word, t("version {version}", version=version) if version else ""))
+        return rows
+
+    def _alarms(self, view: View) -> list[Row]:
+        lines = alarm_lines(view.t, view.box)
+        return [(_BAD if severity == "red" else _WAIT, "", what, hint) for what, hint, severity in lines]
+
+    def _sources(self, view: View) -> list[Row]:
+        rows = []
+        for source in view.box.sources:
+            detail = view.t("{device} ({kind})", device=source.device or "?", kind=source.kind)
+            style = _GOOD if source.signal_state == "ok" else _WAIT
+            rows.append((style, source.name or source.id, words.signal(view.t, source), detail))
+        return rows
+
+    def _destinations(self, view: View) -> list[Row]:
+        styles = {"ok": _GOOD, "unreachable": _WAIT, "rejected": _BAD}
+        rows = []
+        for item in view.box.status.destinations if view.box.status else []:
+            word = view.t(words.DESTINATION.get(item.state, item.state))
+            count = view.t.n("{count} open", "{count} open", item.open) if item.open else ""
+            reason = reason_words(view, item.reason) if item.reason and item.state != "ok" else ""
+            detail = " · ".join(part for part in (item.kind, count, reason) if part)
+            rows.append((styles.get(item.state, _NONE), item.name, word, detail))
+        return rows
+
+    def _queue(self, view: View) -> list[Row]:
+        rows = []
+        for name, count in counts(view.box).items():
+            if count and name in OPEN_STATES:
+                style = _BAD if name == "blocked" else _WAIT if name == "waiting" else _NONE
+                rows.append((style, view.t(words.DELIVERY[name]), view.t.number(count), ""))
+        return rows or [(_GOOD, view.t("nothing open"), "", "")]
+
+    def _box(self, view: View) -> list[Row]:
+        t, status = view.t, view.box.status
+        if status is None:
+            return []
+        little = status.storage.hours_left < 2
+        free = t("{size} free", size=t.size(status.storage.free_bytes))
+        clock = (_GOOD, t("trusted")) if status.clock == "trusted" else (_WAIT, t("not yet sure"))
+        return [
+            (_BAD if little else _GOOD, t("Disk"), words.hours_left(t, status.storage), free),
+            (clock[0], t("Clock"), clock[1], ""),
+            (_NONE, t("Station"), view.settings.station_name, view.settings.aet),
+        ]
+
+
+class StatusScreen(BoxScreen):
+    """Everything the box knows about itself, and the language."""
+
+    BINDINGS = [("escape", "back", "")]
+
+    DEFAULT_CSS = """
+    StatusScreen #status-scroll { height: 1fr; scrollbar-size-vertical: 1; padding-top: 1; }
+    """
+
+    def compose_body(self) -> Iterable[Widget]:
+        with VerticalScroll(id="status-scroll"):
+            yield StatusText(id="status-text")
+
+    def compose_nav(self) -> Iterable[Widget]:
+        yield from super().compose_nav()
+        yield BigButton(N_("Queue"), "app.queue", N_("q"), id="queue")
+        yield BigButton(_other_language, "app.language", N_("l"), id="language")
+
+
+def _other_language(view: View) -> str:
+    """In the language it switches to: for the one who cannot read this one."""
+    return "English" if view.t.language == "de" else "Deutsch"

@@ -1,0 +1,102 @@
+"""Two themes, one layout. Red is for recording, alarms and the emergency, nothing else.
+
+The Linux console has 16 colours. Its theme is written with exactly the values of the standard palette: the
+terminal's colour system then maps each to its own number, and the console's palette (set by the appliance with
+`ESC ] P`) decides what it looks like. No blended colours there, so no widget relies on transparency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from textual.theme import Theme
+
+_TRUE: Final = {
+    "night": "#0a0f14",
+    "ink": "#05080b",
+    "raised": "#111a22",
+    "key": "#1b2833",
+    "key-line": "#33495a",
+    "key-hover": "#263847",
+    "text": "#e8eef3",
+    "dim": "#8fa3b2",
+    "faint": "#5b7080",
+    "calm": "#4fc3d0",
+    "calm-deep": "#14424a",
+    "good": "#63cf8f",
+    "wait": "#f0b84b",
+    "wait-deep": "#4a3610",
+    "red": "#ff5a52",
+    "red-deep": "#b3201c",
+    "on-red": "#ffffff",
+    "on-calm": "#041014",
+}
+
+_SIXTEEN: Final = {
+    "night": "#000000",
+    "ink": "#000000",
+    "raised": "#000000",
+    "key": "#000000",
+    "key-line": "#555555",
+    "key-hover": "#555555",
+    "text": "#ffffff",
+    "dim": "#aaaaaa",
+    "faint": "#aaaaaa",
+    "calm": "#55ffff",
+    "calm-deep": "#000000",
+    "good": "#55ff55",
+    "wait": "#ffff55",
+    "wait-deep": "#000000",
+    "red": "#ff5555",
+    "red-deep": "#aa0000",
+    "on-red": "#ffffff",
+    "on-calm": "#000000",
+}
+
+
+def _theme(name: str, colours: Mapping[str, str]) -> Theme:
+    return Theme(
+        name=name,
+        primary=colours["calm"],
+        secondary=colours["calm"],
+        accent=colours["calm"],
+        warning=colours["wait"],
+        error=colours["red"],
+        success=colours["good"],
+        foreground=colours["text"],
+        background=colours["night"],
+        surface=colours["raised"],
+        panel=colours["key"],
+        boost=colours["key"],
+        dark=True,
+        variables={
+            **colours,
+            "border": colours["calm"],
+            "border-blurred": colours["key-line"],
+            "scrollbar": colours["key-line"],
+            "scrollbar-hover": colours["dim"],
+            "scrollbar-active": colours["calm"],
+            "scrollbar-background": colours["night"],
+            "scrollbar-background-hover": colours["night"],
+            "scrollbar-background-active": colours["night"],
+            "scrollbar-corner-color": colours["night"],
+            "block-cursor-background": colours["calm"],
+            "block-cursor-foreground": colours["on-calm"],
+            "block-cursor-text-style": "bold",
+            "block-cursor-blurred-background": colours["key-hover"],
+            "block-cursor-blurred-foreground": colours["text"],
+            "input-cursor-background": colours["calm"],
+            "input-cursor-foreground": colours["on-calm"],
+            "input-selection-background": colours["key-hover"],
+        },
+    )
+
+
+TRUE_COLOUR: Final = _theme("smartbox", _TRUE)
+SIXTEEN: Final = _theme("smartbox-16", _SIXTEEN)
+
+
+def theme_for(term: str) -> Theme:
+    """By the TERM variable: the Linux console cannot do better than sixteen."""
+    return SIXTEEN if term == "linux" else TRUE_COLOUR

@@ -1,0 +1,176 @@
+"""The live picture over the terminal. Reads the newest picture of the source's file, never waits for one."""
+
+from __future__ import annotations
+
+import fcntl
+import struct
+import sys
+import termios
+from collections import deque
+from pathlib import Path
+from typing import Final
+
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from smartbox_tui.ui import words
+from smartbox_tui.ui.driver import BoxDriver
+from smartbox_tui.ui.halfblocks import Depth
+from smartbox_tui.ui.i18n import clip_length
+from smartbox_tui.ui.sentences import CAPTURE_AWAY
+from smartbox_tui.ui.state import TAKEN_S, Presence, Taken
+from smartbox_tui.ui.view import View
+from smartbox_tui.ui.widgets.picture import Inset, Scene, draw
+from smartbox_tui.ui.widgets.strip import HalfBlockStrip
+from smartbox_tui.wire.preview import PreviewPicture, PreviewReader
+
+LOCAL_FPS: Final = 10.0
+REMOTE_FPS: Final = 4.0
+"""Over SSH: 120 x 45 cells are about 1.5 Mbit/s a frame in the worst case."""
+_REMEMBERED: Final = 12
+"""Pictures kept to find the one of the press: about a second, the longest that a still takes to be told of."""
+
+
+def cell_aspect(default: float = 0.5) -> float:
+    """A cell's width over its height, where the terminal tells its size in pixels (ioctl_tty(2), TIOCGWINSZ)."""
+    terminal = sys.__stdout__
+    if terminal is None:
+        return default
+    try:
+        size = fcntl.ioctl(terminal.fileno(), termios.TIOCGWINSZ, b"\0" * 8)
+        rows, columns, width, height = struct.unpack("4H", size)
+    except (OSError, ValueError, TypeError):
+        return default
+    if not (rows and columns and width and height):
+        return default
+    aspect: float = (width / columns) / (height / rows)
+    return min(0.8, max(0.3, aspect))
+
+
+class Preview(Widget):
+    """Draws at most `fps` pictures a second, fewer when the terminal has not taken the last one yet."""
+
+    DEFAULT_CSS = "Preview { width: 1fr; height: 1fr; background: $ink; }"
+
+    def __init__(self, runtime: Path, *, fps: float, depth: Depth, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._runtime = runtime
+        self._fps = fps
+        self._depth = depth
+        self._aspect = cell_aspect()
+        self._reader: PreviewReader | None = None
+        self._file = ""
+        self._seen: deque[PreviewPicture] = deque(maxlen=_REMEMBERED)
+        self._strips: list[HalfBlockStrip] = []
+        self._scene: Scene | None = None
+        self._view: View | None = None
+        self._inset: tuple[Taken, Inset] | None = None
+
+    def on_mount(self) -> None:
+        self.set_interval(1 / self._fps, self._look, name="preview")
+
+    def show(self, view: View) -> None:
+        """Follows the source on the screen, its signal and what was just taken."""
+        self._view = view
+        source = view.box.source
+        file = source.preview if source else ""
+        if file != self._file:
+            self._file = file
+            self._seen.clear()
+            if self._reader is not None:
+                self._reader.close()
+            self._reader = PreviewReader(self._runtime / file) if file else None
+            self._look()
+        self._paint()
+
+    def on_resize(self) -> None:
+        self._aspect = cell_aspect(self._aspect)
+        self._paint()
+
+    def on_unmount(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Finished lines, past Textual's styles: see halfblocks. A part of a line is cut from it."""
+        rows = self._strips[crop.y : crop.bottom]
+        blank = Strip.blank(crop.width, self.rich_style)
+        if crop.x == 0 and all(strip.cell_length == crop.width for strip in rows):
+            lines: list[Strip] = list(rows)
+        else:
+            lines = [strip.crop(crop.x, crop.right) for strip in rows]
+        return lines + [blank] * (crop.height - len(lines))
+
+    def _look(self) -> None:
+        if self._reader is None or not self.screen.is_current:
+            return
+        driver = self.app._driver
+        if isinstance(driver, BoxDriver) and driver.backlog > 1:
+            return  # the link is slower than we are: the next picture will be a newer one
+        picture = self._reader.read()
+        if picture is not None:
+            self._seen.append(picture)
+        self._paint()
+
+    def _paint(self) -> None:
+        view, size = self._view, self.size
+        if view is None or not size.width or not size.height:
+            return
+        scene = Scene(
+            size.width,
+            size.height,
+            self._seen[-1] if self._seen else None,
+            self._just_taken(view),
+            self._notice(view),
+            self._depth,
+            self._aspect,
+        )
+        if scene == self._scene:
+            return
+        before, self._strips, self._scene = self._strips, draw(scene), scene
+        if len(before) != len(self._strips):
+            self.refresh()
+            return
+        changed = [
+            row
+            for row, (old, new) in enumerate(zip(before, self._strips, strict=True))
+            if old._render_cache != new._render_cache
+        ]
+        if changed:
+            self.refresh(Region(0, changed[0], size.width, changed[-1] - changed[0] + 1))
+
+    def _just_taken(self, view: View) -> Inset | None:
+        taken = view.box.taken
+        if taken is None or view.clock.monotonic_s() - taken.heard_s > TAKEN_S or not self._seen:
+            self._inset = None
+            return None
+        if self._inset is None or self._inset[0] is not taken:
+            wanted = taken.picture.frame_ns if taken.picture else 0
+            # the preview's picture nearest to the frame on the disk; without a time the newest
+            frozen = min(self._seen, key=lambda item: abs(item.timestamp_ns - wanted)) if wanted else self._seen[-1]
+            self._inset = (taken, Inset(frozen, taken_label(view, taken)))
+        return self._inset[1]
+
+    def _notice(self, view: View) -> tuple[str, ...]:
+        t, source = view.t, view.box.source
+        if view.box.capture is Presence.AWAY:
+            return (t("NO RECORDER"), "", t(CAPTURE_AWAY.hint))
+        if source is None:
+            return () if view.box.capture is Presence.UNKNOWN else (t("NO SOURCE"), "", t("None is set up."))
+        if source.signal_state == "ok":
+            return ()
+        what = t(words.SIGNAL.get(source.signal_state, source.signal_text))
+        return (what.upper(), "", t(words.SIGNAL_HELP.get(source.signal_state, "")))
+
+
+def taken_label(view: View, taken: Taken) -> str:
+    """`✓ Foto 12 · 21:44:50`, `✓ Clip 2 · 0:42`, `✓ Marke 1 · 0:12`."""
+    t, picture = view.t, taken.picture
+    label = f"✓ {t(words.KIND.get(taken.kind, taken.kind))} {taken.number}"
+    if taken.kind == "mark":
+        return f"{label} · {clip_length(taken.at_s)}"
+    if picture is not None and picture.duration_s is not None and taken.kind == "clip":
+        return f"{label} · {clip_length(picture.duration_s)}"
+    when = words.when(picture.captured_at) if picture is not None else None
+    return f"{label} · {t.clock(view.clock.local(when), seconds=True)}" if when else label

@@ -1,0 +1,87 @@
+"""The queue in a few lines: each archive with a word why, how much is open, the oldest, what is blocked."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.content import Content
+
+from smartbox_tui.ui import words
+from smartbox_tui.ui.sentences import sentence
+from smartbox_tui.ui.state import BoxState, Presence, sending
+from smartbox_tui.ui.view import Shown, View, spread
+from smartbox_tui.wire import state
+
+OPEN_STATES = ("queued", "preparing", "sending", "waiting", "blocked", "held")
+
+
+def counts(box: BoxState) -> dict[str, int]:
+    """Deliveries per state, as the engine counts them."""
+    queue = box.status.queue if box.status else {}
+    return {name: int(queue.get(name) or 0) for name in OPEN_STATES}
+
+
+class QueuePane(Shown):
+    """Pressing it opens the queue screen."""
+
+    DEFAULT_CSS = "QueuePane { height: auto; max-height: 9; padding: 0 1; color: $text; }"
+
+    async def on_click(self, event: events.Click) -> None:
+        event.stop()
+        await self.run_action("app.queue")
+
+    def text(self, view: View, width: int, height: int) -> Content:
+        t, box = view.t, view.box
+        if box.status is None:
+            return Content.styled(t("Queue: not known yet"), "$dim")
+        lines = [line for item in box.status.destinations for line in self._destination(view, item, width)]
+        if not box.status.destinations:
+            lines.append(Content.styled(t("No archive is set up"), "bold $wait"))
+        number = counts(box)
+        waiting = sum(number[name] for name in ("queued", "preparing", "sending", "waiting"))
+        what = t.n("{count} open", "{count} open", waiting) if waiting else t("nothing open")
+        oldest = box.status.queue.get("oldest_open_s")
+        age = ""
+        if waiting and oldest is not None:
+            passed = float(oldest) + max(0.0, view.now_s - box.status_heard_s)
+            age = t("oldest {age}", age=t.span(passed))
+        style = "$dim" if box.engine is Presence.AWAY else ""
+        lines.append(spread(Content.styled(what, style), Content.styled(age, "$dim"), width))
+        if number["held"]:
+            held = t.n("{count} kept until closing", "{count} kept until closing", number["held"])
+            lines.append(Content.styled(held, "$dim"))
+        if number["blocked"]:
+            text = f" ✗ {t.n('{count} BLOCKED', '{count} BLOCKED', number['blocked'])} "
+            lines.append(Content.styled(text, "bold $on-red on $red-deep"))
+        for delivery in sending(box)[:1]:
+            part = words.share(delivery)
+            room = max(4, width - 6)
+            done = words.bar(part, room)
+            lines.append(
+                Content.assemble(
+                    (done, "$calm on $key"), (" " * (room - len(done)), "on $key"), (f" {part:4.0%}", "$calm")
+                )
+            )
+        return Content("\n").join(lines)
+
+    def _destination(self, view: View, item: state.Destination, width: int) -> list[Content]:
+        t = view.t
+        good = item.state == "ok"
+        glyph, style = {
+            "ok": ("✓", "$good"),
+            "unreachable": ("✗", "bold $wait"),
+            "rejected": ("✗", "bold $red"),
+        }.get(item.state, ("○", "$dim"))
+        word = t(words.DESTINATION.get(item.state, item.state))
+        if view.box.engine is Presence.AWAY:
+            glyph, style, word, good = "○", "$dim", t("not known"), True
+        line = spread(Content.styled(item.name, "bold"), Content.styled(f"{glyph} {word}", style), width)
+        if good or not item.reason:
+            return [line]
+        return [line, Content.styled(reason_words(view, item.reason), "$dim").truncate(width, ellipsis=True)]
+
+
+def reason_words(view: View, reason: str) -> str:
+    """The reason by its code where it begins with one (`no-route: …`), else as the engine says it."""
+    code, separator, _rest = reason.partition(":")
+    what, _hint = sentence(view.t, code.strip())
+    return what if separator and what != code.strip() else reason

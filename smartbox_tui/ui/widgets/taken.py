@@ -1,0 +1,49 @@
+"""What this exam has so far: counters, and a strip of its pictures, the newest first."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from smartbox_tui.ui import words
+from smartbox_tui.ui.i18n import Texts, clip_length
+from smartbox_tui.ui.state import TAKEN_S, current_exam
+from smartbox_tui.ui.view import Shown, View
+from smartbox_tui.wire import state
+
+
+class TakenPane(Shown):
+    """The counters are bold for the two seconds after something was taken."""
+
+    DEFAULT_CSS = "TakenPane { height: 1fr; min-height: 2; padding: 0 1; color: $text; }"
+
+    def text(self, view: View, width: int, height: int) -> Content:
+        t, box = view.t, view.box
+        if current_exam(box) is None and not box.pictures:
+            return Content.styled(t("No pictures yet"), "$dim")
+        fresh = box.taken is not None and view.now_s - box.taken.heard_s < TAKEN_S
+        counts = [
+            t.n("{count} photo", "{count} photos", box.stills),
+            t.n("{count} clip", "{count} clips", box.clips),
+        ]
+        if box.recording is not None and box.marks:
+            counts.append(t.n("{count} mark", "{count} marks", box.marks))
+        first = Content.styled(" · ".join(counts), "bold $calm" if fresh else "bold")
+        cells = [_cell(t, view, picture) for picture in reversed(box.pictures)]
+        across = max(1, (width + 2) // 12)
+        rows = [cells[at : at + across] for at in range(0, len(cells), across)][: max(0, height - 1)]
+        lines = [first]
+        for number, row in enumerate(rows):
+            style = "$calm" if fresh and number == 0 else "$dim"
+            newest = Content.styled(row[0], style if number == 0 else "$dim")
+            rest = Content.styled("".join(f"  {cell}" for cell in row[1:]), "$dim")
+            lines.append(Content.assemble(newest, rest))
+        return Content("\n").join(lines)
+
+
+def _cell(t: Texts, view: View, picture: state.Instance) -> str:
+    """Ten columns: a glyph and the time it was taken, or a clip's length."""
+    glyph = words.KIND_GLYPH.get(picture.kind, "■")
+    if picture.kind == "clip" and picture.duration_s is not None:
+        return f"{glyph} {clip_length(picture.duration_s)}".ljust(10)
+    when = words.when(picture.captured_at)
+    return f"{glyph} {t.clock(view.clock.local(when), seconds=True) if when else '?'}".ljust(10)

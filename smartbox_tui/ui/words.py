@@ -1,0 +1,141 @@
+"""Plain words for values: patients, signals, deliveries, destinations. Pure; the language comes in as `t`."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Final
+
+from smartbox_tui.ui.i18n import N_, Texts
+from smartbox_tui.wire import state, times
+
+SEX: Final = {"M": N_("male"), "F": N_("female"), "O": N_("diverse")}
+EMERGENCY: Final = {
+    "male": N_("Emergency, man"),
+    "female": N_("Emergency, woman"),
+    "child": N_("Emergency, child"),
+}
+
+SIGNAL: Final = {
+    "ok": N_("Signal"),
+    "starting": N_("Source is starting …"),
+    "no-cable": N_("No cable"),
+    "no-signal": N_("No signal"),
+    "unstable": N_("Signal unstable"),
+    "unsupported": N_("Format not supported"),
+    "gone": N_("Grabber gone"),
+    "frozen": N_("Picture is frozen"),
+}
+"""The contract's `signal_state`."""
+
+SIGNAL_HELP: Final = {
+    "starting": N_("One moment, it begins by itself."),
+    "no-cable": N_("Check the plug at the processor and at the box."),
+    "no-signal": N_("Is the processor switched on? The picture returns by itself."),
+    "unstable": N_("Check the cable and the plugs."),
+    "unsupported": N_("Set the processor's output to 1080p or 720p."),
+    "gone": N_("Plug the grabber in again; it goes on by itself."),
+    "frozen": N_("The source sends the same picture again and again: check the processor."),
+}
+
+DELIVERY: Final = {
+    "held": N_("held back"),
+    "queued": N_("queued"),
+    "preparing": N_("preparing"),
+    "sending": N_("sending"),
+    "waiting": N_("waiting"),
+    "blocked": N_("BLOCKED"),
+    "stored": N_("stored"),
+    "committed": N_("committed"),
+    "cancelled": N_("cancelled"),
+    "superseded": N_("superseded"),
+}
+"""model.delivery's states."""
+
+DESTINATION: Final = {
+    "ok": N_("reachable"),
+    "unreachable": N_("not reachable"),
+    "rejected": N_("refuses us"),
+    "paused": N_("paused"),
+    "unknown": N_("not asked yet"),
+}
+
+KIND: Final = {"still": N_("Photo"), "burst": N_("Burst"), "clip": N_("Clip"), "mark": N_("Mark")}
+KIND_GLYPH: Final = {"still": "■", "burst": "≡", "clip": "▶"}
+
+PEDAL: Final = {
+    "stuck": N_("The pedal {pedal} seems to be stuck."),
+    "gone": N_("The pedal {pedal} is unplugged."),
+    "back": N_("The pedal {pedal} is back."),
+}
+"""Gestures that are news to the operator; the others are seen by what they did."""
+
+
+def person(name: str) -> str:
+    """A DICOM PN for people: `Müller^Jörg^^Dr.` is `Müller, Jörg, Dr.` The case is left as it is: upper-casing
+    would turn ß into SS, another name."""
+    parts = [part.strip() for part in name.split("=")[0].split("^")]
+    family, given, middle, prefix, suffix = (parts + [""] * 5)[:5]
+    first = " ".join(part for part in (given, middle) if part)
+    return ", ".join(part for part in (family, first, prefix, suffix) if part)
+
+
+def age(t: Texts, patient: state.Patient, today: date) -> str:
+    """Years in brackets, months below two years; from PatientAge where there is no birth date."""
+    if patient.birth_date:
+        try:
+            born = date.fromisoformat(patient.birth_date)
+        except ValueError:
+            return ""
+        months = (today.year - born.year) * 12 + today.month - born.month - (today.day < born.day)
+        return t("{n} months", n=months) if 0 <= months < 24 else f"{months // 12}"
+    if not patient.age:
+        return ""
+    count, unit = int(patient.age[:-1]), patient.age[-1:].upper()
+    unit_word = {"Y": t("years"), "M": t("months"), "W": t("weeks"), "D": t("days")}.get(unit, "")
+    return t("about {n} {unit}", n=count, unit=unit_word)
+
+
+def born(t: Texts, patient: state.Patient, today: date) -> str:
+    """`14.03.1961 (65)`; the estimate alone where only that is known; empty where nothing is."""
+    years = age(t, patient, today)
+    if not patient.birth_date:
+        return years
+    try:
+        return f"{t.date(date.fromisoformat(patient.birth_date))} ({years})"
+    except ValueError:
+        return patient.birth_date
+
+
+def signal(t: Texts, source: state.Source) -> str:
+    """The signal in plain words, with size and rate when there is one."""
+    word = t(SIGNAL.get(source.signal_state, source.signal_text or source.signal_state))
+    if not source.signal:
+        return word
+    return f"{word} {source.width}×{source.height} · {t('{fps} fps', fps=t.number(source.fps))}"
+
+
+def when(text: str | None) -> datetime | None:
+    """An RFC 3339 time, None for none and for one that cannot be read."""
+    try:
+        return times.parse(text) if text else None
+    except ValueError:
+        return None
+
+
+def hours_left(t: Texts, storage: state.Storage) -> str:
+    """How long can still be recorded; minutes below two hours, where it begins to matter."""
+    if storage.hours_left < 2:
+        return t("room for {n} min", n=int(storage.hours_left * 60))
+    return t("room for {n} h", n=t.number(int(storage.hours_left)))
+
+
+def share(delivery: state.Delivery) -> float:
+    """How much of it has been sent, 0 to 1."""
+    return min(1.0, delivery.bytes_sent / delivery.bytes) if delivery.bytes else 0.0
+
+
+def bar(part: float, width: int) -> str:
+    """A progress bar in eighths of a cell: ▏ to █, all in the console font."""
+    eighths = round(max(0.0, min(1.0, part)) * width * 8)
+    full, rest = divmod(eighths, 8)
+    return "█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")
