@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from hw.base import PedalSource
-from hw.errors import NotSupported
 
 
 def pedal_source(kind: str, *, key: str, device: str) -> PedalSource:
-    """A pedal of `kind` "evdev" or "serial-bytes", not yet opened; `device` as the kind's module says.
+    """A pedal of `kind` "evdev", "serial-bytes" or "serial-line", not yet opened.
 
-    NotSupported for "serial-line" (not built yet), ValueError for any other kind.
+    `device` is a path or a key of hw.identity, with options as the kind's class says. ValueError for any other
+    kind and for options that make no sense.
     """
     match kind:
         case "evdev":
@@ -21,10 +21,7 @@ def pedal_source(kind: str, *, key: str, device: str) -> PedalSource:
 
             return SerialBytesPedal(key=key, device=device)
         case "serial-line":
-            raise NotSupported(
-                "open",
-                device,
-                "pedals on modem lines (CTS, DSR, DCD) are not built yet",
-                "Use a USB pedal (evdev) or one that sends bytes (serial-bytes).",
-            )
+            from hw.pedal.serial_line import SerialLinePedal
+
+            return SerialLinePedal(key=key, device=device)
     raise ValueError(f"unknown kind of pedal: {kind!r}")
