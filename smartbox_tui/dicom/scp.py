@@ -39,8 +39,10 @@ class Archive:
         return sorted(self.folder.glob("*.dcm"), key=lambda path: path.stat().st_mtime_ns)
 
     def stop(self) -> None:
-        """Ends all associations and the server's thread."""
-        self._server.shutdown()
+        """Ends all associations and the server's thread. Again: nothing."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.shutdown()
 
 
 def start(

@@ -18,6 +18,7 @@ _APPLICATION_CONTEXT: Final = "1.2.840.10008.3.1.1.1"
 _OUR_MAX_PDU: Final = 16384  # we receive responses only
 _CONTEXTS_MAX: Final = 128  # odd numbers from 1 to 255 (PS3.8 9.3.2.2)
 _RELEASE_S: Final = 5.0  # as the ARTIM timer: a peer that forgot to answer must not hold a worker
+_GOODBYE_S: Final = 2.0  # nobody waits longer for a peer to take our last words
 _COMMAND_MAX: Final = 65536
 
 _AC, _RJ, _P_DATA, _RELEASE_RQ, _RELEASE_RP, _ABORT = 2, 3, 4, 5, 6, 7
@@ -143,13 +144,13 @@ class Association:
             raise LinkLost("refused", f"the archive aborted the association ({_abort_reason(body)})")
         if kind == _RELEASE_RQ:
             with contextlib.suppress(LinkLost):
-                self.link.send(_RELEASE_RP_PDU)
+                self.link.send(_RELEASE_RP_PDU, _GOODBYE_S)
             raise LinkLost("refused", "the archive ended the association")
         self._break_protocol(f"a PDU of type {kind} at the wrong moment")
 
     def _break_protocol(self, what: str) -> NoReturn:
         with contextlib.suppress(LinkLost):
-            self.link.send(_ABORT_UNEXPECTED)
+            self.link.send(_ABORT_UNEXPECTED, _GOODBYE_S)
         raise LinkLost("refused", f"the archive sent {what}")
 
     def release(self) -> bool:
@@ -158,18 +159,18 @@ class Association:
             return False
         self._open = False
         try:
-            self.link.send(_RELEASE_RQ_PDU)
+            self.link.send(_RELEASE_RQ_PDU, _GOODBYE_S)
             while True:
                 kind, _ = self.link.receive(min(_RELEASE_S, self.peer.timeout_s))
                 if kind == _RELEASE_RP:
                     return True
                 if kind == _RELEASE_RQ:  # both asked at once: answer, theirs is still to come (PS3.8 7.2.2)
-                    self.link.send(_RELEASE_RP_PDU)
+                    self.link.send(_RELEASE_RP_PDU, _GOODBYE_S)
                 elif kind == _ABORT:
                     return False
         except LinkLost:
             with contextlib.suppress(LinkLost):
-                self.link.send(_ABORT_BY_USER)
+                self.link.send(_ABORT_BY_USER, _GOODBYE_S)
             return False
         finally:
             self.link.close()
@@ -179,7 +180,7 @@ class Association:
         if self._open:
             self._open = False
             with contextlib.suppress(LinkLost):
-                self.link.send(_ABORT_BY_USER)
+                self.link.send(_ABORT_BY_USER, _GOODBYE_S)
             self.link.close()
 
     def drop(self) -> None:

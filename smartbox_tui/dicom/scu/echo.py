@@ -24,8 +24,8 @@ def echo(peer: Peer) -> None:
     association = associate(peer, [(VERIFICATION, _IMPLICIT)])
     try:
         _echo_on(association)
-    except BaseException:
-        association.abort()
+    except SmartBoxError as exc:
+        _leave(association, exc)
         raise
     association.release()
 
@@ -59,10 +59,18 @@ def check_destination(peer: Peer, contexts: Iterable[tuple[str, str]] = ()) -> d
         steps.append({"step": step, "ok": False, "message": exc.message, "hint": exc.hint, "code": exc.code})
         if association is not None:
             accepted = _accepted(association)
-            association.abort()
+            _leave(association, exc)
     else:
         association.release()
     return {"ok": all(item["ok"] for item in steps), "steps": steps, "accepted": accepted}
+
+
+def _leave(association: Association, error: SmartBoxError) -> None:
+    """A peer that has answered gets a release, whatever it said; one that has not gets an abort."""
+    if error.code in ("no-context", "archive-refused"):
+        association.release()
+    else:
+        association.abort()
 
 
 def _echo_on(association: Association) -> None:

@@ -77,14 +77,15 @@ class Link:
                 self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._sock.close()
 
-    def send(self, data: memoryview | bytes) -> None:
+    def send(self, data: memoryview | bytes, timeout_s: float | None = None) -> None:
         """Returns when the kernel has all of `data`; what arrives meanwhile is kept for `receive`.
 
-        Raises LinkLost when the peer aborts, closes or takes nothing for `timeout_s`: then not all of
-        `data` has left this machine.
+        Raises LinkLost when the peer aborts, closes or takes nothing for `timeout_s` (default: the link's):
+        then not all of `data` has left this machine.
         """
         view = memoryview(data)
-        deadline = time.monotonic() + self._timeout_s
+        patience = self._timeout_s if timeout_s is None else timeout_s
+        deadline = time.monotonic() + patience
         while view:
             if self._wait(select.POLLIN | select.POLLOUT, deadline) & (select.POLLIN | select.POLLHUP):
                 self._take()
@@ -96,7 +97,7 @@ class Link:
             except OSError as exc:
                 raise self._lost(exc) from exc
             view = view[count:]
-            deadline = time.monotonic() + self._timeout_s
+            deadline = time.monotonic() + patience
 
     def receive(self, timeout_s: float | None = None) -> tuple[int, bytes]:
         """The next PDU: its type, and what follows its six bytes of head (PS3.8 9.3.1).
