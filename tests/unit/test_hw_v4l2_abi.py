@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hw.pedal import evdev
+from hw.pedal import evdev, serial_line
 from hw.video.v4l2 import abi
 
 STRUCTS = {
@@ -33,6 +33,9 @@ RENAMED = {("v4l2_dv_timings", "u"): "bt"}
 CONSTANTS = [name for name in dir(abi) if name.startswith(("CAP_", "BUF_", "IN_", "EVENT_", "MEMORY_", "FIELD_"))]
 CONSTANTS += ["COLORSPACE_JPEG", "QUANTIZATION_FULL_RANGE", "QUANTIZATION_LIM_RANGE", "DV_BT_656_1120"]
 
+MODEM = {"cts": "CTS", "dcd": "CAR", "ri": "RI", "dsr": "DSR", "dtr": "DTR", "rts": "RTS"}
+TTY = ("TIOCEXCL", "TIOCMGET", "TIOCMBIS")
+
 
 @pytest.fixture(scope="module")
 def header(tmp_path_factory) -> dict[str, int]:
@@ -50,6 +53,7 @@ def header(tmp_path_factory) -> dict[str, int]:
     wanted |= {
         name: name for name in ("EVIOCGRAB", "EVIOCSCLOCKID", "EVIOCGID", "SYN_DROPPED", "SYN_REPORT", "EV_KEY")
     }
+    wanted |= {name: name for name in TTY} | {name: f"TIOCM_{name}" for name in MODEM.values()}
     wanted |= {
         "EVIOCGKEY": "EVIOCGKEY(96)",
         "EVIOCGNAME": "EVIOCGNAME(256)",
@@ -61,6 +65,7 @@ def header(tmp_path_factory) -> dict[str, int]:
     folder = tmp_path_factory.mktemp("abi")
     (folder / "abi.c").write_text(
         "#include <stddef.h>\n#include <stdio.h>\n#include <linux/videodev2.h>\n#include <linux/input.h>\n"
+        "#include <sys/ioctl.h>\n"
         f"int main(void) {{ {lines} return 0; }}\n"
     )
     subprocess.run([compiler, "-o", folder / "abi", folder / "abi.c"], check=True)
@@ -89,3 +94,9 @@ def test_input_events(header):
     assert evdev.EVENT.size == header["input_event"]
     names = [name for name in dir(evdev) if name.startswith("EVIOC")] + ["KEY_BYTES", "SYN_DROPPED", "SYN_REPORT"]
     assert {name: getattr(evdev, name) for name in names} == {name: header[name] for name in names}
+
+
+def test_modem_lines(header):
+    assert {name: getattr(serial_line, name) for name in TTY} == {name: header[name] for name in TTY}
+    ours = serial_line.LINES | {"dtr": serial_line.DTR, "rts": serial_line.RTS}
+    assert ours == {line: header[name] for line, name in MODEM.items()}
