@@ -1,0 +1,44 @@
+"""Access units: what the encoder makes of frames, and what the ring and the recorder keep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What one opening of the encoder makes: units of two streams never go into one file.
+
+    `fps` is the nominal rate of the encoded frames. `number` counts the openings within the process.
+    """
+
+    number: int
+    width: int
+    height: int
+    fps: Fraction
+    transfer_syntax_uid: str
+
+    def same_as(self, other: Stream) -> bool:
+        """Whether units of both decode with the same parameter sets."""
+        return (self.width, self.height, self.fps, self.transfer_syntax_uid) == (
+            other.width,
+            other.height,
+            other.fps,
+            other.transfer_syntax_uid,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AccessUnit:
+    """One encoded frame (Annex B, beginning with its delimiter; with parameter sets where `idr`).
+
+    timestamp_ns   CLOCK_MONOTONIC of the frame's capture
+    lost           frames lost between the unit before and this one
+    """
+
+    data: bytes = field(repr=False)
+    timestamp_ns: int
+    idr: bool
+    lost: int
+    stream: Stream

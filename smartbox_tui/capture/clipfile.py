@@ -1,0 +1,178 @@
+"""One part of a clip on disk: a growing transport stream and its sidecar."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from smartbox_tui.capture.access import AccessUnit
+from smartbox_tui.capture.clock import NS, wall_of
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.media.tsmux import TsMuxer
+from smartbox_tui.spool.durable import disk_errors, fsync_dir
+from smartbox_tui.spool.sidecar import Sidecar, SidecarState, write_sidecar
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(slots=True)
+class _Gop:
+    """Where the file stood when a GOP began: the point to go back to."""
+
+    size: int
+    frames: int
+    lost: int
+    last_ns: int
+    hash: Any
+    units: list[AccessUnit] = field(default_factory=list)
+
+
+class ClipFile:
+    """Made with its first unit, an IDR. Sidecar first: a crash between the two leaves a name, not an orphan.
+
+    `write` belongs to one thread, `sync` may be called from another.
+    """
+
+    def __init__(self, folder: Path, sidecar: Sidecar, first: AccessUnit) -> None:
+        """Raises disk-full. `sidecar` lacks what the first unit knows: times, size, rate, transfer syntax."""
+        stream = first.stream
+        self.folder = folder
+        self.stream = stream
+        self.first_ns = self.last_ns = first.timestamp_ns
+        self.sidecar = sidecar.with_(
+            state=SidecarState.RECORDING,
+            frame_ns=first.timestamp_ns,
+            captured_at=wall_of(first.timestamp_ns),
+            width=stream.width,
+            height=stream.height,
+            fps_num=stream.fps.numerator,
+            fps_den=stream.fps.denominator,
+            transfer_syntax_uid=stream.transfer_syntax_uid,
+            frames=0,
+        )
+        self.size = self.frames = self.lost = 0
+        self.largest_gop = 0
+        self._mux = TsMuxer()
+        self._hash = hashlib.sha256()
+        self._gop: _Gop | None = None
+        self._path = folder / sidecar.file
+        self._sync_lock = threading.Lock()
+        write_sidecar(folder, self.sidecar)
+        try:
+            with disk_errors(self._path):
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+                self._fd = os.open(self._path, flags, 0o640)
+                fsync_dir(folder)
+        except (OSError, SmartBoxError):
+            (folder / f"{sidecar.id}.json").unlink(missing_ok=True)
+            raise
+
+    def packets(self, unit: AccessUnit) -> bytes:
+        """The unit's packets; each call counts on, so every answer must be written (or the file given up)."""
+        return self._mux.access_unit(unit.data, unit.timestamp_ns - self.first_ns, idr=unit.idr)
+
+    def fits(self, unit: AccessUnit, max_bytes: int) -> bool:
+        """Whether the file stays within `max_bytes` with this unit: at an IDR with the GOP that it begins."""
+        if unit.idr:
+            gop = self.size - self._gop.size if self._gop else 0
+            self.largest_gop = max(self.largest_gop, gop)
+            return self.size + self.largest_gop + self.largest_gop // 8 <= max_bytes
+        return self.size + len(unit.data) + len(unit.data) // 32 + 4 * 188 <= max_bytes
+
+    def write(self, unit: AccessUnit) -> None:
+        """Appends the unit, handed to the kernel when this returns. Raises disk-full; the file then ends after
+        the unit before."""
+        if unit.idr:
+            self._gop = _Gop(self.size, self.frames, self.lost, self.last_ns, self._hash.copy())
+        data = self.packets(unit)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._fd, view) :]
+        except OSError as exc:
+            os.ftruncate(self._fd, self.size)
+            if exc.errno in _FULL:
+                raise _full() from exc
+            raise
+        self._hash.update(data)
+        self.size += len(data)
+        # What was lost before the first frame of a clip is not missing in it.
+        self.lost += unit.lost if self.frames or self.sidecar.part else 0
+        self.frames += 1
+        self.last_ns = unit.timestamp_ns
+        if self._gop is not None:
+            self._gop.units.append(unit)
+
+    def take_back_gop(self) -> list[AccessUnit]:
+        """Cuts the GOP that is being written off and answers its units; none where it is the file's only one."""
+        gop = self._gop
+        if gop is None or not gop.size:
+            return []
+        with disk_errors(self._path):
+            os.ftruncate(self._fd, gop.size)
+        self.size, self.frames, self.lost, self.last_ns = gop.size, gop.frames, gop.lost, gop.last_ns
+        self._hash, self._gop = gop.hash, None
+        return gop.units
+
+    def sync(self) -> None:
+        """What was written is safe. Raises OSError."""
+        with self._sync_lock:
+            if self._fd >= 0:
+                os.fdatasync(self._fd)
+
+    def set_marks(self, marks: tuple[dict[str, Any], ...]) -> None:
+        """Durable when it returns. Raises disk-full."""
+        self.sidecar = self.sidecar.with_(marks=marks)
+        write_sidecar(self.folder, self.sidecar)
+
+    def at_s(self, at_ns: int) -> float:
+        """Seconds from the first frame on, of a moment."""
+        return round(max(0, at_ns - self.first_ns) / NS, 3)
+
+    @property
+    def seconds(self) -> float:
+        """From the first frame to the end of the last."""
+        return (self.last_ns - self.first_ns) / NS + float(1 / self.stream.fps)
+
+    def close(self, *, stop_command: str, note: str) -> Sidecar:
+        """Closes bitstream and sidecar, durable when it returns. On a full disk the last GOP makes the room that
+        the sidecar needs. Raises OSError, disk-full."""
+        try:
+            return self._close(stop_command, note)
+        except SmartBoxError as exc:
+            if exc.code != "disk-full" or not self.take_back_gop():
+                raise
+            return self._close(stop_command, note)
+
+    def _close(self, stop_command: str, note: str) -> Sidecar:
+        with disk_errors(self._path):
+            self.sync()
+        sidecar = self.sidecar.with_(
+            state=SidecarState.CLOSED,
+            bytes=self.size,
+            frames=self.frames,
+            frames_lost=self.lost,
+            duration_s=round(self.seconds, 3),
+            sha256=self._hash.hexdigest(),
+            stop_command=stop_command,
+            note="; ".join(filter(None, (self.sidecar.note, note))),
+        )
+        write_sidecar(self.folder, sidecar)
+        self.sidecar = sidecar
+        with self._sync_lock:
+            os.close(self._fd)
+            self._fd = -1
+        return sidecar
+
+
+def _full() -> SmartBoxError:
+    return SmartBoxError(
+        "disk-full",
+        "The disk is full: the recording was closed with everything up to now.",
+        "Send or release stored exams, or attach a larger disk.",
+    )

@@ -1,0 +1,213 @@
+"""Pedals: edges in, gestures out, and what a gesture does."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+from uuid import uuid4
+
+import msgspec
+
+from hw.base import PedalEdge, PedalSource
+from hw.errors import HardwareError
+from hw.pedal.gesture import Gesture, GestureKind, GestureRecognizer, PedalStuck
+from smartbox_tui.capture.clock import NS
+from smartbox_tui.capture.desk import Sessions, trigger_ns
+from smartbox_tui.capture.recordings import Recordings
+from smartbox_tui.capture.taking import Pin, Stills
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.settings.schema import Pedal as PedalSettings
+from smartbox_tui.wire import commands, events
+
+log = logging.getLogger(__name__)
+
+BURST: Final = 5
+"""Stills of a pedal's burst."""
+
+_STILLS: Final = frozenset({"still", "emergency"})
+"""Functions whose frame is written at the press. An emergency takes its picture; who the patient is comes later."""
+
+_EDGES: Final = ("down", "up", "tap")
+_READ_S: Final = 0.25
+_PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)
+_LOG_EVERY: Final = 30
+_LATE_NS: Final = 30_000_000
+"""Rules are applied that much later than due: a release that still lies in the kernel came in time."""
+
+
+class Functions:
+    """What pedals can do, each in a thread of its own kind so that no pedal waits for a disk."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        stills: Stills,
+        recordings: Recordings,
+        publish: Callable[[msgspec.Struct], None],
+    ) -> None:
+        self._sessions = sessions
+        self._stills = stills
+        self._recordings = recordings
+        self.publish = publish
+        # One thread: what is pressed after another happens after the other.
+        self._pool = ThreadPoolExecutor(1, "pedal")
+
+    def pin(self, trigger: str, at_ns: int) -> Pin | None:
+        """The frame of a press that may become a still, on disk as soon as can be; None without a source."""
+        try:
+            return self._stills.pin(self._sessions.named(None), trigger, at_ns)
+        except SmartBoxError as exc:
+            log.warning("%s: %s", trigger, exc)
+            return None
+
+    def do(self, function: str, trigger: str, at_ns: int, pin: Pin | None) -> None:
+        """The gesture is known: does `function`, with the pinned still where there is one. Returns at once."""
+        self._pool.submit(self._do, function, trigger, at_ns, pin)
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+    def _do(self, function: str, trigger: str, at_ns: int, pin: Pin | None) -> None:
+        try:
+            if pin is not None and function in _STILLS:
+                self._stills.keep(pin)
+                return
+            if pin is not None:
+                self._stills.withdraw(pin)
+            session = self._sessions.named(None)
+            match function:
+                case "still" | "emergency":
+                    self._still(session.id, trigger, at_ns, 1)
+                case "burst":
+                    self._still(session.id, trigger, at_ns, BURST)
+                case "record":
+                    self._recordings.toggle(session, trigger, at_ns)
+                case "mark":
+                    self._recordings.mark(commands.RecordMark(id=str(uuid4()), source=session.id, at_ns=at_ns))
+        except SmartBoxError as exc:
+            log.warning("%s: %s: %s", trigger, function, exc)
+        except Exception:
+            log.exception("%s: %s failed", trigger, function)
+
+    def _still(self, source: str, trigger: str, at_ns: int, burst: int) -> None:
+        command = commands.Still(id=str(uuid4()), source=source, burst=burst, at_ns=at_ns, trigger=trigger)
+        self._stills.take(command)
+
+
+class Pedal:
+    """One pedal: its edges come from hardware (`read`, a thread) and from software (`feed`, any thread)."""
+
+    def __init__(self, settings: PedalSettings, source: PedalSource | None, functions: Functions) -> None:
+        self.settings = settings
+        self._source = source
+        self._functions = functions
+        self._trigger = f"pedal:{settings.id}"
+        self._actions = {
+            GestureKind.SHORT: settings.short,
+            GestureKind.LONG: settings.long,
+            GestureKind.DOUBLE: settings.double,
+        }
+        self._rules = GestureRecognizer(long=settings.long != "none", double=settings.double != "none")
+        self._changed = threading.Condition()
+        self._ended = threading.Event()
+        self._pin: Pin | None = None
+        name = f"pedal-{settings.id}"
+        self.threads: tuple[tuple[str, Callable[[], None]], ...] = ((f"{name}-rules", self._tick),)
+        if source is not None:
+            self.threads += ((name, self._read),)
+
+    def feed(self, edge: PedalEdge) -> None:
+        """Takes one edge; what it means is done in other threads."""
+        with self._changed:
+            told = self._rules.feed(edge)
+            if not told and edge.down and self._pin is None and self._rules.press_ns is not None:
+                if self.settings.short in _STILLS:
+                    self._pin = self._functions.pin(self._trigger, self._rules.press_ns)
+            self._act(told)
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        self._ended.set()
+        with self._changed:
+            self._changed.notify_all()
+
+    def _act(self, told: list[Gesture | PedalStuck]) -> None:
+        for each in told:
+            if isinstance(each, PedalStuck):
+                self._say("stuck")
+                continue
+            self._say(each.kind.value)
+            pin, self._pin = self._pin, None
+            self._functions.do(self._actions[each.kind], self._trigger, each.press_ns, pin)
+
+    def _say(self, gesture: str) -> None:
+        self._functions.publish(events.PedalUsed(pedal=self.settings.id, gesture=gesture))
+
+    def _tick(self) -> None:
+        with self._changed:
+            while not self._ended.is_set():
+                deadline_ns = self._rules.deadline_ns
+                now_ns = time.monotonic_ns()
+                if deadline_ns is not None and deadline_ns + _LATE_NS <= now_ns:
+                    self._act(self._rules.tick(now_ns - _LATE_NS))
+                    continue
+                left_s = None if deadline_ns is None else (deadline_ns + _LATE_NS - now_ns) / NS
+                self._changed.wait(left_s)
+
+    def _read(self) -> None:
+        assert self._source is not None
+        failures = 0
+        while not self._ended.is_set():
+            try:
+                self._source.open()
+                if failures:
+                    log.info("%s is back", self._trigger)
+                    self._say("back")
+                failures = 0
+                while not self._ended.is_set():
+                    if (edge := self._source.read(_READ_S)) is not None:
+                        self.feed(edge)
+            except HardwareError as exc:
+                self._lost(failures, exc)
+            except Exception as exc:
+                log.exception("%s: its driver failed", self._trigger)
+                self._lost(failures, exc)
+            finally:
+                self._source.close()
+            self._ended.wait(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
+            failures += 1
+
+    def _lost(self, failures: int, exc: Exception) -> None:
+        if failures % _LOG_EVERY == 0:
+            log.warning("%s failed (%d times before): %s", self._trigger, failures, exc)
+        if failures == 0:
+            self._say("gone")
+            # A press that the lost device cut short ends here, or it would be long for ever.
+            self.feed(PedalEdge(down=False, timestamp_ns=time.monotonic_ns()))
+
+
+class PedalBoard:
+    """All pedals by their id."""
+
+    def __init__(self, pedals: Mapping[str, Pedal]) -> None:
+        self._pedals = dict(pedals)
+
+    def press(self, pedal: str, edge: str, at_ns: int | None) -> None:
+        """A press by software. Raises bad-value for an unknown pedal or edge."""
+        if pedal not in self._pedals:
+            known = ", ".join(self._pedals) or "none"
+            raise SmartBoxError("bad-value", f"There is no pedal {pedal!r}.", f"Configured: {known}.")
+        if edge not in _EDGES:
+            raise SmartBoxError("bad-value", f"{edge!r} is no edge of a pedal.", f"One of {', '.join(_EDGES)}.")
+        at = trigger_ns(at_ns)
+        if edge in ("down", "tap"):
+            self._pedals[pedal].feed(PedalEdge(down=True, timestamp_ns=at))
+        if edge in ("up", "tap"):
+            self._pedals[pedal].feed(PedalEdge(down=False, timestamp_ns=at + (1 if edge == "tap" else 0)))
+
+    def __iter__(self) -> Iterator[Pedal]:
+        return iter(self._pedals.values())

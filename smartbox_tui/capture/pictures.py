@@ -1,0 +1,171 @@
+"""What capture knows of the pictures in the spool: by their id, and by the commands that changed them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from smartbox_tui.model.instance import SOP_CLASSES
+from smartbox_tui.model.uids import further, series_uuid, uid_of
+from smartbox_tui.spool.layout import exam_dir, sidecar_paths
+from smartbox_tui.spool.sidecar import Sidecar, SidecarState, read_sidecar
+from smartbox_tui.wire.state import Instance
+
+log = logging.getLogger(__name__)
+
+SCAN_WAIT_S: Final = 5.0
+"""Only a command in the first moments after a start waits for the scan, and only with a name not yet known."""
+
+
+def instance_of(sidecar: Sidecar, parts: int = 0) -> Instance:
+    """INSTANCE of the contract; `parts`: how often the exam was appended to."""
+    return Instance(
+        sop_instance_uid=uid_of(UUID(sidecar.id)),
+        series_instance_uid=uid_of(series_uuid(UUID(sidecar.exam), sidecar.source, parts)),
+        sop_class_uid=SOP_CLASSES[sidecar.sop_class],
+        transfer_syntax_uid=sidecar.transfer_syntax_uid,
+        kind=sidecar.kind,
+        source=sidecar.source,
+        captured_at=sidecar.captured_at,
+        frames=sidecar.frames,
+        frames_lost=sidecar.frames_lost,
+        duration_s=sidecar.duration_s,
+        trigger_ns=sidecar.trigger_ns,
+        frame_ns=sidecar.frame_ns,
+        trigger_to_disk_ms=sidecar.trigger_to_disk_ms,
+        bytes=sidecar.bytes,
+        id=sidecar.id,
+        exam=sidecar.exam,
+        discarded=sidecar.state is SidecarState.DISCARDED,
+    )
+
+
+class Pictures:
+    """An index in memory. Thread-safe. The spool is read in the background at the start, never by a command."""
+
+    def __init__(self, spool: Path) -> None:
+        self._spool = spool
+        self._lock = threading.RLock()
+        self._sidecars: dict[str, Sidecar] = {}
+        self._folders: dict[str, str] = {}  # picture -> exam, of pictures whose sidecar was not read
+        self._commands: dict[str, list[str]] = {}
+        self._stops: dict[str, str] = {}  # stop command -> the command of the clip
+        self._marks: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._discards: dict[str, str] = {}
+        self._exams: dict[str, list[str]] = {}
+        self._scanned = threading.Event()
+
+    def put(self, sidecar: Sidecar) -> None:
+        """A sidecar as it is now on disk."""
+        with self._lock:
+            if sidecar.id not in self._sidecars:
+                self._exams.setdefault(sidecar.exam, []).append(sidecar.id)
+                self._commands.setdefault(sidecar.command, []).append(sidecar.id)
+            self._sidecars[sidecar.id] = sidecar
+            if sidecar.stop_command:
+                self._stops[sidecar.stop_command] = sidecar.command
+            for mark in sidecar.marks:
+                self._marks[str(mark.get("id"))] = sidecar.id, mark
+            if sidecar.discarded:
+                self._discards[sidecar.discarded.get("id", "")] = sidecar.id
+
+    def forget(self, picture: str) -> None:
+        """A withdrawn picture: it never was."""
+        with self._lock:
+            sidecar = self._sidecars.pop(picture, None)
+            self._folders.pop(picture, None)
+            if sidecar is not None:
+                self._exams[sidecar.exam].remove(picture)
+                self._commands[sidecar.command].remove(picture)
+
+    def found(self, names: Iterable[tuple[str, str]]) -> None:
+        """(picture, exam) of sidecars that lie in the spool, not yet read."""
+        with self._lock:
+            for picture, exam in names:
+                if picture not in self._sidecars:
+                    self._folders.setdefault(picture, exam)
+
+    def scanned(self) -> None:
+        """All names in the spool are known."""
+        self._scanned.set()
+
+    def wait_scanned(self) -> None:
+        """Returns at once but in the first moments after the start."""
+        if not self._scanned.wait(SCAN_WAIT_S):
+            log.warning("the spool is not read through yet; a repeated command from before the start may be new")
+
+    def get(self, picture: str) -> Sidecar | None:
+        """The sidecar of a picture, read from the spool where only its name is known."""
+        with self._lock:
+            sidecar = self._sidecars.get(picture)
+            exam = self._folders.get(picture)
+        if sidecar is None and exam is not None:
+            try:
+                sidecar = read_sidecar(exam_dir(self._spool, exam) / f"{picture}.json")
+            except (OSError, ValueError):
+                log.exception("sidecar of %s is not readable", picture)
+                return None
+            self.put(sidecar)
+        return sidecar
+
+    def of_command(self, command: str) -> list[Sidecar]:
+        """What a command made, in its order. The first picture's id is the command's own."""
+        self.get(command)
+        with self._lock:
+            ids = list(self._commands.get(command, ()))
+        known = [sidecar for each in ids if (sidecar := self.get(each)) is not None]
+        if known and known[0].exam:
+            known = self._complete(command, known)
+        return sorted(known, key=lambda sidecar: (sidecar.part, sidecar.frame_ns))
+
+    def _complete(self, command: str, known: list[Sidecar]) -> list[Sidecar]:
+        """The further instances of a command of which only the first was read (their names follow from it)."""
+        index, got = 1, {sidecar.id: sidecar for sidecar in known}
+        while True:
+            identity = str(further(UUID(command), index))
+            sidecar = got.get(identity) or self.get(identity)
+            if sidecar is None:
+                return list(got.values())
+            got[identity] = sidecar
+            index += 1
+
+    def stopped_by(self, command: str) -> list[Sidecar]:
+        with self._lock:
+            start = self._stops.get(command)
+        return self.of_command(start) if start else []
+
+    def marked_by(self, command: str) -> dict[str, Any] | None:
+        with self._lock:
+            found = self._marks.get(command)
+        return found[1] if found else None
+
+    def discarded_by(self, command: str) -> Sidecar | None:
+        with self._lock:
+            picture = self._discards.get(command)
+        return self.get(picture) if picture else None
+
+    def load_exam(self, folder: Path) -> None:
+        """Reads the sidecars of the exam that becomes current: what is discarded or counted are these."""
+        for path in sidecar_paths(folder):
+            if path.stem not in self._sidecars:
+                try:
+                    self.put(read_sidecar(path))
+                except (OSError, ValueError):
+                    log.warning("sidecar %s of exam %s is not readable", path.name, folder.name)
+
+    def of_exam(self, exam: str) -> list[Sidecar]:
+        """Closed and discarded pictures known of the exam, oldest first."""
+        with self._lock:
+            ids = list(self._exams.get(exam, ()))
+            known = [self._sidecars[each] for each in ids if each in self._sidecars]
+        done = [each for each in known if each.state in (SidecarState.CLOSED, SidecarState.DISCARDED)]
+        return sorted(done, key=lambda sidecar: (sidecar.captured_at, sidecar.part))
+
+
+def elapsed_ms(since_ns: int) -> float:
+    return round((time.monotonic_ns() - since_ns) / 1e6, 3)

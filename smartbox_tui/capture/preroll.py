@@ -1,0 +1,57 @@
+"""The ring of encoded frames that a recording begins with, whole GOPs from IDR to IDR."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from smartbox_tui.capture.access import AccessUnit
+from smartbox_tui.capture.clock import NS
+
+_MARGIN_NS: Final = NS // 2
+"""A press is known a little after it happened: keep that much more than asked for."""
+
+
+class PrerollRing:
+    """Bounded in time and in bytes, but never less than the GOP that is being made. Not thread-safe."""
+
+    def __init__(self, preroll_s: float, most_bytes: int) -> None:
+        self._span_ns = int(preroll_s * NS) + _MARGIN_NS
+        self._most_bytes = most_bytes
+        self._gops: deque[list[AccessUnit]] = deque()
+        self._bytes = 0
+
+    def add(self, unit: AccessUnit) -> None:
+        """A unit that no IDR came before cannot be decoded and is passed over."""
+        if unit.idr:
+            self._gops.append([])
+        if not self._gops:
+            return
+        self._gops[-1].append(unit)
+        self._bytes += len(unit.data)
+        while len(self._gops) > 1 and (
+            self._bytes > self._most_bytes or unit.timestamp_ns - self._gops[1][0].timestamp_ns >= self._span_ns
+        ):
+            self._bytes -= sum(len(old.data) for old in self._gops.popleft())
+
+    def since(self, at_ns: int) -> list[AccessUnit]:
+        """From the last IDR at or before `at_ns` on, or from the oldest; of one stream only, the newest."""
+        units: list[AccessUnit] = []
+        for gop in reversed(self._gops):
+            if units and gop[0].stream != units[0].stream:
+                break
+            units = gop + units
+            if gop[0].timestamp_ns <= at_ns:
+                break
+        return units
+
+    @property
+    def seconds(self) -> float:
+        """What the ring holds right now."""
+        if not self._gops:
+            return 0.0
+        return (self._gops[-1][-1].timestamp_ns - self._gops[0][0].timestamp_ns) / NS
+
+    def clear(self) -> None:
+        self._gops.clear()
+        self._bytes = 0

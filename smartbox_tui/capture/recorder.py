@@ -1,0 +1,246 @@
+"""A running recording: access units in, one or more clip files out. Neither reader nor encoder waits for the disk."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from smartbox_tui.capture.access import AccessUnit
+from smartbox_tui.capture.clipfile import ClipFile
+from smartbox_tui.capture.clock import NS, wall_of
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.uids import further
+from smartbox_tui.spool.sidecar import Sidecar
+from smartbox_tui.wire.state import Recording
+
+log = logging.getLogger(__name__)
+
+SYNC_S: Final = 0.2
+"""What a power cut may cost, with the time of one fsync on top."""
+
+QUEUE_BYTES: Final = 32 << 20
+"""What waits while the disk does not answer: half a minute at 8 Mbit/s. Then frames are counted as lost."""
+
+START_S: Final = 3.0
+_DRAIN_S: Final = 2.0
+_GAP_NS: Final = NS
+
+
+class Recorder:
+    """`first` is the sidecar of the first part; it lacks what only the first frame knows.
+
+    begun        called with the sidecar of each part once it is durable, from the writer's thread
+    ended        called once, when the last part is closed, with all sidecars and the reason (empty: it was asked)
+    drained      tells whether all frames read so far have been fed
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        first: Sidecar,
+        *,
+        max_bytes: int,
+        begun: Callable[[Sidecar], None],
+        ended: Callable[[Recorder, str], None],
+        drained: Callable[[], bool],
+    ) -> None:
+        self.folder = folder
+        self.first = first
+        self._max_bytes = max_bytes
+        self._begun, self._ended_call, self._drained = begun, ended, drained
+        self._queue: deque[AccessUnit] = deque()
+        self._queue_bytes = 0
+        self._changed = threading.Condition()
+        self._dropping = False
+        self._lost_here = 0
+        self._stop_ns: int | None = None
+        self._stop_command = ""
+        self._note = ""
+        self._clip: ClipFile | None = None
+        self._clip_lock = threading.RLock()
+        self._started = threading.Event()
+        self._finished = threading.Event()
+        self._error: SmartBoxError | None = None
+        self.closed: list[Sidecar] = []
+        self.since_ns = 0
+        name = f"record-{first.source}"
+        self._threads = [
+            threading.Thread(target=self._write, name=name),
+            threading.Thread(target=self._sync, name=f"{name}-sync", daemon=True),
+        ]
+
+    # ---- from the encoder's thread
+
+    def feed(self, unit: AccessUnit) -> None:
+        """Never blocks. A disk that does not answer for long costs whole GOPs, counted as lost."""
+        with self._changed:
+            if self._queue_bytes > QUEUE_BYTES:
+                self._dropping = True
+            if self._dropping:
+                if not unit.idr or self._queue_bytes > QUEUE_BYTES // 2:
+                    self._lost_here += 1 + unit.lost
+                    return
+                self._dropping = False
+            if self._lost_here:
+                lost, self._lost_here = self._lost_here, 0
+                unit = AccessUnit(unit.data, unit.timestamp_ns, unit.idr, unit.lost + lost, unit.stream)
+            self._queue.append(unit)
+            self._queue_bytes += len(unit.data)
+            self._changed.notify_all()
+
+    # ---- from the commands' threads
+
+    def start(self) -> Sidecar:
+        """Starts; answers when the first part and what it begins with is on disk. Raises disk-full, no-signal."""
+        for thread in self._threads:
+            thread.start()
+        if not self._started.wait(START_S):
+            self.stop(0, "", "never began")
+        if self._error is not None:
+            raise self._error
+        if self._clip is None and not self.closed:
+            raise SmartBoxError(
+                "no-signal", "No picture came to record.", "Check the video cable and the processor."
+            )
+        return self.closed[0] if self.closed else self._current().sidecar
+
+    def stop(self, at_ns: int, command: str, note: str = "") -> list[Sidecar]:
+        """Ends with the last frame at or before `at_ns`; answers all parts, closed and durable."""
+        with self._changed:
+            if self._stop_ns is None:
+                self._stop_ns, self._stop_command, self._note = at_ns, command, note
+            self._changed.notify_all()
+        self._finished.wait()
+        return self.closed
+
+    def mark(self, mark_id: str, text: str, at_ns: int) -> dict[str, Any]:
+        """Sets a mark in the part that is being written. Raises not-recording, disk-full."""
+        with self._clip_lock:
+            clip = self._current()
+            mark = {"id": mark_id, "at_s": clip.at_s(at_ns), "text": text}
+            clip.set_marks((*clip.sidecar.marks, mark))
+            self._begun(clip.sidecar)
+            return mark
+
+    def _current(self) -> ClipFile:
+        if self._clip is None:
+            raise SmartBoxError("not-recording", "The recording has ended.", "Start a new one.")
+        return self._clip
+
+    @property
+    def finished(self) -> bool:
+        return self._finished.is_set()
+
+    def state(self) -> Recording:
+        clip = self._clip
+        frames = sum(part.frames for part in self.closed) + (clip.frames if clip else 0)
+        lost = sum(part.frames_lost for part in self.closed) + (clip.lost if clip else 0)
+        end_ns = clip.last_ns if clip else self.since_ns
+        seconds = max(0.0, (end_ns - self.since_ns) / NS) if self.since_ns else 0.0
+        return Recording(since=wall_of(self.since_ns), seconds=round(seconds, 3), frames=frames, frames_lost=lost)
+
+    # ---- the writer's thread
+
+    def _write(self) -> None:
+        reason = ""
+        try:
+            while (unit := self._next()) is not None:
+                self._take(unit)
+                if not self._started.is_set() and not self._queue:
+                    self._current().sync()
+                    self._started.set()
+        except SmartBoxError as exc:
+            reason, self._error = exc.message, exc
+        except OSError as exc:
+            log.exception("recording of %s ended by the disk", self.first.source)
+            reason = f"the disk failed: {exc.strerror}"
+            self._error = SmartBoxError("refused", f"The disk failed while recording: {exc.strerror}.", "Check it.")
+        self._finish(reason)
+
+    def _next(self) -> AccessUnit | None:
+        """The next unit; None when the recording is over."""
+        with self._changed:
+            while True:
+                if self._queue:
+                    unit = self._queue.popleft()
+                    self._queue_bytes -= len(unit.data)
+                    if self._stop_ns is not None and unit.timestamp_ns > self._stop_ns:
+                        return None
+                    return unit
+                if self._stop_ns is not None:
+                    over_ns = time.monotonic_ns() - self._stop_ns
+                    # With a source that delivers nothing no later frame will ever say that all are here.
+                    if over_ns > _DRAIN_S * NS or (over_ns > NS // 10 and self._drained() and not self._queue):
+                        return None
+                self._changed.wait(0.02 if self._stop_ns is not None else None)
+
+    def _take(self, unit: AccessUnit) -> None:
+        clip = self._clip
+        if clip is None or (unit.stream is not clip.stream and not unit.stream.same_as(clip.stream)):
+            if unit.idr:
+                self._roll(unit)
+                self._current().write(unit)
+            return  # nothing before an IDR can be decoded
+        if unit.timestamp_ns - clip.last_ns > _GAP_NS + NS / clip.stream.fps:
+            seconds = (unit.timestamp_ns - clip.last_ns) / NS
+            log.warning("recording of %s: no picture for %.1f s", self.first.source, seconds)
+            clip.sidecar = clip.sidecar.with_(
+                note="; ".join(filter(None, (clip.sidecar.note, f"no signal for {seconds:.1f} s")))
+            )
+        if not clip.fits(unit, self._max_bytes) and clip.frames:
+            moved = [] if unit.idr else clip.take_back_gop()
+            if unit.idr or moved:
+                self._roll((moved or [unit])[0])
+                clip = self._current()
+                for each in moved:
+                    clip.write(each)
+        clip.write(unit)
+
+    def _roll(self, unit: AccessUnit) -> None:
+        """The next part, beginning with `unit`; the one before is closed after that, so that none is missing."""
+        old = self._clip
+        part = len(self.closed) + (1 if old else 0)
+        identity = str(further(UUID(self.first.id), part))
+        sidecar = self.first.with_(id=identity, file=f"{identity}.ts", part=part)
+        clip = ClipFile(self.folder, sidecar, unit)
+        with self._clip_lock:
+            self._clip = clip
+        if old is None:
+            self.since_ns = unit.timestamp_ns
+        self._begun(clip.sidecar)
+        if old is not None:
+            self.closed.append(old.close(stop_command="", note=""))
+            self._begun(self.closed[-1])
+
+    def _finish(self, reason: str) -> None:
+        note = "; ".join(filter(None, (self._note, reason)))
+        with self._clip_lock:
+            clip, self._clip = self._clip, None
+            if clip is not None:
+                try:
+                    self.closed.append(clip.close(stop_command=self._stop_command, note=note))
+                    self._begun(self.closed[-1])
+                except (SmartBoxError, OSError) as exc:
+                    # The sidecar says `recording`: the next start counts what the file holds and closes it.
+                    log.error("recording of %s is not closed: %s", self.first.source, exc)
+                    self._error = self._error or SmartBoxError("disk-full", str(exc))
+        self._ended_call(self, reason)
+        self._finished.set()
+        self._started.set()
+
+    # ---- the syncing thread
+
+    def _sync(self) -> None:
+        while not self._finished.wait(SYNC_S):
+            clip = self._clip
+            if clip is not None:
+                try:
+                    clip.sync()
+                except OSError:
+                    log.exception("fsync of the recording of %s failed", self.first.source)

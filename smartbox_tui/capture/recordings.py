@@ -1,0 +1,203 @@
+"""Starting, marking and stopping recordings; what became of one that ended by itself."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import msgspec
+
+from smartbox_tui.capture.desk import (
+    RECORD_FREE_BYTES,
+    Sessions,
+    check_space,
+    draft,
+    picture_id,
+    preroll_from,
+    trigger_ns,
+)
+from smartbox_tui.capture.exams import ExamDesk
+from smartbox_tui.capture.pictures import Pictures, instance_of
+from smartbox_tui.capture.recorder import Recorder
+from smartbox_tui.capture.session import Session
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.spool.sidecar import Sidecar
+from smartbox_tui.wire import commands, events
+from smartbox_tui.wire.state import Instance
+
+log = logging.getLogger(__name__)
+
+NO_LIMIT: Final = 1 << 62
+
+
+class Recordings:
+    """Thread-safe. `max_bytes`: the smallest cap of all destinations; `free_bytes`: what a start asks for."""
+
+    def __init__(
+        self,
+        spool: Path,
+        sessions: Sessions,
+        exams: ExamDesk,
+        pictures: Pictures,
+        publish: Callable[[msgspec.Struct], None],
+        *,
+        max_bytes: int = NO_LIMIT,
+        free_bytes: int = RECORD_FREE_BYTES,
+    ) -> None:
+        self._spool = spool
+        self._sessions = sessions
+        self._exams = exams
+        self._pictures = pictures
+        self._publish = publish
+        self._max_bytes = max_bytes
+        self._free_bytes = free_bytes
+        self._starting = {session.id: threading.Lock() for session in sessions}
+        self._unseen: dict[str, list[Sidecar]] = {}
+
+    def start(self, command: commands.RecordStart) -> dict[str, Any]:
+        """The answer to a start: the recording, or what became of it when the command came before."""
+        identity = picture_id(command.id)
+        if not self._pictures.of_command(identity):
+            session = self._sessions.named(command.source)
+            at_ns = trigger_ns(command.at_ns)
+            session.check_signal()
+            self._pictures.wait_scanned()
+            if not self._pictures.of_command(identity):
+                self.begin(session, identity, command.trigger, at_ns, preroll_from(session, at_ns))
+        return self._started(identity)
+
+    def begin(
+        self, session: Session, identity: str, trigger: str, at_ns: int, from_ns: int, note: str = ""
+    ) -> None:
+        """Starts a recording with the first frame from `from_ns` on; durable when it returns. Raises
+        already-recording, disk-full, no-signal, no-exam."""
+        with self._starting[session.id]:
+            if session.recorder is not None:
+                raise SmartBoxError(
+                    "already-recording", f"Source {session.id} is recording.", "Stop that recording first."
+                )
+            check_space(self._spool, self._free_bytes)
+            with self._exams.picture(at_ns) as held:
+                sheet = draft(
+                    session, held, identity=identity, command=identity, trigger=trigger, at_ns=at_ns, clip=True
+                )
+                recorder = Recorder(
+                    held.folder,
+                    sheet.with_(note=note),
+                    max_bytes=self._max_bytes,
+                    begun=self._pictures.put,
+                    ended=lambda recorder, reason: self._ended(session, recorder, reason),
+                    drained=lambda: session.drained,
+                )
+                session.attach(recorder, from_ns, held.since_ns)
+                try:
+                    recorder.start()
+                except SmartBoxError:
+                    session.detach(recorder)
+                    raise
+                self._unseen.pop(session.id, None)
+        self._publish(events.RecordingStarted(exam=held.id, source=session.id, picture=identity, note=note))
+
+    def stop(self, command: commands.RecordStop) -> dict[str, Any]:
+        """The answer to a stop. A recording that has ended by itself is answered once, with its note."""
+        at_ns = time.monotonic_ns()
+        identity = picture_id(command.id)
+        parts = self._pictures.stopped_by(identity)
+        if not parts:
+            session = self._sessions.recording(command.source)
+            if session is None or session.recorder is None:
+                parts = self._take_unseen(command.source)
+                if not parts:
+                    self._pictures.wait_scanned()
+                    parts = self._pictures.stopped_by(identity)
+            else:
+                parts = session.recorder.stop(at_ns, identity)
+        if not parts:
+            raise SmartBoxError("not-recording", "Nothing is being recorded.", "Start a recording first.")
+        return self._stopped(parts)
+
+    def mark(self, command: commands.RecordMark) -> dict[str, Any]:
+        """The answer to a mark. Raises not-recording."""
+        identity = picture_id(command.id)
+        at_ns = trigger_ns(command.at_ns)
+        mark = self._pictures.marked_by(identity)
+        if mark is None:
+            session = self._sessions.recording(command.source)
+            if session is None or session.recorder is None:
+                self._pictures.wait_scanned()
+                mark = self._pictures.marked_by(identity)
+                if mark is None:
+                    raise SmartBoxError("not-recording", "There is no recording to mark.", "Start one first.")
+            else:
+                mark = session.recorder.mark(identity, command.text, at_ns)
+                self._publish(events.MarkSet(source=session.id, at_s=mark["at_s"], text=mark["text"]))
+        return {"mark": {"at_s": mark["at_s"], "text": mark["text"]}}
+
+    def toggle(self, session: Session, trigger: str, at_ns: int) -> None:
+        """What a pedal's `record` does."""
+        if session.recorder is not None:
+            session.recorder.stop(time.monotonic_ns(), str(uuid4()))
+        else:
+            self.start(commands.RecordStart(id=str(uuid4()), source=session.id, at_ns=at_ns, trigger=trigger))
+
+    def stop_others(self, exam: str | None) -> list[Instance]:
+        """Ends the recordings that do not belong to `exam`."""
+        at_ns = time.monotonic_ns()
+        instances: list[Instance] = []
+        for session in self._sessions:
+            recorder = session.recorder
+            if recorder is not None and recorder.first.exam != exam:
+                instances += [instance_of(part) for part in recorder.stop(at_ns, "", "the exam ended")]
+        return instances
+
+    def stop_all(self, note: str) -> None:
+        """At the end of the process."""
+        for session in self._sessions:
+            if session.recorder is not None:
+                session.recorder.stop(time.monotonic_ns(), "", note)
+
+    def _started(self, identity: str) -> dict[str, Any]:
+        for session in self._sessions:
+            recorder = session.recorder
+            if recorder is not None and recorder.first.id == identity:
+                return {"recording": recorder.state(), "picture": identity}
+        instances = [instance_of(part) for part in self._pictures.of_command(identity)]
+        return {"recording": None, "picture": identity, "instances": instances}
+
+    def _stopped(self, parts: list[Sidecar]) -> dict[str, Any]:
+        held = self._exams.held
+        appended = held.parts if held and held.id == parts[0].exam else 0
+        answer: dict[str, Any] = {
+            "instances": [instance_of(part, appended) for part in parts],
+            "frames": sum(part.frames for part in parts),
+            "frames_lost": sum(part.frames_lost for part in parts),
+        }
+        if note := parts[-1].note:
+            answer["note"] = note
+        return answer
+
+    def _take_unseen(self, source: str | None) -> list[Sidecar]:
+        names = [source] if source is not None else list(self._unseen)
+        return next((parts for name in names if (parts := self._unseen.pop(name, []))), [])
+
+    def _ended(self, session: Session, recorder: Recorder, reason: str) -> None:
+        """From the recorder's thread."""
+        session.detach(recorder)
+        if reason:
+            log.error("recording of %s ended by itself: %s", session.id, reason)
+            if recorder.closed:
+                self._unseen[session.id] = recorder.closed
+        if recorder.closed:
+            self._publish(
+                events.RecordingStopped(
+                    exam=recorder.first.exam,
+                    source=session.id,
+                    instances=[instance_of(part) for part in recorder.closed],
+                    note=recorder.closed[-1].note,
+                )
+            )

@@ -1,0 +1,207 @@
+"""After a start: what a crash left behind is closed, and what lies in the spool becomes known."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Final
+from uuid import UUID, uuid5
+
+from smartbox_tui.capture.desk import Sessions
+from smartbox_tui.capture.exams import ExamDesk
+from smartbox_tui.capture.pictures import Pictures
+from smartbox_tui.capture.recordings import Recordings
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.media import ts
+from smartbox_tui.media.h264 import find_sps
+from smartbox_tui.media.tsmux import CLOCK_HZ
+from smartbox_tui.model.instance import h264_transfer_syntax
+from smartbox_tui.spool.durable import fsync_dir
+from smartbox_tui.spool.layout import exam_folders, is_uuid
+from smartbox_tui.spool.sidecar import Sidecar, SidecarState, read_sidecar, write_sidecar
+from smartbox_tui.wire import times
+from smartbox_tui.wire.current import boot_id
+
+log = logging.getLogger(__name__)
+
+RESUME_S: Final = 5.0
+RESUMED: Final = "goes on after a crash of capture"
+CRASHED: Final = "closed after a crash"
+
+_SIGNAL_WAIT_S: Final = 15.0
+_RECENT_S: Final = 2 * 24 * 3600.0
+"""Commands are repeated within minutes; older sidecars are read only to find one that a crash left open."""
+
+_BREATH_S: Final = 0.002
+_BREATH_EVERY: Final = 20
+"""The scan must not keep the interpreter from the threads that handle frames."""
+
+
+class Recovery:
+    """Runs once, in a thread of its own, the newest exam first. A still never waits for it, see `Pictures`."""
+
+    def __init__(
+        self, spool: Path, sessions: Sessions, exams: ExamDesk, pictures: Pictures, recordings: Recordings
+    ) -> None:
+        self._spool = spool
+        self._sessions = sessions
+        self._exams = exams
+        self._pictures = pictures
+        self._recordings = recordings
+        self._ended = threading.Event()
+        self._started_ns = time.monotonic_ns()
+        self._started_at = time.time()
+
+    def end(self) -> None:
+        self._ended.set()
+
+    def run(self) -> None:
+        folders = sorted(exam_folders(self._spool), key=_changed_at, reverse=True)
+        resume: list[Sidecar] = []
+        names: list[tuple[Path, list[str]]] = []
+        for folder in folders:
+            clips, pictures = _names(folder)
+            self._pictures.found((picture, folder.name) for picture in pictures)
+            names.append((folder, pictures))
+            for clip in clips:
+                resume += self._clip(folder / f"{clip}.json")
+        self._pictures.scanned()
+        for sidecar in resume:
+            self._resume(sidecar)
+        for folder, pictures in names:
+            self._read(folder, pictures)
+
+    def _read(self, folder: Path, pictures: list[str]) -> None:
+        for number, picture in enumerate(pictures):
+            if self._ended.is_set():
+                return
+            if number % _BREATH_EVERY == 0:
+                time.sleep(_BREATH_S)
+            path = folder / f"{picture}.json"
+            try:
+                recent = self._started_at - path.stat().st_mtime < _RECENT_S
+                if not recent and b'"pinned"' not in path.read_bytes():
+                    continue
+                sidecar = self._pictures.get(picture)
+                if sidecar is not None and sidecar.state is SidecarState.PINNED and self._before_start(path):
+                    self._close_pinned(folder, sidecar)
+            except OSError:
+                continue
+
+    def _before_start(self, path: Path) -> bool:
+        """Not one of the pictures that this process is making just now."""
+        return path.stat().st_mtime < self._started_at
+
+    def _close_pinned(self, folder: Path, sidecar: Sidecar) -> None:
+        """The crash came before the gesture was over: a picture too many is better than one too few."""
+        note = "; ".join(filter(None, (sidecar.note, CRASHED)))
+        closed = sidecar.with_(state=SidecarState.CLOSED, note=note)
+        write_sidecar(folder, closed)
+        self._pictures.put(closed)
+        log.warning("still %s was pinned when capture crashed: closed", sidecar.id)
+
+    def _clip(self, path: Path) -> list[Sidecar]:
+        """Closes the clip where its sidecar says `recording`; answers it when it may go on."""
+        try:
+            if not self._before_start(path) or b'"recording"' not in path.read_bytes():
+                return []
+            sidecar = read_sidecar(path)
+            if sidecar.state is not SidecarState.RECORDING:
+                return []
+            crashed_at = _last_write(path.parent, sidecar)
+            closed = close_crashed(path.parent, sidecar)
+        except (OSError, ValueError, SmartBoxError):
+            log.exception("clip %s, which a crash left open, cannot be closed", path.stem)
+            return []
+        self._pictures.put(closed)
+        log.warning("clip %s was recording when capture crashed: %d frames kept", closed.id, closed.frames)
+        held = self._exams.held
+        fresh = 0 <= self._started_at - crashed_at < RESUME_S
+        same = sidecar.boot_id == boot_id() and held is not None and held.id == sidecar.exam
+        return [closed] if fresh and same else []
+
+    def _resume(self, crashed: Sidecar) -> None:
+        """A new clip of the same exam, by itself. Its id follows from the old one's: there is only ever one."""
+        try:
+            session = self._sessions.named(crashed.source)
+            if not session.first_frame.wait(_SIGNAL_WAIT_S) or self._ended.is_set():
+                log.warning("recording of %s does not go on: no picture", crashed.source)
+                return
+            identity = str(uuid5(UUID(crashed.id), "resumed"))
+            held = self._exams.held
+            if self._pictures.of_command(identity) or held is None or held.id != crashed.exam:
+                return
+            self._recordings.begin(
+                session, identity, crashed.trigger, time.monotonic_ns(), self._started_ns, note=RESUMED
+            )
+        except SmartBoxError as exc:
+            log.warning("recording of %s does not go on after the crash: %s", crashed.source, exc)
+
+
+def close_crashed(folder: Path, sidecar: Sidecar) -> Sidecar:
+    """Cuts the clip after its last whole frame and closes its sidecar with what is counted; without one whole
+    frame it is closed as discarded. Durable when it returns. Raises OSError, disk-full."""
+    path = folder / sidecar.file
+    found = ts.scan(path) if path.exists() else ts.TsScan(0, 0, 0, None, None)
+    note = "; ".join(filter(None, (sidecar.note, CRASHED)))
+    if not found.frames or found.first_pts is None or found.last_pts is None:
+        closed = sidecar.with_(
+            state=SidecarState.DISCARDED,
+            frames=0,
+            note=note,
+            discarded={"id": sidecar.id, "reason": "no whole frame was recorded", "at": times.now()},
+        )
+        write_sidecar(folder, closed)
+        return closed
+    digest = hashlib.sha256()
+    with path.open("r+b") as file:
+        file.truncate(found.end)
+        while block := file.read(1 << 20):
+            digest.update(block)
+        file.flush()
+        os.fsync(file.fileno())
+    fsync_dir(folder)
+    sps = find_sps(ts.first_access_unit(path))
+    ticks = (found.last_pts - found.first_pts) % (1 << 33)
+    closed = sidecar.with_(
+        state=SidecarState.CLOSED,
+        frames=found.frames,
+        bytes=found.end,
+        duration_s=round(ticks / CLOCK_HZ + sidecar.fps_den / sidecar.fps_num, 3),
+        sha256=digest.hexdigest(),
+        transfer_syntax_uid=h264_transfer_syntax(sps.level_idc) if sps else sidecar.transfer_syntax_uid,
+        note=note,
+    )
+    write_sidecar(folder, closed)
+    return closed
+
+
+def _names(folder: Path) -> tuple[list[str], list[str]]:
+    """(pictures that are clips, all pictures) of one exam, by the files' names."""
+    clips, pictures = [], []
+    for entry in folder.iterdir():
+        if entry.suffix == ".json" and is_uuid(entry.stem):
+            pictures.append(entry.stem)
+        elif entry.suffix == ".ts":
+            clips.append(entry.stem)
+    known = set(pictures)
+    return [clip for clip in clips if clip in known], pictures
+
+
+def _last_write(folder: Path, sidecar: Sidecar) -> float:
+    """When capture last wrote to the clip: the time of the crash, as near as can be known."""
+    written = [
+        path.stat().st_mtime for path in (folder / sidecar.file, folder / f"{sidecar.id}.json") if path.exists()
+    ]
+    return max(written)
+
+
+def _changed_at(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return 0.0

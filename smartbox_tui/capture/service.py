@@ -1,0 +1,135 @@
+"""The commands of capture: one method answers them all, each only once however often it comes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from smartbox_tui.capture.desk import Sessions, picture_id
+from smartbox_tui.capture.exams import ExamDesk, Held
+from smartbox_tui.capture.once import Once
+from smartbox_tui.capture.pictures import Pictures, instance_of
+from smartbox_tui.capture.recordings import Recordings
+from smartbox_tui.capture.taking import Stills
+from smartbox_tui.spool.sidecar import SidecarState
+from smartbox_tui.wire import commands, events
+from smartbox_tui.wire.state import CaptureSnapshot, HeldExam, Source
+
+log = logging.getLogger(__name__)
+
+
+class Pedals(Protocol):
+    """What the service needs of the pedals."""
+
+    def press(self, pedal: str, edge: str, at_ns: int | None) -> None:
+        """A press by software. Raises bad-value for a pedal that is not configured."""
+
+
+class Service:
+    """Thread-safe: each command runs in the thread that calls `answer`."""
+
+    def __init__(
+        self,
+        spool: Path,
+        sessions: Sessions,
+        exams: ExamDesk,
+        pictures: Pictures,
+        stills: Stills,
+        recordings: Recordings,
+        pedals: Pedals,
+        publish: Callable[[msgspec.Struct], None],
+    ) -> None:
+        self._spool = spool
+        self._sessions = sessions
+        self._exams = exams
+        self._pictures = pictures
+        self._stills = stills
+        self._recordings = recordings
+        self._pedals = pedals
+        self._publish = publish
+        self._once = Once()
+
+    def answer(self, command: commands.CaptureCommand) -> dict[str, Any]:
+        """The command's answer as CONTRACT has it. Raises SmartBoxError."""
+        # hold-exam and drop-exam are repeatable as they are, and only they may come with another exam each time.
+        return self._once.run(picture_id(command.id), lambda: self._answer(command))  # type: ignore[no-any-return]
+
+    def _answer(self, command: commands.CaptureCommand) -> dict[str, Any]:
+        match command:
+            case commands.Still():
+                return self._stills.take(command)
+            case commands.RecordStart():
+                return self._recordings.start(command)
+            case commands.RecordStop():
+                return self._recordings.stop(command)
+            case commands.RecordMark():
+                return self._recordings.mark(command)
+            case commands.DiscardLast():
+                return self._stills.discard_last(command)
+            case commands.PedalPress():
+                self._pedals.press(command.pedal, command.edge, command.at_ns)
+                return {"pedal": command.pedal, "edge": command.edge}
+            case commands.HoldExam():
+                return self._hold(command)
+            case commands.DropExam():
+                return self._drop(command)
+
+    def _hold(self, command: commands.HoldExam) -> dict[str, Any]:
+        held, before = self._exams.hold(command.exam, command.revision)
+        previous = self.shown(before)
+        self._pictures.load_exam(held.folder)
+        if before is not None and before.id != held.id:
+            self._leave(before, held)
+        return {"exam": self.shown(held), "previous": previous}
+
+    def _drop(self, command: commands.DropExam) -> dict[str, Any]:
+        before = self._exams.drop(command.exam)
+        instances = self._leave(before, None) if before is not None else []
+        return {"exam": None, "instances": instances}
+
+    def _leave(self, before: Held, now: Held | None) -> list[Any]:
+        """Ends what belongs to the exam before; a recording that was just starting is found the second time."""
+        self._begin_gops()
+        exam = now.id if now else None
+        instances = self._recordings.stop_others(exam)
+        self._exams.settle(before.id)
+        return instances + self._recordings.stop_others(exam)
+
+    def _begin_gops(self) -> None:
+        for session in self._sessions:
+            session.new_gop()
+
+    # ---- state
+
+    def shown(self, held: Held | None) -> HeldExam | None:
+        """The exam with the counts of its pictures; a clip of several parts counts once."""
+        if held is None:
+            return None
+        kept = [each for each in self._pictures.of_exam(held.id) if each.state is SidecarState.CLOSED]
+        stills = sum(1 for each in kept if each.kind != "clip")
+        return held.shown(stills, len({each.command for each in kept if each.kind == "clip"}))
+
+    def sources(self) -> list[Source]:
+        return [session.state() for session in self._sessions]
+
+    def held(self) -> HeldExam | None:
+        return self.shown(self._exams.held)
+
+    def snapshot(self) -> CaptureSnapshot:
+        """First message of the event stream."""
+        held = self._exams.held
+        taken = self._pictures.of_exam(held.id) if held else []
+        parts = held.parts if held else 0
+        return CaptureSnapshot(
+            sources=self.sources(),
+            exam=self.shown(held),
+            instances=[instance_of(each, parts) for each in taken],
+        )
+
+    def exam_changed(self, held: Held | None) -> None:
+        """Called by the exam desk."""
+        self._publish(events.ExamHeld(exam=self.shown(held)))

@@ -1,0 +1,279 @@
+"""One source while capture lives: its reader thread, watchdog, rings, encoder, preview, and the sink of a recording."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Final
+
+from hw.base import Frame, SignalState, VideoFormat, VideoSource
+from hw.errors import HardwareError
+from smartbox_tui.capture.access import AccessUnit
+from smartbox_tui.capture.clock import NS
+from smartbox_tui.capture.encoder import EncoderThread
+from smartbox_tui.capture.frames import FrameRing, NoFrame, Pinned
+from smartbox_tui.capture.preroll import PrerollRing
+from smartbox_tui.capture.preview import Preview
+from smartbox_tui.capture.recorder import Recorder
+from smartbox_tui.capture.trouble import HAS_PICTURE, SIGNAL_TEXTS, no_picture, state_of, text_of
+from smartbox_tui.settings.schema import Source as SourceSettings
+from smartbox_tui.wire.state import Source
+
+log = logging.getLogger(__name__)
+
+_PAUSE_FIRST_S: Final = 0.2
+_PAUSE_MAX_S: Final = 2.0
+_PAUSE_FACTOR: Final = 1.6
+_LOG_EVERY: Final = 30
+_SIGNAL_CHECK_NS: Final = NS // 10
+_READ_S: Final = 0.25
+_FROZEN_NS: Final = 3 * NS
+"""A living picture has noise: that long bit for bit the same is a standing picture."""
+
+
+class Session:
+    """`changed` is called from the reader's thread whenever the signal's state changed."""
+
+    def __init__(
+        self, settings: SourceSettings, source: VideoSource, preview: Preview, changed: Callable[[Session], None]
+    ) -> None:
+        self.settings = settings
+        self.id = settings.id
+        self._source = source
+        self._changed = changed
+        self._preview = preview
+        self._frames = FrameRing()
+        self._encoder = EncoderThread(settings.id, settings.bitrate, self._emit, preview.offer)
+        self._preroll = PrerollRing(settings.preroll_s, settings.preroll_bytes)
+        self._sink_lock = threading.Lock()
+        self._recorder: Recorder | None = None
+        self._ended = threading.Event()
+        self._state = SignalState.STARTING
+        self._text = SIGNAL_TEXTS[SignalState.STARTING]
+        self._format: VideoFormat | None = None
+        self._read_lost = 0
+        self._frame_at_ns = 0
+        self._last: Frame | None = None
+        self._same_since_ns = 0
+        self._failures = 0
+        self.first_frame = threading.Event()
+        self.threads: tuple[tuple[str, Callable[[], None]], ...] = (
+            (f"read-{self.id}", self._read),
+            (self._encoder.name, self._encoder.run),
+            (preview.name, preview.run),
+        )
+        """What the composition root has to run, each in a thread."""
+
+    # ---- for the commands
+
+    @property
+    def signal(self) -> SignalState:
+        """As of now, also when a driver keeps the reader's thread."""
+        if self._state in HAS_PICTURE and time.monotonic_ns() - self._frame_at_ns > 2 * self._limit_s * NS:
+            return SignalState.NO_SIGNAL
+        return self._state
+
+    def pin(self, at_ns: int) -> Pinned:
+        """The frame of that moment. Raises no-signal, device-gone; never a frame from before a loss."""
+        self._check()
+        try:
+            return self._frames.pin(at_ns)
+        except NoFrame:
+            raise self._no_picture() from None
+
+    def next_frame(self, frame: Frame) -> Frame:
+        """The frame after `frame`. Raises as `pin`."""
+        try:
+            return self._frames.after(frame, self._limit_s)
+        except NoFrame:
+            raise self._no_picture() from None
+
+    def check_signal(self) -> None:
+        """Raises no-signal or device-gone where there is no picture."""
+        self._check()
+
+    def attach(self, recorder: Recorder, from_ns: int, not_before_ns: int) -> None:
+        """Feeds the recorder from the last IDR before `from_ns` on, without a seam, until `detach`.
+
+        No unit from before `not_before_ns` goes in: that is another exam's picture.
+        """
+        with self._sink_lock:
+            units = self._preroll.since(from_ns)
+            if units and units[0].timestamp_ns < not_before_ns:
+                units = _from_idr_on(units, not_before_ns)
+            for unit in units:
+                recorder.feed(unit)
+            self._recorder = recorder
+            if not units:
+                self._encoder.want_idr()
+
+    def detach(self, recorder: Recorder) -> None:
+        with self._sink_lock:
+            if self._recorder is recorder:
+                self._recorder = None
+
+    def new_gop(self) -> None:
+        """An exam begins here: the next unit is one that a recording can begin with."""
+        self._encoder.want_idr()
+
+    @property
+    def recorder(self) -> Recorder | None:
+        return self._recorder
+
+    @property
+    def drained(self) -> bool:
+        """All frames read so far are encoded and fed."""
+        return self._encoder.drained
+
+    @property
+    def device(self) -> dict[str, str]:
+        info = self._source.info
+        return {"manufacturer": info.manufacturer, "model": info.model, "serial": info.serial}
+
+    @property
+    def fps(self) -> Fraction:
+        return self._format.fps if self._format else Fraction(self.settings.fps).limit_denominator(1001)
+
+    def state(self) -> Source:
+        """SOURCE of the contract."""
+        signal, form, recorder = self.signal, self._format, self._recorder
+        return Source(
+            id=self.id,
+            name=self.settings.name or self.id,
+            kind=self.settings.kind,
+            device=self._source.info.path or self.settings.device,
+            width=form.width if form else self.settings.width,
+            height=form.height if form else self.settings.height,
+            fps=round(float(self.fps), 3),
+            signal=signal in HAS_PICTURE,
+            signal_state=signal.value,
+            signal_text=self._text if signal is self._state else SIGNAL_TEXTS[signal],
+            recording=recorder.state() if recorder and recorder.since_ns else None,
+            preview=self._preview.file_name,
+            preroll_s=round(min(self._preroll.seconds, self.settings.preroll_s), 1),
+            frames_lost=self._read_lost + self._encoder.lost,
+        )
+
+    def end(self) -> None:
+        """Ends all threads of the session."""
+        self._ended.set()
+        self._encoder.end()
+        self._preview.end()
+
+    def _check(self) -> None:
+        if self.signal not in HAS_PICTURE:
+            raise self._no_picture()
+
+    def _no_picture(self) -> Exception:
+        signal = self.signal
+        if signal in HAS_PICTURE:
+            signal = SignalState.NO_SIGNAL
+        return no_picture(self.id, signal, self._text if signal is self._state else SIGNAL_TEXTS[signal])
+
+    # ---- the encoder's thread
+
+    def _emit(self, unit: AccessUnit) -> None:
+        with self._sink_lock:
+            self._preroll.add(unit)
+            if self._recorder is not None:
+                self._recorder.feed(unit)
+
+    # ---- the reader's thread
+
+    @property
+    def _limit_s(self) -> float:
+        """A source that delivers nothing for that long is opened anew."""
+        return max(1.0, 10 / float(self.fps))
+
+    def _read(self) -> None:
+        pause_s = _PAUSE_FIRST_S
+        while not self._ended.is_set():
+            try:
+                self._format = self._source.open()
+                if self._deliver():
+                    pause_s = _PAUSE_FIRST_S
+            except HardwareError as exc:
+                self._log_failure(exc)
+                self._lose(state_of(exc), text_of(exc))
+            except Exception as exc:
+                # A defect in a driver must not end the source for good.
+                log.exception("source %s: its driver failed", self.id)
+                self._lose(SignalState.NO_SIGNAL, f"the driver failed: {type(exc).__name__}")
+            finally:
+                self._source.close()
+            self._ended.wait(pause_s)
+            pause_s = min(_PAUSE_MAX_S, pause_s * _PAUSE_FACTOR)
+        self._frames.clear()
+
+    def _deliver(self) -> bool:
+        """Reads until the source stops delivering; whether it has delivered at all. Raises HardwareError."""
+        delivered = False
+        last_ns = checked_ns = time.monotonic_ns()
+        said = SignalState.OK
+        while not self._ended.is_set():
+            frame = self._source.read(_READ_S)
+            now_ns = time.monotonic_ns()
+            if frame is None or now_ns - checked_ns >= _SIGNAL_CHECK_NS or self._state not in HAS_PICTURE:
+                said, checked_ns = self._source.signal(), now_ns
+            if said not in HAS_PICTURE and (said is not SignalState.STARTING or frame is None):
+                if said is not SignalState.STARTING:
+                    self._lose(said)
+                if frame is not None:  # a driver may go on delivering with the cable out: those are no pictures
+                    last_ns = now_ns
+                    continue
+            if frame is None:
+                if now_ns - last_ns > self._limit_s * NS:
+                    self._lose(said if said not in HAS_PICTURE else SignalState.NO_SIGNAL)
+                    self._log_failure(f"no frame for {self._limit_s:.1f} s")
+                    return delivered
+                continue
+            last_ns = now_ns
+            delivered = True
+            self._take(frame, now_ns)
+        return delivered
+
+    def _take(self, frame: Frame, now_ns: int) -> None:
+        self._format = frame.format
+        self._frame_at_ns = now_ns
+        self._read_lost += frame.lost
+        if self._state not in HAS_PICTURE:
+            self._encoder.want_idr()
+            self._failures = 0
+            self._same_since_ns = now_ns
+        self._frames.put(frame)
+        self._encoder.put(frame)
+        # Differing pictures differ early, so this costs next to nothing; equal ones a third of a millisecond.
+        if self._last is None or frame.data != self._last.data:
+            self._same_since_ns = now_ns
+        self._last = frame
+        frozen = now_ns - self._same_since_ns > _FROZEN_NS
+        self._set(SignalState.FROZEN if frozen else SignalState.OK)
+        self.first_frame.set()
+
+    def _lose(self, state: SignalState, text: str = "") -> None:
+        self._last = None
+        self._frames.clear()
+        self._set(state, text)
+
+    def _set(self, state: SignalState, text: str = "") -> None:
+        text = text or SIGNAL_TEXTS[state]
+        if (state, text) != (self._state, self._text):
+            log.info("source %s: %s (%s)", self.id, state.value, text)
+            self._state, self._text = state, text
+            self._changed(self)
+
+    def _log_failure(self, why: object) -> None:
+        """The first, then every Nth: a grabber that is out for the night must not fill the log."""
+        if self._failures % _LOG_EVERY == 0:
+            log.warning("source %s failed (%d times before): %s", self.id, self._failures, why)
+        self._failures += 1
+
+
+def _from_idr_on(units: list[AccessUnit], not_before_ns: int) -> list[AccessUnit]:
+    for index, unit in enumerate(units):
+        if unit.idr and unit.timestamp_ns >= not_before_ns:
+            return units[index:]
+    return []

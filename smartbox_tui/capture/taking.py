@@ -1,0 +1,213 @@
+"""Taking stills: at a command, at a press that may yet turn out to mean something else; and taking one back."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import msgspec
+
+from smartbox_tui.capture.desk import BURST_MAX, Sessions, draft, picture_id, trigger_ns
+from smartbox_tui.capture.exams import ExamDesk, Held
+from smartbox_tui.capture.frames import Pinned
+from smartbox_tui.capture.pictures import Pictures, instance_of
+from smartbox_tui.capture.session import Session
+from smartbox_tui.capture.stills import Jpeg, StillEncoder, withdraw, write_still
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.uids import further, uid_of
+from smartbox_tui.spool import ledger
+from smartbox_tui.spool.sidecar import Sidecar, SidecarState, write_sidecar
+from smartbox_tui.wire import commands, events, times
+
+log = logging.getLogger(__name__)
+
+_NEVER_DISCARDED: Final = frozenset({"stored", "committed"})
+
+
+class Pin:
+    """A still whose gesture is not over: on disk as `pinned`, then kept or withdrawn."""
+
+    def __init__(self, done: Future[tuple[Held, Sidecar]]) -> None:
+        self.done = done
+
+
+class Stills:
+    """Thread-safe. `publish` sends an event."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        exams: ExamDesk,
+        pictures: Pictures,
+        publish: Callable[[msgspec.Struct], None],
+    ) -> None:
+        self._sessions = sessions
+        self._exams = exams
+        self._pictures = pictures
+        self._publish = publish
+        self._encoders = {session.id: StillEncoder() for session in sessions}
+        self._pins = ThreadPoolExecutor(2, "pin")
+        # Sidecars are changed after the fact by this one thread alone, so that two changes never cross.
+        self._after = ThreadPoolExecutor(1, "settle")
+        self._discarding = threading.Lock()
+
+    def close(self) -> None:
+        """Waits for what is under way."""
+        self._pins.shutdown()
+        self._after.shutdown()
+
+    # ---- at a command
+
+    def take(self, command: commands.Still) -> dict[str, Any]:
+        """The answer to a still: what was taken, or what was taken when the command came before."""
+        identity = picture_id(command.id)
+        if not 1 <= command.burst <= BURST_MAX:
+            raise SmartBoxError("bad-value", f"A burst has 1 to {BURST_MAX} stills.", "Take a clip instead.")
+        done = self._pictures.of_command(identity)
+        if not done:
+            at_ns = trigger_ns(command.at_ns)
+            session = self._sessions.named(command.source)
+            # The frame first: only in the first moments after a start is there a scan to wait for.
+            pinned = session.pin(at_ns)
+            self._pictures.wait_scanned()
+            done = self._pictures.of_command(identity) or self._new(session, command, identity, at_ns, pinned)
+        instances = [instance_of(each, self._parts(each.exam)) for each in done]
+        return {"instance": instances[0], "instances": instances}
+
+    def _new(
+        self, session: Session, command: commands.Still, identity: str, at_ns: int, pinned: Pinned
+    ) -> list[Sidecar]:
+        with self._exams.picture(at_ns) as held:
+            # All frames are encoded before the first is written: a disk is slower than a burst.
+            jpegs = [(pinned, self._encoders[session.id].jpeg(pinned.frame))]
+            while len(jpegs) < command.burst:
+                frame = session.next_frame(jpegs[-1][0].frame)
+                jpegs.append((Pinned(frame), self._encoders[session.id].jpeg(frame)))
+            done = []
+            for index, (each, jpeg) in enumerate(jpegs):
+                number = str(further(UUID(identity), index))
+                sheet = draft(
+                    session,
+                    held,
+                    identity=number,
+                    command=identity,
+                    trigger=command.trigger,
+                    at_ns=at_ns,
+                    clip=False,
+                ).with_(part=index)
+                done.append(self._write(held, sheet, each, jpeg, SidecarState.CLOSED))
+        for sidecar in done:
+            self._after.submit(self._settle, held, sidecar.id)
+        return done
+
+    def _write(self, held: Held, sheet: Sidecar, pinned: Pinned, jpeg: Jpeg, state: SidecarState) -> Sidecar:
+        sidecar = write_still(held.folder, sheet.with_(note=pinned.note), pinned.frame, jpeg, state)
+        self._pictures.put(sidecar)
+        return sidecar
+
+    def _settle(self, held: Held, picture: str) -> None:
+        """After the answer: the sidecar gets the time that everything took, then the world is told."""
+        sidecar = self._pictures.get(picture)
+        if sidecar is None:
+            return
+        try:
+            write_sidecar(held.folder, sidecar)
+        except (SmartBoxError, OSError):
+            log.exception("the sidecar of %s keeps its first figures", picture)
+        self._publish(events.StillTaken(exam=held.id, instance=instance_of(sidecar, held.parts)))
+
+    def _parts(self, exam: str) -> int:
+        held = self._exams.held
+        return held.parts if held and held.id == exam else 0
+
+    # ---- at a press
+
+    def pin(self, session: Session, trigger: str, at_ns: int) -> Pin:
+        """Writes the frame of the press at once; `keep` or `withdraw` follows when the gesture is known."""
+        return Pin(self._pins.submit(self._pin, session, trigger, at_ns))
+
+    def _pin(self, session: Session, trigger: str, at_ns: int) -> tuple[Held, Sidecar]:
+        pinned = session.pin(at_ns)
+        identity = str(uuid4())
+        with self._exams.picture(at_ns) as held:
+            jpeg = self._encoders[session.id].jpeg(pinned.frame)
+            sheet = draft(
+                session, held, identity=identity, command=identity, trigger=trigger, at_ns=at_ns, clip=False
+            )
+            return held, self._write(held, sheet, pinned, jpeg, SidecarState.PINNED)
+
+    def keep(self, pin: Pin) -> Sidecar:
+        """The press was short: the still is closed. Raises what the pinning raised."""
+        held, sidecar = pin.done.result()
+        return self._after.submit(self._keep, held, sidecar).result()
+
+    def _keep(self, held: Held, sidecar: Sidecar) -> Sidecar:
+        closed = sidecar.with_(state=SidecarState.CLOSED)
+        write_sidecar(held.folder, closed)
+        self._pictures.put(closed)
+        self._publish(events.StillTaken(exam=held.id, instance=instance_of(closed, held.parts)))
+        return closed
+
+    def withdraw(self, pin: Pin) -> None:
+        """The press meant something else. A pin that failed leaves nothing to withdraw."""
+        try:
+            held, sidecar = pin.done.result()
+        except (SmartBoxError, OSError):
+            return
+        self._pictures.forget(sidecar.id)
+        withdraw(held.folder, sidecar)
+
+    # ---- taking back
+
+    def discard_last(self, command: commands.DiscardLast) -> dict[str, Any]:
+        """Marks the newest picture of the current exam as discarded. Raises no-exam, refused."""
+        identity = picture_id(command.id)
+        self._after.submit(lambda: None).result()  # a still that was just answered is settled first
+        with self._discarding:
+            self._pictures.wait_scanned()
+            done = self._pictures.discarded_by(identity)
+            if done is None:
+                done = self._discard(identity, command.reason)
+            return {"instance": instance_of(done, self._parts(done.exam))}
+
+    def _discard(self, identity: str, reason: str) -> Sidecar:
+        held = self._exams.held
+        if held is None:
+            raise SmartBoxError("no-exam", "There is no exam whose last picture could go.", "Open one first.")
+        kept = [each for each in self._pictures.of_exam(held.id) if each.state is SidecarState.CLOSED]
+        if not kept:
+            raise SmartBoxError("no-exam", "This exam has no picture that could be discarded.", "Take one first.")
+        last = max(kept, key=lambda each: (each.trigger_ns if each.boot_id == kept[-1].boot_id else 0, each.part))
+        pictures = [each for each in kept if each.command == last.command] if last.kind == "clip" else [last]
+        self._check_not_sent(held, pictures)
+        discarded = {"id": identity, "reason": reason, "at": times.now()}
+        for each in pictures:
+            self._after.submit(self._mark_discarded, held, each, discarded).result()
+        return self._pictures.get(last.id) or last
+
+    def _mark_discarded(self, held: Held, sidecar: Sidecar, discarded: dict[str, str]) -> None:
+        changed = sidecar.with_(state=SidecarState.DISCARDED, discarded=discarded)
+        write_sidecar(held.folder, changed)
+        self._pictures.put(changed)
+        self._publish(
+            events.PictureDiscarded(
+                exam=held.id,
+                sop_instance_uid=uid_of(UUID(sidecar.id)),
+                picture=sidecar.id,
+                reason=discarded["reason"],
+            )
+        )
+
+    def _check_not_sent(self, held: Held, pictures: list[Sidecar]) -> None:
+        uids = {uid_of(UUID(each.id)) for each in pictures}
+        for promise in ledger.read(held.folder):
+            if promise.uid in uids and promise.state in _NEVER_DISCARDED:
+                raise SmartBoxError(
+                    "refused",
+                    f"The archive {promise.destination} already has this picture.",
+                    "Have it deleted or rejected there.",
+                )

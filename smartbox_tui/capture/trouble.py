@@ -1,0 +1,59 @@
+"""Hardware's errors and states in the application's words: the one place of capture where they are translated."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hw.base import SignalState
+from hw.errors import DeviceBusy, DeviceGone, DeviceRefused, HardwareError, NotSupported
+from smartbox_tui.errors import SmartBoxError
+
+SIGNAL_TEXTS: Final = {
+    SignalState.OK: "Signal",
+    SignalState.STARTING: "Starting",
+    SignalState.NO_CABLE: "No cable in the grabber's input",
+    SignalState.NO_SIGNAL: "No signal: is the processor switched on?",
+    SignalState.UNSTABLE: "The signal is not steady: check cable and plug",
+    SignalState.UNSUPPORTED: "The grabber cannot take this signal",
+    SignalState.GONE: "The grabber is not there: check its USB plug",
+    SignalState.FROZEN: "The picture does not move",
+}
+"""Plain words in English; the screens translate by state."""
+
+HAS_PICTURE: Final = frozenset({SignalState.OK, SignalState.FROZEN})
+"""States with a picture of now. Frozen is one: operators freeze the picture at the processor to photograph it."""
+
+
+def state_of(exc: HardwareError) -> SignalState:
+    """The signal state that a failed open or read means."""
+    match exc:
+        case DeviceGone():
+            return SignalState.GONE
+        case NotSupported():
+            return SignalState.UNSUPPORTED
+        case _:
+            return SignalState.NO_SIGNAL
+
+
+def text_of(exc: HardwareError) -> str:
+    """What to show beside the state."""
+    match exc:
+        case DeviceBusy():
+            return "Another program has the grabber"
+        case DeviceRefused():
+            return "No permission to use the grabber"
+        case NotSupported():
+            return exc.reason or SIGNAL_TEXTS[SignalState.UNSUPPORTED]
+        case DeviceGone():
+            return SIGNAL_TEXTS[SignalState.GONE]
+        case _:
+            return exc.reason or SIGNAL_TEXTS[SignalState.NO_SIGNAL]
+
+
+def no_picture(source: str, state: SignalState, text: str) -> SmartBoxError:
+    """The error of a trigger while there is no picture."""
+    if state is SignalState.GONE:
+        return SmartBoxError(
+            "device-gone", f"Source {source}: {text}.", "Plug the grabber in; it returns by itself."
+        )
+    return SmartBoxError("no-signal", f"Source {source}: {text}.", "Check the video cable and the processor.")
