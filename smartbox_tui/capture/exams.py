@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 _REMEMBER_NS: Final = 60 * NS
 _SETTLE_S: Final = 5.0
-"""A picture under way when the exam changes is finished first; one that takes longer keeps its exam all the same."""
+"""A picture under way when the exam changes is finished first; a slower one keeps its exam all the same."""
 
 _PATIENT_KEYS: Final = ("id", "name", "birth_date", "sex", "age")
 

@@ -26,7 +26,7 @@ class Once:
             return future.result()
         try:
             future.set_result(action())
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - raised again, for every caller
             future.set_exception(exc)
         finally:
             with self._lock:

@@ -114,6 +114,7 @@ class Pedal:
         self._rules = GestureRecognizer(long=settings.long != "none", double=settings.double != "none")
         self._changed = threading.Condition()
         self._ended = threading.Event()
+        self._pins = settings.short in _STILLS
         self._pin: Pin | None = None
         name = f"pedal-{settings.id}"
         self.threads: tuple[tuple[str, Callable[[], None]], ...] = ((f"{name}-rules", self._tick),)
@@ -124,9 +125,9 @@ class Pedal:
         """Takes one edge; what it means is done in other threads."""
         with self._changed:
             told = self._rules.feed(edge)
-            if not told and edge.down and self._pin is None and self._rules.press_ns is not None:
-                if self.settings.short in _STILLS:
-                    self._pin = self._functions.pin(self._trigger, self._rules.press_ns)
+            press_ns = self._rules.press_ns
+            if not told and edge.down and press_ns is not None and self._pin is None and self._pins:
+                self._pin = self._functions.pin(self._trigger, press_ns)
             self._act(told)
             self._changed.notify_all()
 

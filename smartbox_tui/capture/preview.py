@@ -83,7 +83,7 @@ class Preview:
             interpolation="FAST_BILINEAR",
             threads=1,
         )
-        plane = small.planes[0]
+        plane: Any = small.planes[0]
         rows = np.frombuffer(plane, np.uint8).reshape(height, plane.line_size)[:, : width * 3]
         with self._writer.slot() as slot:
             np.copyto(np.frombuffer(slot, np.uint8).reshape(height, width * 3), rows)

@@ -1,4 +1,4 @@
-"""A running recording: access units in, one or more clip files out. Neither reader nor encoder waits for the disk."""
+"""A running recording: access units in, clip files out. Neither reader nor encoder waits for the disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One source while capture lives: its reader thread, watchdog, rings, encoder, preview, and the sink of a recording."""
+"""One source while capture lives: reader thread and watchdog, rings, encoder, preview, the sink of a recording."""
 
 from __future__ import annotations
 

@@ -129,8 +129,9 @@ class _Units:
         return int(wrong[0]) if len(wrong) else len(block)
 
 
-def _pids(block: _Packets) -> npt.NDArray[np.uint16]:
-    return (block[:, 1] & 0x1F).astype(np.uint16) << 8 | block[:, 2]
+def _pids(block: _Packets) -> npt.NDArray[np.int32]:
+    high = (block[:, 1] & 0x1F).astype(np.int32)
+    return high * 256 + block[:, 2].astype(np.int32)
 
 
 def _packet(file: BinaryIO, number: int) -> bytes:
