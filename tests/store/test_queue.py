@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model import delivery as states
 from smartbox_tui.model.delivery import DeliveryState as State
@@ -34,7 +35,8 @@ def add(store: Store, number: int, destination: str = "a", state: State = State.
             {
                 "id": f"i{number}", "sop_uid": f"2.25.{number}", "exam": EXAM, "series_uid": "2.25.9",
                 "series_number": 1, "instance_number": number, "sop_class_uid": "x", "transfer_syntax_uid": "y",
-                "kind": "still", "source": "endo", "captured_at": f"2026-11-20T10:00:{number:02d}+01:00", "frames": 1,
+                "kind": "still", "source": "endo", "captured_at": f"2026-11-20T10:00:{number:02d}+01:00",
+                "frames": 1,
                 "frames_lost": 0, "duration_s": None, "trigger_ns": 1, "frame_ns": 1, "trigger_to_disk_ms": 1.0,
                 "bytes": 10, "file": "f", "revision": 1, "discarded": False,
             },
