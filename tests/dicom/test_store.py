@@ -170,7 +170,9 @@ def test_200_associations_leave_no_thread_and_no_descriptor(media: Media, tmp_pa
         call.accept()
         call.read_message()
         call.respond(0)
-        call.answer_release()
+        kind, _ = call.read_pdu()
+        if kind == 5:
+            call.send_pdu(6, bytes(4))
 
     with scripted_peer(script) as peer:
         target = Peer("127.0.0.1", peer.port, "ANY")

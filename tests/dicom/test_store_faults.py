@@ -306,3 +306,46 @@ def test_a_bitstream_that_shrinks_while_sending_aborts_the_association(tmp_path:
             session.store(item, on_progress=cut)
     assert caught.value.code == "invalid-object"
     assert not session.is_open
+
+
+@pytest.mark.parametrize("ending", ["close", "reset", "abort", "ask_release"])
+def test_a_peer_that_leaves_while_idle_is_noticed_before_the_next_object(ending: str, small: Composition) -> None:
+    gone = threading.Event()
+
+    def script(call: Call) -> None:
+        call.accept()
+        call.read_message()
+        call.respond(0)
+        getattr(call, ending)()
+        gone.set()
+        if ending == "ask_release":
+            assert call.read_pdu()[0] == 6, "a release is answered"
+
+    with scripted_peer(script) as peer:
+        target = Peer("127.0.0.1", peer.port, "ANY")
+        session = StoreSession(target, [(small.sop_class_uid, small.transfer_syntax_uid)])
+        session.open()
+        session.store(small)
+        assert gone.wait(5)
+        time.sleep(0.05)
+        assert not session.is_open
+        session.close()
+
+
+def test_a_session_that_was_aborted_opens_and_sends_nothing_more(small: Composition) -> None:
+    def script(call: Call) -> None:
+        call.accept()
+        call.silent()
+
+    contexts = [(small.sop_class_uid, small.transfer_syntax_uid)]
+    with scripted_peer(script) as peer:
+        target = Peer("127.0.0.1", peer.port, "ANY")
+        opened, unopened = StoreSession(target, contexts), StoreSession(target, contexts)
+        opened.open()
+        opened.abort()
+        unopened.abort()
+        with pytest.raises(TransferCancelled):
+            opened.store(small)
+        with pytest.raises(TransferCancelled):
+            unopened.open()
+        opened.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ _APPLICATION_CONTEXT: Final = "1.2.840.10008.3.1.1.1"
 _OUR_MAX_PDU: Final = 16384  # we receive responses only
 _CONTEXTS_MAX: Final = 128  # odd numbers from 1 to 255 (PS3.8 9.3.2.2)
 _RELEASE_S: Final = 5.0  # as the ARTIM timer: a peer that forgot to answer must not hold a worker
-_GOODBYE_S: Final = 2.0  # nobody waits longer for a peer to take our last words
 _COMMAND_MAX: Final = 65536
 
 _AC, _RJ, _P_DATA, _RELEASE_RQ, _RELEASE_RP, _ABORT = 2, 3, 4, 5, 6, 7
@@ -79,8 +77,16 @@ class Association:
         self._message_ids = itertools.cycle(range(1, 65536))
         self._open = True
 
-    @property
     def is_open(self) -> bool:
+        """Can it carry another message? Looks at the socket: an idle peer may have gone since the last one."""
+        if self._open:
+            try:
+                self.link.check()
+            except LinkLost as exc:
+                self._open = False
+                # To a peer that asked for release the second is its answer, to one that is gone it is nothing.
+                self.link.farewell(_ABORT_BY_USER if exc.local else _RELEASE_RP_PDU)
+                self.link.close()
         return self._open
 
     def next_message_id(self) -> int:
@@ -143,14 +149,12 @@ class Association:
         if kind == _ABORT:
             raise LinkLost("refused", f"the archive aborted the association ({_abort_reason(body)})")
         if kind == _RELEASE_RQ:
-            with contextlib.suppress(LinkLost):
-                self.link.send(_RELEASE_RP_PDU, _GOODBYE_S)
+            self.link.farewell(_RELEASE_RP_PDU)
             raise LinkLost("refused", "the archive ended the association")
         self._break_protocol(f"a PDU of type {kind} at the wrong moment")
 
     def _break_protocol(self, what: str) -> NoReturn:
-        with contextlib.suppress(LinkLost):
-            self.link.send(_ABORT_UNEXPECTED, _GOODBYE_S)
+        self.link.farewell(_ABORT_UNEXPECTED)
         raise LinkLost("refused", f"the archive sent {what}")
 
     def release(self) -> bool:
@@ -159,18 +163,17 @@ class Association:
             return False
         self._open = False
         try:
-            self.link.send(_RELEASE_RQ_PDU, _GOODBYE_S)
+            self.link.send(_RELEASE_RQ_PDU)
             while True:
                 kind, _ = self.link.receive(min(_RELEASE_S, self.peer.timeout_s))
                 if kind == _RELEASE_RP:
                     return True
                 if kind == _RELEASE_RQ:  # both asked at once: answer, theirs is still to come (PS3.8 7.2.2)
-                    self.link.send(_RELEASE_RP_PDU, _GOODBYE_S)
+                    self.link.send(_RELEASE_RP_PDU)
                 elif kind == _ABORT:
                     return False
         except LinkLost:
-            with contextlib.suppress(LinkLost):
-                self.link.send(_ABORT_BY_USER, _GOODBYE_S)
+            self.link.farewell(_ABORT_BY_USER)
             return False
         finally:
             self.link.close()
@@ -179,8 +182,7 @@ class Association:
         """A-ABORT between two PDUs, then the connection is closed."""
         if self._open:
             self._open = False
-            with contextlib.suppress(LinkLost):
-                self.link.send(_ABORT_BY_USER, _GOODBYE_S)
+            self.link.farewell(_ABORT_BY_USER)
             self.link.close()
 
     def drop(self) -> None:

@@ -77,15 +77,25 @@ class Link:
                 self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._sock.close()
 
-    def send(self, data: memoryview | bytes, timeout_s: float | None = None) -> None:
+    def farewell(self, data: bytes) -> None:
+        """Sends a last short PDU if the kernel takes it at once: nobody waits for a peer's ears. Never raises."""
+        with contextlib.suppress(OSError):
+            self._sock.send(data)
+
+    def check(self) -> None:
+        """Looks, without waiting, at what the peer said since. Raises LinkLost: it aborted, asked or closed."""
+        if self._wait(select.POLLIN, 0.0, patient=True):
+            self._take()
+        self._notice_end()
+
+    def send(self, data: memoryview | bytes) -> None:
         """Returns when the kernel has all of `data`; what arrives meanwhile is kept for `receive`.
 
-        Raises LinkLost when the peer aborts, closes or takes nothing for `timeout_s` (default: the link's):
-        then not all of `data` has left this machine.
+        Raises LinkLost when the peer aborts, closes or takes nothing for the link's time-out: then not all of
+        `data` has left this machine.
         """
         view = memoryview(data)
-        patience = self._timeout_s if timeout_s is None else timeout_s
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + self._timeout_s
         while view:
             if self._wait(select.POLLIN | select.POLLOUT, deadline) & (select.POLLIN | select.POLLHUP):
                 self._take()
@@ -97,7 +107,7 @@ class Link:
             except OSError as exc:
                 raise self._lost(exc) from exc
             view = view[count:]
-            deadline = time.monotonic() + patience
+            deadline = time.monotonic() + self._timeout_s
 
     def receive(self, timeout_s: float | None = None) -> tuple[int, bytes]:
         """The next PDU: its type, and what follows its six bytes of head (PS3.8 9.3.1).

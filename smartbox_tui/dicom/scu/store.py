@@ -66,10 +66,15 @@ class StoreSession:
         self._contexts = tuple(contexts)
         self._association: Association | None = None
         self._slots: _Slots | None = None
+        self._stopped = False
 
     def open(self) -> None:
-        """Connects and negotiates. Raises what `associate` raises, and no-context when none is accepted."""
+        """Connects and negotiates. Raises what `associate` raises, no-context when none is accepted, and
+        TransferCancelled when `abort` was called meanwhile."""
         association = associate(self.peer, self._contexts)
+        if self._stopped:
+            association.abort()
+            raise TransferCancelled(self.peer)
         if not any(context.accepted for context in association.contexts):
             association.release()
             raise SmartBoxError(
@@ -93,7 +98,8 @@ class StoreSession:
 
     @property
     def is_open(self) -> bool:
-        return self._association is not None and self._association.is_open
+        """Can it carry another object? Also notices that the peer has closed or aborted while idle."""
+        return self._association is not None and self._association.is_open()
 
     def store(
         self,
@@ -111,7 +117,9 @@ class StoreSession:
         reading the object raises (invalid-object, OSError; the association is aborted).
         """
         association, slots = self._association, self._slots
-        if association is None or slots is None or not association.is_open:
+        if self._stopped:
+            raise TransferCancelled(self.peer)
+        if association is None or slots is None or not association.is_open():
             raise TransferLost(
                 "refused", f"The association with {self.peer.name} is closed.", "", outcome_unknown=False
             )
@@ -189,7 +197,8 @@ class StoreSession:
 
     def abort(self) -> None:
         """From any thread: the running `store` ends with TransferCancelled, or TransferLost when the last
-        byte had left; without one, the next call does."""
+        byte had left; without one, the next `open` or `store` does. For good."""
+        self._stopped = True
         if self._association is not None:
             self._association.link.wake()
 
