@@ -85,6 +85,7 @@ class FakeV4l2(SystemCalls):
         self._subscribed = False
         self._streaming = False
         self._sibling = False
+        self._failed = False
         self._start_ns = 0
         self._next = 0
         self._answers: dict[int, Callable[..., None]] = {
@@ -112,6 +113,12 @@ class FakeV4l2(SystemCalls):
     def unplug(self) -> None:
         with self._changed:
             self.gone = True
+            self._changed.notify_all()
+
+    def fail(self) -> None:
+        """The driver stops streaming with an error, the device stays."""
+        with self._changed:
+            self.stopped = self._failed = True
             self._changed.notify_all()
 
     def replug(self) -> None:
@@ -163,6 +170,8 @@ class FakeV4l2(SystemCalls):
                 self._deliver()
                 happened = select.POLLIN if self._done else 0
                 happened |= select.POLLPRI if self._events else 0
+                if self._failed and not happened:
+                    return select.POLLERR
                 now = time.monotonic_ns()
                 if happened & events or now >= give_up_ns:
                     return happened & events
@@ -244,6 +253,7 @@ class FakeV4l2(SystemCalls):
         if self.behaviour.stream_errno:
             raise _os_error(self.behaviour.stream_errno)
         self._streaming = True
+        self.stopped = self._failed = False
         self._start_ns, self._next = time.monotonic_ns(), 0
 
     def _streamoff(self, kind: ctypes.c_int) -> None:

@@ -1,0 +1,1 @@
+"""The box's own panel: touch, framebuffer, console font and palette."""

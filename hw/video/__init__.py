@@ -1,0 +1,1 @@
+"""Video sources; `factory.video_source` makes them by kind."""

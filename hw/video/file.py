@@ -30,7 +30,7 @@ class FileSource:
     """
 
     def __init__(self, *, key: str, name: str, device: str, width: int, height: int, fps: Fraction) -> None:
-        self._path = device.removeprefix("file:")
+        self._path = device
         self._info = DeviceInfo(key=key, name=name, path=self._path, model="Video file")
         self._asked = (width, height, Fraction(fps))
         self._container: Any = None
@@ -39,6 +39,7 @@ class FileSource:
         self._pictures: Iterator[tuple[Fraction, Any]] = iter(())
         self._shown: Any = None
         self._ahead: tuple[Fraction, Any] | None = None
+        self._shape = Fraction(1)
         self._margin = Fraction(0)
         self._start_ns = 0
         self._slip = Fraction(0)
@@ -54,7 +55,8 @@ class FileSource:
         """DeviceGone for a missing file, DeviceRefused, NotSupported for one that holds no readable video."""
         self.close()
         try:
-            self._container = av.open(self._path)
+            # FFmpeg takes names for addresses where it can, and play lists may name others.
+            self._container = av.open(f"file:{self._path}", options={"protocol_whitelist": "file"})
             if not self._container.streams.video:
                 raise self._unreadable("open", "there is no video in the file")
             stream = self._container.streams.video[0]

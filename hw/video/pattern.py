@@ -34,7 +34,7 @@ class PatternSource:
         return self._info
 
     def open(self) -> VideoFormat:
-        """Prepare the picture (about 0.2 s at 1920x1080, once) and start the schedule.
+        """Prepare the picture (about 0.15 s at 1920x1080) and start the schedule.
 
         Raises NotSupported for an odd or tiny size or a rate that is not positive.
         """

@@ -254,6 +254,17 @@ def test_another_picture_at_the_input_asks_for_a_reopen():
     assert (form.width, form.height) == (640, 480)
 
 
+def test_a_driver_that_stops_with_an_error_asks_for_a_reopen():
+    device, source = opened()
+    device.fail()
+    with pytest.raises(HardwareError) as caught:
+        numbers(source, 20)
+    assert not isinstance(caught.value, DeviceGone)
+    source.close()
+    source.open()
+    assert source.read(1)
+
+
 def test_without_events_it_streams_all_the_same():
     _, source = opened(events=False)
     assert source.read(1)

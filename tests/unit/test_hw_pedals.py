@@ -1,0 +1,218 @@
+"""What only one kind of pedal can do: chords, overflows, options, inverted contacts."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pty
+import time
+
+import pytest
+
+from hw.errors import DeviceBusy, DeviceGone, HardwareError
+from hw.fake.evdev import FakeEvdev
+from hw.fake.modem import FakeModem
+from hw.identity import Node
+from hw.pedal.evdev import EvdevPedal
+from hw.pedal.factory import pedal_source
+from hw.pedal.serial_bytes import SerialBytesPedal
+from hw.pedal.serial_line import SerialLinePedal
+
+KEY_B = 48
+
+
+def read_two(pedal):
+    return pedal.read(1.0), pedal.read(1.0)
+
+
+@pytest.fixture
+def port():
+    """(master descriptor, path) of a real serial line, as far as the kernel has one without hardware."""
+    master, slave = pty.openpty()
+    yield master, os.ttyname(slave)
+    os.close(master)
+    os.close(slave)
+
+
+# ---- what only evdev can do
+
+
+@pytest.fixture
+def keys():
+    return FakeEvdev((KEY_B, 29))
+
+
+def evdev(keys: FakeEvdev, device: str = FakeEvdev.path) -> EvdevPedal:
+    return EvdevPedal(key="left", device=device, calls=keys, nodes=lambda subsystem: [])
+
+
+def test_an_open_pedal_is_grabbed_so_that_it_does_not_type(keys):
+    pedal = evdev(keys)
+    pedal.open()
+    assert keys.grabbed
+    pedal.close()
+    assert not keys.grabbed
+
+
+def test_a_pedal_that_sends_a_chord_is_pressed_once(keys):
+    pedal = evdev(keys)
+    pedal.open()
+    for action in (keys.press, keys.release):
+        action(29)
+        action(KEY_B)
+    edges = [pedal.read(0) for _ in range(3)]
+    assert [e and e.down for e in edges] == [True, False, None]
+
+
+def test_autorepeat_is_not_a_press(keys):
+    pedal = evdev(keys)
+    pedal.open()
+    keys.press()
+    keys.repeat()
+    keys.repeat()
+    keys.release()
+    edges = [pedal.read(0) for _ in range(3)]
+    assert [e and e.down for e in edges] == [True, False, None]
+
+
+def test_one_button_of_a_block_of_pedals(keys):
+    pedal = evdev(keys, f"{FakeEvdev.path}#{KEY_B:#x}")
+    pedal.open()
+    keys.press(29)
+    keys.press(KEY_B)
+    keys.release(29)
+    edges = [pedal.read(0) for _ in range(2)]
+    assert [e and e.down for e in edges] == [True, None]
+
+
+def test_a_pedal_already_down_at_open_is_no_press(keys):
+    pedal = evdev(keys)
+    pedal.open()
+    keys.press()
+    pedal.close()
+    pedal.open()
+    assert pedal.read(0) is None
+    keys.release()
+    keys.press()
+    assert [e.down for e in read_two(pedal)] == [False, True]
+
+
+@pytest.mark.parametrize(("held", "expected"), [({KEY_B}, [True, None]), (set(), [None, None])])
+def test_after_an_overflow_the_kernel_is_asked_what_is_down(keys, held, expected):
+    pedal = evdev(keys)
+    pedal.open()
+    keys.overflow(held, lost=((KEY_B, 1), (KEY_B, 0), (KEY_B, 1)))
+    assert [e and e.down for e in (pedal.read(0), pedal.read(0))] == expected
+
+
+def test_an_old_kernel_without_the_clock_still_gives_monotonic_times(keys):
+    keys.old_kernel = True
+    pedal = evdev(keys)
+    pedal.open()
+    keys.press(at_ns=time.time_ns())
+    assert abs(pedal.read(0).timestamp_ns - time.monotonic_ns()) < 1e9
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(errno.EACCES, "DeviceRefused"), (errno.EBUSY, "DeviceBusy"), (errno.ENODEV, "DeviceGone")]
+)
+def test_a_refusal_says_why_and_what_to_do(keys, number, name):
+    keys.fail_open = number
+    with pytest.raises(HardwareError) as caught:
+        evdev(keys).open()
+    assert type(caught.value).__name__ == name
+    assert caught.value.hint
+
+
+def test_a_device_without_buttons_is_no_pedal():
+    with pytest.raises(HardwareError, match="no buttons"):
+        evdev(FakeEvdev(())).open()
+
+
+def test_of_a_pedal_s_nodes_the_one_with_keys(keys):
+    nodes = [
+        Node("/dev/input/mouse0", "pci-1-usb-0:3:1.0"),
+        Node("/dev/input/event0", "pci-1-usb-0:3:1.0", manufacturer="PCsensor"),
+        Node("/dev/input/event9", "pci-1-usb-0:4:1.0"),
+    ]
+    pedal = EvdevPedal(key="left", device="usb-0:3", calls=keys, nodes=lambda subsystem: nodes)
+    pedal.open()
+    assert (pedal.info.path, pedal.info.name) == ("/dev/input/event0", "Fake pedal")
+    assert (pedal.info.manufacturer, pedal.info.model) == ("PCsensor", "0c45:7403")
+    pedal.close()
+    with pytest.raises(DeviceGone) as caught:
+        EvdevPedal(key="left", device="usb-0:5", calls=keys, nodes=lambda subsystem: nodes).open()
+    assert "pci-1-usb-0:3" in caught.value.hint
+
+
+# ---- what only serial lines can do
+
+
+def test_any_byte_is_a_press_and_its_release(port):
+    master, path = port
+    pedal = SerialBytesPedal(key="left", device=path)
+    pedal.open()
+    os.write(master, b"\x00\xff")
+    edges = [pedal.read(0.5) for _ in range(4)]
+    assert [e.down for e in edges] == [True, False, True, False]
+    assert edges[0].timestamp_ns == edges[1].timestamp_ns
+    pedal.close()
+
+
+def test_a_port_is_held_alone(port):
+    pedal = SerialBytesPedal(key="left", device=port[1])
+    pedal.open()
+    with pytest.raises(DeviceBusy):
+        SerialBytesPedal(key="other", device=port[1]).open()
+    pedal.close()
+
+
+def test_a_serial_pedal_is_found_by_its_port(port):
+    nodes = [Node(port[1], "pci-0000:00:14.0-usb-0:4:1.0", model="Pedal 3")]
+    pedal = SerialBytesPedal(key="left", device="usb-0:4?baud=19200", nodes=lambda subsystem: nodes)
+    pedal.open()
+    assert (pedal.info.path, pedal.info.model) == (port[1], "Pedal 3")
+    pedal.close()
+
+
+@pytest.mark.parametrize("options", ["press=31", "colour=red", "press=zz&release=30"])
+def test_wrong_options_are_said_at_once(options):
+    with pytest.raises(ValueError):  # noqa: PT011 - three sentences, one type
+        SerialBytesPedal(key="left", device=f"/dev/ttyUSB0?{options}")
+
+
+# ---- what only modem lines can do
+
+
+def line(modem: FakeModem, options: str = "") -> SerialLinePedal:
+    return SerialLinePedal(key="left", device=FakeModem.path + options, calls=modem, nodes=lambda subsystem: [])
+
+
+def test_a_contact_that_opens_when_pressed():
+    modem = FakeModem()
+    modem.switch("cts", True)
+    pedal = line(modem, "?active=low")
+    pedal.open()
+    assert modem.fed, "DTR and RTS feed the contact"
+    assert pedal.read(0) is None
+    modem.switch("cts", False)
+    assert pedal.read(0.1).down
+
+
+def test_a_port_without_modem_lines_is_no_pedal(port):
+    """A pty is such a port."""
+    with pytest.raises(HardwareError, match="no modem lines"):
+        pedal_source("serial-line", key="left", device=port[1]).open()
+
+
+@pytest.mark.parametrize("options", ["?line=tx", "?active=maybe", "?press=31"])
+def test_wrong_options_of_a_line_are_said_at_once(options):
+    with pytest.raises(ValueError, match="options"):
+        line(FakeModem(), options)
+
+
+def test_the_kinds_of_pedals():
+    for kind, cls in (("evdev", EvdevPedal), ("serial-bytes", SerialBytesPedal), ("serial-line", SerialLinePedal)):
+        assert isinstance(pedal_source(kind, key="left", device="/dev/null"), cls)
+    with pytest.raises(ValueError, match="bluetooth"):
+        pedal_source("bluetooth", key="left", device="")
