@@ -1,0 +1,63 @@
+"""The house: what each process has loaded, how long files are. Who may import whom is import-linter's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+OURS = ("store", "dicom", "engine", "capture", "ui", "demo", "media", "spool")
+HEAVY = ("pydicom", "pynetdicom", "peewee", "sqlite3", "textual", "rich", "av", "numpy", "simplejpeg", "aiohttp")
+ALLOWED = {  # our rooms, then other people's packages, that a process may have loaded once it is imported
+    "smartbox_tui.capture.app": ("capture media spool", "av numpy simplejpeg aiohttp"),
+    "smartbox_tui.engine.app": ("engine store dicom spool media", "pydicom pynetdicom peewee sqlite3 aiohttp"),
+    "smartbox_tui.ui.app": ("ui", "textual rich aiohttp"),
+    "smartbox_tui.demo.app": ("demo", "aiohttp"),
+    "smartbox_tui.cli": ("", ""),
+    "smartbox_tui.commands.ctl": ("", ""),
+}
+
+
+@pytest.mark.parametrize("module", ALLOWED)
+def test_a_process_has_loaded_nothing_that_is_not_its_business(module: str) -> None:
+    code = f"import {module}, sys; print('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = set(done.stdout.split())
+    assert module in loaded
+    rooms, packages = (set(text.split()) for text in ALLOWED[module])
+    assert not {room for room in OURS if f"smartbox_tui.{room}" in loaded} - rooms
+    assert not loaded & set(HEAVY) - packages
+
+
+def test_no_python_file_is_longer_than_400_lines() -> None:
+    files = [path for room in ("smartbox_tui", "hw", "tests") for path in (ROOT / room).rglob("*.py")]
+    assert len(files) > 50
+    long = {str(path.relative_to(ROOT)): count for path in files if (count := _lines(path)) > 400}
+    assert not long
+
+
+def _lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def test_the_lock_file_names_versions_and_hashes_and_no_address() -> None:
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert "://" not in text
+    pins = [line for line in text.splitlines() if line and not line.startswith((" ", "#", "-"))]
+    assert len(pins) > 30
+    assert all("==" in line for line in pins)
+    assert text.count("--hash=sha256:") > len(pins)
+
+
+def test_every_dependency_has_its_reason_in_the_readme() -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for item in project["dependencies"]:
+        name = item.split(">")[0].split("=")[0]
+        assert f"| {name} |" in readme, name

@@ -1,0 +1,109 @@
+"""Settings: what wins, where a value comes from, what a mistake is told like."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.settings import site
+from smartbox_tui.settings.load import load
+from smartbox_tui.settings.schema import Settings
+
+BASE = """
+station_name = "OR7"
+[[sources]]
+id = "endo"
+kind = "pattern"
+[[destinations]]
+name = "archive"
+host = "a.example"
+aet = "PACS"
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "box.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_defaults_are_the_contracts() -> None:
+    settings = load(None, None, {}).settings
+    assert (settings.aet, settings.port, settings.language, settings.without_patient) == (
+        "SMARTBOX",
+        11112,
+        "de",
+        "hold",
+    )
+    assert settings == Settings()
+
+
+def test_file_site_and_environment_win_in_that_order_and_are_remembered(tmp_path: Path) -> None:
+    config = write(tmp_path, BASE)
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "site.toml").write_text('station_name = "SITE"\nlanguage = "en"\n', encoding="utf-8")
+    loaded = load(config, state, {"SMARTBOX_LANGUAGE": "de", "SMARTBOX_DESTINATIONS__ARCHIVE__PORT": "11113"})
+    assert (loaded.settings.station_name, loaded.settings.language) == ("SITE", "de")
+    assert loaded.settings.destinations[0].port == 11113
+    assert loaded.origins["station_name"] == str(state / "site.toml")
+    assert loaded.origins["language"] == "SMARTBOX_LANGUAGE"
+    assert loaded.origins["destinations.archive.port"] == "SMARTBOX_DESTINATIONS__ARCHIVE__PORT"
+    assert loaded.origins["destinations.archive.host"] == str(config)
+    assert loaded.origins["aet"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        ('langauge = "de"', "unknown-key", "'langauge'.*language"),
+        ('[[sources]]\nid = "a"\nkind = "pattern"\nsice = "1x1"', "unknown-key", "sources.a.sice.*sources.a.size"),
+        ('language = "fr"', "bad-value", "language: must be one of de, en"),
+        ("port = 0", "bad-value", "port: must be between"),
+        ('port = "many"', "bad-value", "port: must be a whole number"),
+        ('aet = "THIS TITLE IS TOO LONG"', "bad-value", "1 to 16"),
+        ('[[sources]]\nkind = "pattern"', "bad-value", "needs a id|needs an id"),
+        ('[[sources]]\nid = "a"\nkind = "webcam"', "bad-value", "sources.a.kind"),
+        ('[[sources]]\nid = "a"\nsize = "big"', "bad-value", "WIDTHxHEIGHT"),
+        ('[[destinations]]\nname = "a"\ntls = true', "bad-value", "this version can only do"),
+        ('[emergency]\nid = "N"', "bad-value", "never collide"),
+        ("language = ", "bad-value", "TOML"),
+    ],
+)
+def test_a_mistake_names_the_key_and_the_file(tmp_path: Path, text: str, code: str, says: str) -> None:
+    config = write(tmp_path, text)
+    with pytest.raises(SmartBoxError) as caught:
+        load(config, None, {})
+    error = caught.value
+    assert error.code == code
+    assert re.search(says, f"{error.message} {error.hint}", re.DOTALL), error
+    assert error.hint
+
+
+def test_a_named_file_that_is_missing_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SmartBoxError) as caught:
+        load(tmp_path / "none.toml", None, {})
+    assert caught.value.code == "not-found"
+
+
+def test_what_the_box_writes_goes_to_its_own_file_and_can_be_taken_back(tmp_path: Path) -> None:
+    config = write(tmp_path, BASE)
+    before = config.read_text(encoding="utf-8")
+    site.put_entry(tmp_path, config, "destinations", "name", {"name": "second", "host": "b", "aet": "B"})
+    site.put_entry(tmp_path, config, "destinations", "name", {"name": "archive", "removed": True})
+    names = [item.name for item in load(config, tmp_path, {}).settings.destinations]
+    assert names == ["second"]
+    assert config.read_text(encoding="utf-8") == before
+
+
+def test_a_wrong_entry_leaves_the_boxs_file_as_it_was(tmp_path: Path) -> None:
+    config = write(tmp_path, BASE)
+    site.put_entry(tmp_path, config, "destinations", "name", {"name": "second", "host": "b", "aet": "B"})
+    before = (tmp_path / "site.toml").read_bytes()
+    for wrong in ({"name": "third", "port": 0}, {"name": "third", "prot": 4}):
+        with pytest.raises(SmartBoxError):
+            site.put_entry(tmp_path, config, "destinations", "name", wrong)
+        assert (tmp_path / "site.toml").read_bytes() == before
