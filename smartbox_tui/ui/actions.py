@@ -14,7 +14,15 @@ from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings.schema import Settings
 from smartbox_tui.ui import words
 from smartbox_tui.ui.i18n import N_, Texts
-from smartbox_tui.ui.link import BoxLink, CommandWasAnswered, CommandWasRefused, PedalWasUsed, new_id, process_for
+from smartbox_tui.ui.link import (
+    BoxLink,
+    CommandWasAnswered,
+    CommandWasRefused,
+    PedalWasUsed,
+    RecordingHasStarted,
+    new_id,
+    process_for,
+)
 from smartbox_tui.ui.screens.choice import ChoiceScreen, Option
 from smartbox_tui.ui.screens.emergency import EmergencyScreen
 from smartbox_tui.ui.screens.patient import PatientScreen
@@ -22,6 +30,7 @@ from smartbox_tui.ui.screens.queue import QueueScreen
 from smartbox_tui.ui.screens.status import StatusScreen
 from smartbox_tui.ui.sentences import CAPTURE_AWAY, ENGINE_AWAY, error_texts
 from smartbox_tui.ui.state import BoxState, Presence, Process, current_exam
+from smartbox_tui.ui.view import View
 from smartbox_tui.wire import commands, events
 
 DISCARD_REASONS = (
@@ -128,6 +137,31 @@ class Actions(App[int]):
             )
         )
 
+    def ask_suspended(self) -> None:
+        """After a reboot: go on with the exam that was open, or with another patient."""
+
+        def who(view: View) -> str:
+            exam = view.box.status.suspended if view.box.status else None
+            return view.t("Go on with {name}?", name=words.person(exam.patient.name)) if exam else ""
+
+        def details(view: View) -> str:
+            exam = view.box.status.suspended if view.box.status else None
+            if exam is None:
+                return ""
+            born = words.born(view.t, exam.patient, view.now.date())
+            why = view.t("The box was restarted in this exam.")
+            return " · ".join(part for part in (born, view.t("ID {id}", id=exam.patient.id), why) if part)
+
+        options = (Option("yes", N_("Yes, go on"), "1"), Option("no", N_("Another patient"), "2"))
+        self.go(ChoiceScreen(who, details, options, self._answer_suspended))
+
+    def _answer_suspended(self, answer: str) -> None:
+        exam = self.box.status.suspended if self.box.status else None
+        if answer == "yes" and exam is not None:
+            self.order(commands.ExamResume(id=new_id(), exam=exam.id))
+        else:
+            self.action_patient()
+
     # ---- screens
 
     def action_queue(self) -> None:
@@ -175,6 +209,24 @@ class Actions(App[int]):
         """Most outcomes are seen as facts; these are not."""
         if isinstance(message.command, commands.DiscardLast):
             self.say(self.t("The picture was discarded."), self.t("It is kept for seven days."), "information")
+
+    @on(RecordingHasStarted)
+    def tell_recording(self, message: RecordingHasStarted) -> None:
+        """Only one that nobody started: the recorder went on with the exam after it was restarted."""
+        fact = message.fact
+        if isinstance(fact, events.RecordingStarted) and fact.note:
+            self.say(self.t("The recording goes on in a new clip."), self.t("The recorder was restarted."))
+
+    def tell_change(self, before: BoxState, after: BoxState) -> None:
+        """News that is no event of its own: a process is back, an exam waits for an answer."""
+        if before.capture is Presence.AWAY and after.capture is Presence.HERE:
+            self.say(self.t("The recorder is back."), severity="information")
+        if before.engine is Presence.AWAY and after.engine is Presence.HERE:
+            self.say(self.t("The engine is back."), severity="information")
+        waited = before.status.suspended if before.status else None
+        waits = after.status.suspended if after.status else None
+        if waits is not None and (waited is None or waited.id != waits.id):
+            self.ask_suspended()
 
     @on(PedalWasUsed)
     def tell_pedal(self, message: PedalWasUsed) -> None:

@@ -84,7 +84,8 @@ class ConsoleApp(Actions):
     @on(BoxMessage)
     def take_in(self, message: BoxMessage) -> None:
         """Every fact, through the one reducer."""
-        self.box = reduce(self.box, message.fact, self.wall.monotonic_s())
+        before, self.box = self.box, reduce(self.box, message.fact, self.wall.monotonic_s())
+        self.tell_change(before, self.box)
         if not self._redraw_due:
             self._redraw_due = True
             self.set_timer(_REDRAW_S, self.redraw, name="redraw")

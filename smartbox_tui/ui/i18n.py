@@ -1,7 +1,8 @@
 """The two languages of the screens: gettext for sentences, Babel for dates and numbers. Switched at run time.
 
 A msgid is the English source text. `t("…")` translates at once, `N_("…")` only marks a text that is translated
-when it is shown; both are found by the extraction that tests/ui/catalogs.py runs.
+when it is shown; both are found by the extraction that tests/ui/catalogs.py runs. Neither may stand inside an
+f-string: the extraction cannot see it there (a test looks).
 """
 
 from __future__ import annotations
@@ -79,15 +80,15 @@ class Texts:
         return f"{self.number(value, 1 if value < 10 and unit != 'B' else 0)} {unit}"
 
     def span(self, seconds: float) -> str:
-        """A rough duration in words: 20 s, 5 min, 3 h, 2 d."""
-        count = max(0, int(seconds))
+        """A rough duration in words: 20 s, 5 min, 3 h, 2 days."""
+        t, count = self, max(0, int(seconds))
         if count < 60:
-            return self("{n} s", n=count)
+            return t("{n} s", n=count)
         if count < 3600:
-            return self("{n} min", n=count // 60)
+            return t("{n} min", n=count // 60)
         if count < 86400:
-            return self("{n} h", n=count // 3600)
-        return self.n("{count} day", "{count} days", count // 86400)
+            return t("{n} h", n=count // 3600)
+        return t.n("{count} day", "{count} days", count // 86400)
 
 
 def running_time(seconds: float) -> str:

@@ -111,7 +111,8 @@ def signal(t: Texts, source: state.Source) -> str:
     word = t(SIGNAL.get(source.signal_state, source.signal_text or source.signal_state))
     if not source.signal:
         return word
-    return f"{word} {source.width}×{source.height} · {t('{fps} fps', fps=t.number(source.fps))}"
+    rate = t("{fps} fps", fps=t.number(source.fps))
+    return f"{word} {source.width}×{source.height} · {rate}"
 
 
 def when(text: str | None) -> datetime | None:

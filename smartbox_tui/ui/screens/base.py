@@ -10,6 +10,7 @@ from textual.containers import Container, Horizontal
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.widgets import Static
 
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.ui.i18n import N_
@@ -37,9 +38,7 @@ class Console(Protocol):
 
 def emergency_button() -> BigButton:
     """One touch away from everywhere."""
-    return BigButton(
-        N_("EMERGENCY"), "app.emergency", N_("e"), needs=Process.ENGINE, id="emergency", classes="-red"
-    )
+    return BigButton(N_("EMERGENCY"), "app.emergency", "e", needs=Process.ENGINE, id="emergency", classes="-red")
 
 
 class BoxScreen(Screen[None]):
@@ -71,7 +70,7 @@ class BoxScreen(Screen[None]):
         yield SignalLine(id="signal")
         with Horizontal(id="nav"):
             yield from self.compose_nav()
-            yield Widget(classes="gap")
+            yield Static("", classes="gap")
             yield emergency_button()
 
     def compose_body(self) -> Iterable[Widget]:
@@ -80,7 +79,7 @@ class BoxScreen(Screen[None]):
 
     def compose_nav(self) -> Iterable[Widget]:
         """The buttons at the lower edge, without the emergency."""
-        yield BigButton(N_("◀ Back"), "screen.back", N_("Esc"), id="back")
+        yield BigButton(N_("◀ Back"), "screen.back", "Esc", id="back")
 
     def action_back(self) -> None:
         """To the picture. The capture screen itself stays."""

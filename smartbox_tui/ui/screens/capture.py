@@ -24,7 +24,8 @@ from smartbox_tui.ui.widgets.taken import TakenPane
 def _record_label(view: View) -> str | Content:
     if view.box.recording is None:
         return Content.assemble(("● ", "bold $red"), (view.t("Record"), "bold"))
-    return f"■ {view.t('Stop')}  {running_time(view.box.recording_seconds(view.now_s))}"
+    stop = view.t("Stop")
+    return f"■ {stop}  {running_time(view.box.recording_seconds(view.now_s))}"
 
 
 def _has_pictures(box: BoxState) -> bool:
@@ -75,12 +76,10 @@ class CaptureScreen(BoxScreen):
         yield Side(id="side")
 
     def compose_nav(self) -> Iterable[Widget]:
-        yield BigButton(N_("Patient"), "app.patient", N_("n"), needs=Process.ENGINE, id="patient")
-        yield BigButton(
-            N_("Close exam"), "app.close_exam", N_("c"), needs=Process.ENGINE, usable=_has_exam, id="close"
-        )
-        yield BigButton(N_("Queue"), "app.queue", N_("q"), id="queue")
-        yield BigButton(N_("Status"), "app.status", N_("s"), id="status")
+        yield BigButton(N_("Patient"), "app.patient", "n", needs=Process.ENGINE, id="patient")
+        yield BigButton(N_("Close exam"), "app.close_exam", "c", needs=Process.ENGINE, usable=_has_exam, id="close")
+        yield BigButton(N_("Queue"), "app.queue", "q", id="queue")
+        yield BigButton(N_("Status"), "app.status", "s", id="status")
 
 
 class Side(Vertical):
@@ -89,12 +88,10 @@ class Side(Vertical):
     def compose(self) -> ComposeResult:
         capture = Process.CAPTURE
         yield BigButton(N_("P H O T O"), "app.still", N_("Space"), needs=capture, id="photo", classes="-first")
-        yield RecordButton(_record_label, "app.record", N_("r"), needs=capture, id="record")
+        yield RecordButton(_record_label, "app.record", "r", needs=capture, id="record")
         with Horizontal():
-            yield BigButton(N_("Mark"), "app.mark", N_("m"), needs=capture, usable=_records, id="mark")
-            yield BigButton(
-                N_("Discard"), "app.discard", N_("d"), needs=capture, usable=_has_pictures, id="discard"
-            )
+            yield BigButton(N_("Mark"), "app.mark", "m", needs=capture, usable=_records, id="mark")
+            yield BigButton(N_("Discard"), "app.discard", "d", needs=capture, usable=_has_pictures, id="discard")
         yield TakenPane(id="taken")
         with Container(id="queue-box"):
             yield QueuePane(id="queue-pane")

@@ -24,21 +24,27 @@ class Option(NamedTuple):
     classes: str = ""
 
 
+Words = str | Callable[[View], str]
+
+
+def _said(view: View, words: Words) -> str:
+    return view.t(words) if isinstance(words, str) else words(view)
+
+
 class Question(Shown):
-    """A headline and a line below it, both msgids."""
+    """A headline and a line below it, msgids or made from the view."""
 
     DEFAULT_CSS = "Question { height: auto; text-align: center; width: 100%; padding: 1 2; }"
 
-    def __init__(self, headline: str, detail: str, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, headline: Words, detail: Words) -> None:
+        super().__init__()
         self._headline = headline
         self._detail = detail
 
     def text(self, view: View, width: int, height: int) -> Content:
-        headline = Content.styled(view.t(self._headline), "bold")
-        if not self._detail:
-            return headline
-        return Content("\n").join([headline, Content.styled(view.t(self._detail), "$dim")])
+        headline = Content.styled(_said(view, self._headline), "bold")
+        detail = _said(view, self._detail)
+        return Content("\n").join([headline, Content.styled(detail, "$dim")]) if detail else headline
 
 
 class ChoiceScreen(BoxScreen):
@@ -56,8 +62,8 @@ class ChoiceScreen(BoxScreen):
 
     def __init__(
         self,
-        headline: str,
-        detail: str,
+        headline: Words,
+        detail: Words,
         options: Sequence[Option],
         chosen: Callable[[str], None],
         *,

@@ -119,7 +119,7 @@ class PatientScreen(OpensExam):
     def compose_nav(self) -> Iterable[Widget]:
         yield from super().compose_nav()
         yield BigButton(
-            N_("✓ OK, open exam"), "screen.accept", N_("F2"), needs=Process.ENGINE, id="ok", classes="-first"
+            N_("✓ OK, open exam"), "screen.accept", "F2", needs=Process.ENGINE, id="ok", classes="-first"
         )
 
     def action_sex(self, value: str) -> None:

@@ -72,7 +72,12 @@ class Detail(Shown):
         if item is None:
             return Content.styled(t("Nothing here."), "$dim")
         hint = sentence(t, item.code)[1] if item.code else ""
-        first = Content(f"#{item.id} {reason(t, item) or t(words.DELIVERY.get(item.state, item.state))}")
+        why = reason(t, item) or t(words.DELIVERY.get(item.state, item.state))
+        first = Content(f"#{item.id} {why}")
+        due = words.when(item.next_attempt_at)
+        if due is not None:
+            again = t("Next attempt {time}", time=t.clock(view.clock.local(due), seconds=True))
+            hint = f"{again}. {hint}"
         return Content("\n").join([first.truncate(width, ellipsis=True), Content.styled(hint, "$dim")])
 
 
@@ -85,7 +90,10 @@ class QueueScreen(BoxScreen):
         ("f", "change('prioritise')", ""),
         ("a", "pause", ""),
         ("x", "cancel", ""),
-        ("tab", "next_filter", ""),
+        ("1", "filter('open')", ""),
+        ("2", "filter('blocked')", ""),
+        ("3", "filter('sent')", ""),
+        ("4", "filter('all')", ""),
     ]
     AUTO_FOCUS = "DataTable"
 
@@ -104,18 +112,19 @@ class QueueScreen(BoxScreen):
 
     def compose_body(self) -> Iterable[Widget]:
         with Horizontal(id="filters"):
-            for name in FILTERS:
-                yield BigButton(self._filter_label(name), f"screen.filter('{name}')", id=f"filter-{name}")
+            for key, name in enumerate(FILTERS, 1):
+                action = f"screen.filter('{name}')"
+                yield BigButton(self._filter_label(name), action, str(key), id=f"filter-{name}")
         yield DataTable(id="table", cursor_type="row", zebra_stripes=False)
         yield Detail()
 
     def compose_nav(self) -> Iterable[Widget]:
         yield from super().compose_nav()
         engine = Process.ENGINE
-        yield BigButton(N_("Retry"), "screen.change('retry')", N_("t"), needs=engine, id="retry")
-        yield BigButton(N_("First"), "screen.change('prioritise')", N_("f"), needs=engine, id="first")
-        yield BigButton(self._pause_label, "screen.pause", N_("a"), needs=engine, id="pause")
-        yield BigButton(N_("Cancel"), "screen.cancel", N_("x"), needs=engine, id="cancel")
+        yield BigButton(N_("Retry"), "screen.change('retry')", "t", needs=engine, id="retry")
+        yield BigButton(N_("First"), "screen.change('prioritise')", "f", needs=engine, id="first")
+        yield BigButton(self._pause_label, "screen.pause", "a", needs=engine, id="pause")
+        yield BigButton(N_("Cancel"), "screen.cancel", "x", needs=engine, id="cancel")
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -145,43 +154,39 @@ class QueueScreen(BoxScreen):
         table.move_cursor(row=at, animate=False)
         self.query_one(Detail).point(self._pointed())
 
-    def _columns(self, t: Texts) -> list[tuple[str, int | None]]:
-        wide = self.app.size.width >= 100
-        middle: list[tuple[str, int | None]] = [(t("Archive"), 12), (t("Att."), 4)] if wide else [(t("Archive"), 9)]
-        return [
-            (t("No."), 5),
-            (t("Kind"), 6),
-            (t("State"), 13),
-            *middle,
-            (t("Progress"), 10),
-            (t("Next"), 8),
-            (t("Reason"), None),
-        ]
+    def _columns(self, t: Texts) -> list[tuple[str, int]]:
+        """Titles and widths; the reason takes what is left. On a narrow screen the detail line has the rest."""
+        columns = [(t("No."), 5), (t("Kind"), 5), (t("State"), 13), (t("Archive"), 10), (t("Progress"), 10)]
+        if self._wide:
+            columns += [(t("Attempts"), 8), (t("Next"), 8)]
+        used = sum(width + 2 for _title, width in columns)
+        return [*columns, (t("Reason"), max(10, self.app.size.width - used - 2))]
+
+    @property
+    def _wide(self) -> bool:
+        return self.app.size.width >= 100
 
     def _cells(self, view: View, item: state.Delivery) -> list[Text]:
         t = view.t
         variables = self.app.theme_variables
         word = t("paused") if item.paused else t(words.DELIVERY.get(item.state, item.state))
         colour = variables.get(_COLOUR.get(item.state, ""), "")
-        due = words.when(item.next_attempt_at)
-        progress = ""
+        progress = Text(t.size(item.bytes) if item.bytes else "")
         if item.state == "sending":
             part = words.share(item)
-            progress = f"{words.bar(part, 5):<5} {part:4.0%}"
-        elif item.bytes:
-            progress = t.size(item.bytes)
+            progress = Text.assemble((f"{words.bar(part, 5):<5}", colour), f" {part:4.0%}")
         cells = [
             Text(str(item.id)),
             Text(t(words.KIND.get(item.kind, item.kind))),
             Text(word, style=f"bold {colour}" if colour else ""),
             Text(item.destination),
-            Text(progress),
-            Text(t.clock(view.clock.local(due), seconds=True) if due else ""),
-            Text(reason(t, item)),
+            progress,
         ]
-        if self.app.size.width >= 100:
-            cells.insert(4, Text(str(item.attempts or "")))
-        return cells
+        if self._wide:
+            due = words.when(item.next_attempt_at)
+            cells.append(Text(t.number(item.attempts) if item.attempts else ""))
+            cells.append(Text(t.clock(view.clock.local(due), seconds=True) if due else ""))
+        return [*cells, Text(reason(t, item), overflow="ellipsis", no_wrap=True)]
 
     def _pointed(self) -> state.Delivery | None:
         row = self.query_one(DataTable).cursor_row
@@ -211,10 +216,6 @@ class QueueScreen(BoxScreen):
         for each in FILTERS:
             self.query_one(f"#filter-{each}").set_class(each == name, "-on")
         self._fill(self.console.view())
-
-    def action_next_filter(self) -> None:
-        names = list(FILTERS)
-        self.action_filter(names[(names.index(self._filter) + 1) % len(names)])
 
     def action_change(self, action: str) -> None:
         """`action` of the contract, for the row under the cursor."""

@@ -45,7 +45,7 @@ class StatusText(Shown):
                 continue
             lines.append(Content.styled(headline, "bold $calm"))
             for style, name, word, detail in rows:
-                start = Content.assemble((f" {_GLYPH[style]} ", style), f"{name:<14} ", (word, style))
+                start = Content.assemble((f" {_GLYPH[style]} ", style), f"{name:<17} ", (word, style))
                 if detail:
                     start = Content.assemble(start, (f"  {detail}", "$dim"))
                 lines.append(start.truncate(max(1, width), ellipsis=True))
@@ -127,8 +127,8 @@ class StatusScreen(BoxScreen):
 
     def compose_nav(self) -> Iterable[Widget]:
         yield from super().compose_nav()
-        yield BigButton(N_("Queue"), "app.queue", N_("q"), id="queue")
-        yield BigButton(_other_language, "app.language", N_("l"), id="language")
+        yield BigButton(N_("Queue"), "app.queue", "q", id="queue")
+        yield BigButton(_other_language, "app.language", "l", id="language")
 
 
 def _other_language(view: View) -> str:

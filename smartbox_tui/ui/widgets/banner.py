@@ -34,7 +34,10 @@ class PatientBanner(Shown):
         parts: list[Content | tuple[str, str]] = []
         if view.box.recording is not None:
             seconds = view.box.recording_seconds(view.now_s)
-            parts += [(f" ● {t('REC')} {running_time(seconds)} ", "bold $on-red on $red-deep"), Content("  ")]
+            word = t("REC")
+            # on the red of an emergency the chip is turned round, or it would not be seen
+            style = "bold $red-deep on $on-red" if self.has_class("-emergency") else "bold $on-red on $red-deep"
+            parts += [(f" ● {word} {running_time(seconds)} ", style), Content("  ")]
         parts.append((t.clock(view.now), "bold"))
         right = Content.assemble(*parts)
         since = self._since(view, exam)

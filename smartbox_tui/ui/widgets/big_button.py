@@ -1,4 +1,4 @@
-"""A button for gloved fingers: at least three rows by ten columns, its key written in its lower edge."""
+"""A button for gloved fingers: at least three rows by ten columns, its key written on it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from textual import events
 from textual.binding import Binding
 from textual.content import Content
+from textual.geometry import Size
 from textual.widget import Widget
 
 from smartbox_tui.ui.state import BoxState, Presence, Process
@@ -28,23 +29,20 @@ class BigButton(Widget, can_focus=True):
     BigButton {
         width: 1fr; height: 3; min-width: 10; min-height: 3;
         content-align: center middle; text-align: center;
-        background: $key; color: $text; border: round $key-line;
-        border-subtitle-color: $dim; border-subtitle-align: center; border-subtitle-background: $key;
+        background: $key; color: $text; border: inner $key;
     }
-    BigButton:hover { background: $key-hover; border-subtitle-background: $key-hover; }
-    BigButton:focus { border: round $calm; }
-    BigButton.-first {
-        background: $calm-deep; border: round $calm; text-style: bold; border-subtitle-background: $calm-deep;
-    }
-    BigButton.-first:focus { border: heavy $calm; }
-    BigButton.-red {
-        background: $red-deep; color: $on-red; border: round $red; text-style: bold;
-        border-subtitle-background: $red-deep; border-subtitle-color: $on-red;
-    }
-    BigButton.-red:focus { border: heavy $on-red; }
-    BigButton.-on { border: heavy $calm; color: $calm; text-style: bold; }
-    BigButton.-off { color: $faint; border: round $key; border-subtitle-color: $faint; text-style: none; }
-    BigButton.-pressed { background: $calm; color: $on-calm; border-subtitle-background: $calm; }
+    BigButton:hover { background: $key-hover; border: inner $key-hover; }
+    BigButton:focus { border: inner $calm; }
+    BigButton.-first { background: $calm-deep; border: inner $calm-deep; text-style: bold; }
+    BigButton.-first:hover { background: $calm-hover; border: inner $calm-hover; }
+    BigButton.-first:focus { border: inner $calm; }
+    BigButton.-red { background: $red-deep; color: $on-red; border: inner $red-deep; text-style: bold; }
+    BigButton.-red:hover { background: $red-hover; border: inner $red-hover; }
+    BigButton.-red:focus { border: inner $on-red; }
+    BigButton.-on { background: $calm; border: inner $calm; color: $on-calm; text-style: bold; }
+    BigButton.-off { background: $off; border: inner $off; color: $faint; text-style: none; }
+    BigButton.-off:focus { border: inner $calm; }
+    BigButton.-pressed { background: $calm; color: $on-calm; border: inner $calm; }
     """
 
     BINDINGS = [Binding("enter", "press", show=False)]
@@ -68,24 +66,35 @@ class BigButton(Widget, can_focus=True):
         self._key = key
         self._needs = needs
         self._usable = usable
-        self._content: str | Content = ""
+        self._drawn: tuple[Content, str] = (Content(""), "")
 
     def show(self, view: View) -> None:
         """Label and key in the view's language, availability from its state."""
-        content = view.t(self._label) if isinstance(self._label, str) else self._label(view)
-        subtitle = view.t(self._key)
+        label = view.t(self._label) if isinstance(self._label, str) else self._label(view)
         presence = {Process.ENGINE: view.box.engine, Process.CAPTURE: view.box.capture}
         away = self._needs is not None and presence[self._needs] is Presence.AWAY
         self.set_class(away or not (self._usable is None or self._usable(view.box)), "-off")
-        if subtitle != self.border_subtitle:
-            self.border_subtitle = subtitle
-        if content != self._content:
-            self._content = content
-            self.refresh()
+        drawn = (label if isinstance(label, Content) else Content(label), view.t(self._key))
+        if drawn != self._drawn:
+            self._drawn = drawn
+            self.refresh(layout=True)
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        """Label and key side by side."""
+        label, key = self._drawn
+        return label.cell_length + (len(key) + 2 if key else 0)
 
     def render(self) -> Content:
-        content = self._content
-        return content if isinstance(content, Content) else Content(content)
+        """The key stands beside the label, below it where there is room."""
+        label, key = self._drawn
+        if not key:
+            return label
+        hint = Content.styled(key, "not bold dim" if self.has_class("-off") else "not bold $hint")
+        if self.content_size.height >= 3:
+            return Content("\n").join([label, Content(""), hint])
+        if label.cell_length + len(key) + 2 > self.content_size.width:
+            return label
+        return Content.assemble(label, "  ", hint)
 
     async def on_click(self, event: events.Click) -> None:
         event.stop()

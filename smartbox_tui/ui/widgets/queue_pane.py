@@ -50,8 +50,8 @@ class QueuePane(Shown):
             held = t.n("{count} kept until closing", "{count} kept until closing", number["held"])
             lines.append(Content.styled(held, "$dim"))
         if number["blocked"]:
-            text = f" ✗ {t.n('{count} BLOCKED', '{count} BLOCKED', number['blocked'])} "
-            lines.append(Content.styled(text, "bold $on-red on $red-deep"))
+            blocked = t.n("{count} BLOCKED", "{count} BLOCKED", number["blocked"])
+            lines.append(Content.styled(f" ✗ {blocked} ", "bold $on-red on $red-deep"))
         for delivery in sending(box)[:1]:
             part = words.share(delivery)
             room = max(4, width - 6)

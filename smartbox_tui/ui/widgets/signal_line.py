@@ -20,7 +20,8 @@ class SignalLine(Shown):
         t, box, source = view.t, view.box, view.box.source
         parts: list[Content | tuple[str, str]] = []
         if box.capture is Presence.AWAY:
-            parts.append((f"● {t('Recorder away')}", "bold $red"))
+            away = t("Recorder away")
+            parts.append((f"● {away}", "bold $red"))
         elif source is None:
             parts.append((t("No source"), "$dim"))
         else:
@@ -28,7 +29,8 @@ class SignalLine(Shown):
             parts.append(("● ", style))
             parts.append((words.signal(t, source), "" if source.signal else "bold $wait"))
             if source.preroll_s >= 1 and source.signal:
-                parts.append((f" · {t('pre-roll {n} s', n=int(source.preroll_s))}", "$dim"))
+                held = t("pre-roll {n} s", n=int(source.preroll_s))
+                parts.append((f" · {held}", "$dim"))
             if source.recording and source.recording.frames_lost:
                 lost = t.n("{count} frame lost", "{count} frames lost", source.recording.frames_lost)
                 parts.append((f" · {lost}", "bold $wait"))
