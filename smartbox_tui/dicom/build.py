@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from smartbox_tui.dicom.charset import DEFINED_TERMS, check_values
 from smartbox_tui.dicom.iods import IMPLICIT_VR_LE, iod_of
+from smartbox_tui.dicom.lineage import Lineage
 from smartbox_tui.dicom.privacy import keep_values_out_of_warnings
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.instance import Equipment, Picture, StudyValues
@@ -21,22 +22,26 @@ if TYPE_CHECKING:
     from smartbox_tui.dicom.modules import Attribute, Inputs
 
 PREAMBLE: Final = bytes(128) + b"DICM"
+CAPTURED: Final = Lineage()
 
 
-def build_header(study: StudyValues, picture: Picture, equipment: Equipment) -> bytes:
+def build_header(study: StudyValues, picture: Picture, equipment: Equipment, lineage: Lineage = CAPTURED) -> bytes:
     """The Part 10 file (PS3.10 7.1) of `picture` without (7FE0,0010): preamble, group 2, data set.
 
     Explicit VR Little Endian with explicit-length sequences and items, so that archives give the data set
     back byte for byte (Implicit VR where that is the picture's transfer syntax). Times are wall time in the
     study's UTC offset, which TimezoneOffsetFromUTC states; `study_at` and `captured_at` must be aware.
+    `lineage` is for a bitstream that is not the captured one: decoded, re-encoded, remuxed.
     Raises SmartBoxError invalid-object: SOP class or syntax not ours, a Type 1 attribute without value, a text
     that `study.charset` cannot hold, a value the attribute's VR does not allow. No message holds a value.
     """
-    dataset = build_dataset(study, picture, equipment)
+    dataset = build_dataset(study, picture, equipment, lineage)
     return PREAMBLE + _meta(picture) + _encode(dataset, implicit=picture.transfer_syntax_uid == IMPLICIT_VR_LE)
 
 
-def build_dataset(study: StudyValues, picture: Picture, equipment: Equipment) -> Dataset:
+def build_dataset(
+    study: StudyValues, picture: Picture, equipment: Equipment, lineage: Lineage = CAPTURED
+) -> Dataset:
     """The data set of `build_header` before it is written. Raises the same."""
     from pydicom.dataset import Dataset
 
@@ -46,7 +51,7 @@ def build_dataset(study: StudyValues, picture: Picture, equipment: Equipment) ->
     keep_values_out_of_warnings()
     iod = iod_of(picture.sop_class_uid, picture.transfer_syntax_uid)
     _check_values(study, picture)
-    inputs = Inputs(iod, study, picture, equipment, Order(study.worklist))
+    inputs = Inputs(iod, study, picture, equipment, Order(study.worklist), lineage)
     dataset = Dataset()
     for module in iod.modules:
         for attribute in MODULES[module]:

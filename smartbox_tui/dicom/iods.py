@@ -24,8 +24,6 @@ JPEG_FAMILY: Final = frozenset({JPEG_BASELINE, JPEG_EXTENDED})
 VIDEO: Final = (H264_HP_41, H264_HP_42_2D, MPEG2_MPML, MPEG2_MPHL, HEVC_MP_51)
 
 LOSSY_METHODS: Final = {
-    IMPLICIT_VR_LE: "ISO_10918_1",  # decoded from a JPEG on the way out: the loss stays (PS3.3 C.7.6.1.1.5)
-    EXPLICIT_VR_LE: "ISO_10918_1",
     JPEG_BASELINE: "ISO_10918_1",
     JPEG_EXTENDED: "ISO_10918_1",
     MPEG2_MPML: "ISO_13818_2",
@@ -34,7 +32,7 @@ LOSSY_METHODS: Final = {
     H264_HP_42_2D: "ISO_14496_10",
     HEVC_MP_51: "ISO_23008_2",
 }
-"""LossyImageCompressionMethod for each transfer syntax (PS3.3 C.7.6.1.1.5.1)."""
+"""LossyImageCompressionMethod for each compressed transfer syntax (PS3.3 C.7.6.1.1.5.1)."""
 
 SYNTAX_NAMES: Final = {
     IMPLICIT_VR_LE: "Implicit VR Little Endian",

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from smartbox_tui.dicom.iods import JPEG_FAMILY, LOSSY_METHODS, NATIVE, Iod
+from smartbox_tui.dicom.lineage import Lineage, LossyStep
 from smartbox_tui.dicom.worklist_values import Order
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.instance import Equipment, Picture, StudyValues
@@ -27,6 +28,7 @@ class Inputs:
     picture: Picture
     equipment: Equipment
     order: Order
+    lineage: Lineage
 
     def local(self, at: datetime) -> datetime:
         """`at` in the offset that the whole data set states (PS3.3 C.12.1, TimezoneOffsetFromUTC).
@@ -84,9 +86,44 @@ def _photometric(i: Inputs) -> str:
     )
 
 
-def _ratio(i: Inputs) -> str:
+def _lossy_steps(i: Inputs) -> tuple[LossyStep, ...]:
+    """Every lossy compression the pixels went through, the last one last (PS3.3 C.7.6.1.1.5.2)."""
+    method = LOSSY_METHODS.get(i.picture.transfer_syntax_uid)
+    steps = i.lineage.before
+    if method is not None:
+        steps += (LossyStep(method, i.picture.uncompressed_bytes / max(i.picture.bitstream_bytes, 1)),)
+    if not steps:
+        raise SmartBoxError(
+            "invalid-object",
+            "Decoded pixels must say from which compression they come.",
+            "Give the JPEG's compression with the picture.",
+        )
+    return steps
+
+
+def _ratios(i: Inputs) -> list[str]:
     """As measured; three digits say all there is to say. Never below 1, which would not be a compression."""
-    return f"{max(i.picture.uncompressed_bytes / max(i.picture.bitstream_bytes, 1), 1.0):.4g}"
+    return [f"{max(step.ratio, 1.0):.4g}" for step in _lossy_steps(i)]
+
+
+def _methods(i: Inputs) -> list[str]:
+    return [step.method for step in _lossy_steps(i)]
+
+
+def _image_type(i: Inputs) -> list[str]:
+    return ["DERIVED" if i.lineage.source else "ORIGINAL", "PRIMARY"]
+
+
+def _source_image(i: Inputs) -> list[dict[str, str]]:
+    source = i.lineage.source
+    if source is None:
+        return []
+    return [
+        {
+            "ReferencedSOPClassUID": source.sop_class_uid,
+            "ReferencedSOPInstanceUID": source.sop_instance_uid,
+        }
+    ]
 
 
 def _comment(i: Inputs) -> str:
@@ -185,15 +222,17 @@ GENERAL_ACQUISITION: Final = (
 )
 
 GENERAL_IMAGE: Final = (
-    A("ImageType", "1", lambda i: ["ORIGINAL", "PRIMARY"]),
+    A("ImageType", "1", _image_type),
+    A("DerivationDescription", "3", lambda i: i.lineage.source.description if i.lineage.source else ""),
+    A("SourceImageSequence", "3", _source_image),
     A("InstanceNumber", "2", lambda i: i.picture.instance_number),
     A("PatientOrientation", "2C", lambda i: ""),
     A("ContentDate", "2", lambda i: _date(i.local(i.picture.captured_at))),
     A("ContentTime", "2", lambda i: _time(i.local(i.picture.captured_at))),
     A("BurnedInAnnotation", "1", lambda i: "YES" if i.picture.burned_in_annotation else "NO"),
     A("LossyImageCompression", "1", lambda i: "01"),
-    A("LossyImageCompressionRatio", "1C", _ratio),
-    A("LossyImageCompressionMethod", "1C", lambda i: LOSSY_METHODS[i.picture.transfer_syntax_uid]),
+    A("LossyImageCompressionRatio", "1C", _ratios),
+    A("LossyImageCompressionMethod", "1C", _methods),
     A("ImageComments", "3", _comment),
 )
 

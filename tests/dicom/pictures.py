@@ -14,6 +14,7 @@ import simplejpeg
 
 from smartbox_tui.dicom.build import build_header
 from smartbox_tui.dicom.compose import Composition, compose
+from smartbox_tui.dicom.iods import MPEG2_MPHL, MPEG2_MPML
 from smartbox_tui.model.instance import (
     H264_HP_41,
     H264_HP_42_2D,
@@ -103,12 +104,15 @@ class Media:
     still_444: Path
     clip_30: Path  # 1280x720, 30 frames/s, level 4.1, 30 frames
     clip_60: Path  # 1920x1080, 60 frames/s, level 4.2, 20 frames
+    mpeg2_ml: Path  # 720x576, 25 frames/s, 25 frames
+    mpeg2_hl: Path  # 1920x1080, 25 frames/s, 25 frames
 
 
 def make_media(folder: Path, ffmpeg: str) -> Media:
     rng = np.random.default_rng(1)
     image = rng.integers(0, 255, (480, 640, 3), dtype=np.uint8)
-    made = Media(folder / "422.jpg", folder / "444.jpg", folder / "30.ts", folder / "60.ts")
+    names = ("422.jpg", "444.jpg", "30.ts", "60.ts", "ml.ts", "hl.ts")
+    made = Media(*(folder / name for name in names))
     for path, sampling in ((made.still, "422"), (made.still_444, "444")):
         path.write_bytes(simplejpeg.encode_jpeg(image, quality=85, colorsubsampling=sampling))
     for path, size, rate, frames, level in (
@@ -119,6 +123,10 @@ def make_media(folder: Path, ffmpeg: str) -> Media:
         codec = "-c:v libx264 -preset ultrafast -x264-params 8x8dct=1:keyint=30:bframes=0 -profile:v high"
         command = f"-v error -f lavfi -i {source} -frames:v {frames} {codec} -level {level} -pix_fmt yuv420p"
         subprocess.run([ffmpeg, *command.split(), "-f", "mpegts", str(path)], check=True)
+    for path, size, profile in ((made.mpeg2_ml, "720x576", "-level 8"), (made.mpeg2_hl, "1920x1080", "-level 4")):
+        codec = f"-c:v mpeg2video -profile:v 4 {profile} -bf 0 -g 25 -b:v 4M -pix_fmt yuv420p"
+        command = f"-v error -f lavfi -i testsrc=size={size}:rate=25 -frames:v 25 {codec} -f mpegts"
+        subprocess.run([ffmpeg, *command.split(), str(path)], check=True)
     return made
 
 
@@ -140,8 +148,16 @@ def still(word: str, path: Path, *, sampling: str = "422", **changes: Any) -> Pi
     return replace(picture, **changes)
 
 
+_CLIPS = {
+    H264_HP_41: (30, 30, 1280, 720),
+    H264_HP_42_2D: (20, 60, 1920, 1080),
+    MPEG2_MPML: (25, 25, 720, 576),
+    MPEG2_MPHL: (25, 25, 1920, 1080),
+}
+
+
 def clip(word: str, path: Path, syntax: str = H264_HP_41, **changes: Any) -> Picture:
-    frames, rate, columns, rows = (20, 60, 1920, 1080) if syntax == H264_HP_42_2D else (30, 30, 1280, 720)
+    frames, rate, columns, rows = _CLIPS[syntax]
     picture = still(
         word,
         path,

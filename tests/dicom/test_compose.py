@@ -16,6 +16,7 @@ from smartbox_tui.dicom.build import build_header
 from smartbox_tui.dicom.compose import compose, from_part10
 from smartbox_tui.dicom.export import export
 from smartbox_tui.dicom.iods import EXPLICIT_VR_LE, IMPLICIT_VR_LE
+from smartbox_tui.dicom.lineage import Lineage, LossyStep
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.instance import Kind
 from tests.dicom.pictures import EQUIPMENT, ORDERED, Media, clip, composition, still
@@ -124,10 +125,12 @@ def test_decoded_pixels_go_without_encapsulation(syntax: str, tmp_path: Path) ->
     bitstream = tmp_path / "pixels"
     bitstream.write_bytes(pixels.tobytes())
     picture = still("vl-endoscopic", bitstream, columns=21, rows=33, transfer_syntax_uid=syntax)
-    item = compose(build_header(ORDERED, picture, EQUIPMENT), bitstream, pixels.size)
+    lineage = Lineage(before=(LossyStep("ISO_10918_1", 12.345),))
+    item = compose(build_header(ORDERED, picture, EQUIPMENT, lineage), bitstream, pixels.size)
     dataset = pydicom.dcmread(io.BytesIO(whole(item)))
     assert dataset.PhotometricInterpretation == "RGB"
     assert dataset.LossyImageCompression == "01", "decoding does not undo the loss"
+    assert (dataset.LossyImageCompressionRatio, dataset.LossyImageCompressionMethod) == (12.35, "ISO_10918_1")
     assert np.array_equal(dataset.pixel_array, pixels)
 
 

@@ -11,7 +11,9 @@ import pydicom
 import pytest
 
 from smartbox_tui.dicom.build import build_header
-from smartbox_tui.dicom.iods import IODS, JPEG_EXTENDED
+from smartbox_tui.dicom.compose import compose
+from smartbox_tui.dicom.iods import EXPLICIT_VR_LE, IODS, JPEG_EXTENDED, MPEG2_MPHL, MPEG2_MPML
+from smartbox_tui.dicom.lineage import Lineage, LossyStep, Source
 from smartbox_tui.dicom.modules import MODULES
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.instance import H264_HP_41, H264_HP_42_2D, SOP_CLASSES, Kind, Picture, StudyValues
@@ -46,6 +48,10 @@ def pictures(media: Media) -> list[tuple[Picture, Path]]:
     made = [(still(word, media.still), media.still) for word in SOP_CLASSES if not word.startswith("video")]
     made += [(still("vl-endoscopic", media.still, transfer_syntax_uid=JPEG_EXTENDED), media.still)]
     made += [(clip(word, media.clip_30), media.clip_30) for word in CLIP_WORDS]
+    made += [
+        (clip("video-endoscopic", media.mpeg2_ml, MPEG2_MPML), media.mpeg2_ml),
+        (clip("video-endoscopic", media.mpeg2_hl, MPEG2_MPHL), media.mpeg2_hl),
+    ]
     made += [(clip(word, media.clip_60, H264_HP_42_2D), media.clip_60) for word in CLIP_WORDS]
     return made
 
@@ -242,3 +248,25 @@ def test_a_burst_of_frames_has_its_frame_time(media: Media) -> None:
     found = header(ORDERED, picture)
     assert (found.NumberOfFrames, found.FrameTime, found.FrameIncrementPointer) == (5, 100, 0x00181063)
     assert found.Modality == "ES"  # the worklist's: secondary capture has none of its own
+
+
+def test_a_derived_instance_names_its_source_and_every_compression(media: Media, objects: Path) -> None:
+    lineage = Lineage(
+        before=(LossyStep("ISO_13818_2", 40.0),), source=Source("1.2.840.1", "1.2.3.8", "Re-encoded as H.264")
+    )
+    picture = clip("video-endoscopic", media.clip_30)
+    data = build_header(ORDERED, picture, EQUIPMENT, lineage)
+    found = pydicom.dcmread(io.BytesIO(data))
+    assert found.ImageType == ["DERIVED", "PRIMARY"]
+    assert found.SourceImageSequence[0].ReferencedSOPInstanceUID == "1.2.3.8"
+    assert found.DerivationDescription == "Re-encoded as H.264"
+    assert found.LossyImageCompressionMethod == ["ISO_13818_2", "ISO_14496_10"]
+    assert len(found.LossyImageCompressionRatio) == 2
+    path = objects / "derived.dcm"
+    compose(data, media.clip_30, media.clip_30.stat().st_size).write(path)
+    assert dciodvfy(path)[0] == []
+
+
+def test_decoded_pixels_that_do_not_say_what_they_lost_are_refused(media: Media) -> None:
+    with pytest.raises(SmartBoxError, match="compression"):
+        build_header(ORDERED, still("vl-endoscopic", media.still, transfer_syntax_uid=EXPLICIT_VR_LE), EQUIPMENT)
