@@ -145,6 +145,17 @@ class ExamDesk:
         self._held = held
         return held
 
+    def catch_up(self) -> None:
+        """Takes over what the engine wrote into `current.json` while capture was not yet to be reached."""
+        with self._lock:
+            current = read_current(self._runtime)
+            if current is None or (self._held is not None and self._held.id == current.exam):
+                return
+            try:
+                self.hold(current.exam, current.revision)
+            except SmartBoxError as exc:
+                log.error("the current exam cannot be taken up: %s", exc)
+
     def hold(self, exam: str, revision: int) -> tuple[Held, Held | None]:
         """(the exam now held, the one before). The same exam again takes over its newest revision.
 

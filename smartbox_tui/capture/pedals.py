@@ -90,6 +90,7 @@ class Functions:
                     self._recordings.mark(commands.RecordMark(id=str(uuid4()), source=session.id, at_ns=at_ns))
         except SmartBoxError as exc:
             log.warning("%s: %s: %s", trigger, function, exc)
+            self.publish(events.TriggerFailed(trigger=trigger, function=function, error=exc.as_dict()))
         except Exception:
             log.exception("%s: %s failed", trigger, function)
 

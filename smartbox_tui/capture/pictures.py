@@ -14,6 +14,7 @@ from smartbox_tui.model.instance import SOP_CLASSES
 from smartbox_tui.model.uids import further, series_uuid, uid_of
 from smartbox_tui.spool.layout import exam_dir, sidecar_paths
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, read_sidecar
+from smartbox_tui.wire.current import boot_id
 from smartbox_tui.wire.state import Instance
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,8 @@ class Pictures:
         self._marks: dict[str, tuple[str, dict[str, Any]]] = {}
         self._discards: dict[str, str] = {}
         self._exams: dict[str, list[str]] = {}
+        self._claimed: set[str] = set()
+        self._boot_id = boot_id()
         self._scanned = threading.Event()
 
     def put(self, sidecar: Sidecar) -> None:
@@ -73,6 +76,15 @@ class Pictures:
                 self._marks[str(mark.get("id"))] = sidecar.id, mark
             if sidecar.discarded:
                 self._discards[sidecar.discarded.get("id", "")] = sidecar.id
+
+    def claim(self, command: str) -> None:
+        """A picture of this command is about to be made by this process: no crash has left it open."""
+        with self._lock:
+            self._claimed.add(command)
+
+    def claimed(self, command: str) -> bool:
+        with self._lock:
+            return command in self._claimed
 
     def forget(self, picture: str) -> None:
         """A withdrawn picture: it never was."""
@@ -159,12 +171,17 @@ class Pictures:
                     log.warning("sidecar %s of exam %s is not readable", path.name, folder.name)
 
     def of_exam(self, exam: str) -> list[Sidecar]:
-        """Closed and discarded pictures known of the exam, oldest first."""
+        """Closed and discarded pictures known of the exam, in the order of their triggers."""
         with self._lock:
             ids = list(self._exams.get(exam, ()))
             known = [self._sidecars[each] for each in ids if each in self._sidecars]
         done = [each for each in known if each.state in (SidecarState.CLOSED, SidecarState.DISCARDED)]
-        return sorted(done, key=lambda sidecar: (sidecar.captured_at, sidecar.part))
+        return sorted(done, key=self._order)
+
+    def _order(self, sidecar: Sidecar) -> tuple[bool, int, str, int]:
+        """The wall clock may jump when it is set; within a boot the triggers' own times cannot."""
+        here = sidecar.boot_id == self._boot_id
+        return here, sidecar.trigger_ns if here else 0, sidecar.captured_at, sidecar.part
 
 
 def elapsed_ms(since_ns: int) -> float:

@@ -38,7 +38,8 @@ class PrerollRing:
         """From the last IDR at or before `at_ns` on, or from the oldest; of one stream only, the newest."""
         units: list[AccessUnit] = []
         for gop in reversed(self._gops):
-            if units and gop[0].stream != units[0].stream:
+            # A GOP that ended long before the time asked for is what was there before the signal was lost.
+            if units and (gop[0].stream != units[0].stream or gop[-1].timestamp_ns < at_ns - NS):
                 break
             units = gop + units
             if gop[0].timestamp_ns <= at_ns:

@@ -62,6 +62,7 @@ class Recorder:
         self._stop_ns: int | None = None
         self._stop_command = ""
         self._note = ""
+        self._failure = ""
         self._clip: ClipFile | None = None
         self._clip_lock = threading.RLock()
         self._started = threading.Event()
@@ -152,8 +153,8 @@ class Recorder:
         try:
             while (unit := self._next()) is not None:
                 self._take(unit)
-                if not self._started.is_set() and not self._queue:
-                    self._current().sync()
+                if not self._started.is_set() and self._clip is not None and not self._queue:
+                    self._clip.sync()
                     self._started.set()
         except SmartBoxError as exc:
             reason, self._error = exc.message, exc
@@ -161,7 +162,7 @@ class Recorder:
             log.exception("recording of %s ended by the disk", self.first.source)
             reason = f"the disk failed: {exc.strerror}"
             self._error = SmartBoxError("refused", f"The disk failed while recording: {exc.strerror}.", "Check it.")
-        self._finish(reason)
+        self._finish(reason or self._failure)
 
     def _next(self) -> AccessUnit | None:
         """The next unit; None when the recording is over."""
@@ -234,6 +235,12 @@ class Recorder:
         self._finished.set()
         self._started.set()
 
+    def _fail(self, exc: OSError) -> None:
+        with self._changed:
+            if self._stop_ns is None:
+                self._stop_ns, self._failure = time.monotonic_ns(), f"the disk failed: {exc.strerror}"
+            self._changed.notify_all()
+
     # ---- the syncing thread
 
     def _sync(self) -> None:
@@ -242,5 +249,8 @@ class Recorder:
             if clip is not None:
                 try:
                     clip.sync()
-                except OSError:
+                except OSError as exc:
+                    # What the kernel could not write it forgets: going on would promise what is not there.
                     log.exception("fsync of the recording of %s failed", self.first.source)
+                    self._fail(exc)
+                    return

@@ -82,6 +82,7 @@ class Recordings:
                     "already-recording", f"Source {session.id} is recording.", "Stop that recording first."
                 )
             check_space(self._spool, self._free_bytes)
+            self._pictures.claim(identity)
             with self._exams.picture(at_ns) as held:
                 sheet = draft(
                     session, held, identity=identity, command=identity, trigger=trigger, at_ns=at_ns, clip=True

@@ -87,17 +87,15 @@ class Recovery:
                 if not recent and b'"pinned"' not in path.read_bytes():
                     continue
                 sidecar = self._pictures.get(picture)
-                if sidecar is not None and sidecar.state is SidecarState.PINNED and self._before_start(path):
+                if sidecar is not None and sidecar.state is SidecarState.PINNED:
                     self._close_pinned(folder, sidecar)
             except OSError:
                 continue
 
-    def _before_start(self, path: Path) -> bool:
-        """Not one of the pictures that this process is making just now."""
-        return path.stat().st_mtime < self._started_at
-
     def _close_pinned(self, folder: Path, sidecar: Sidecar) -> None:
         """The crash came before the gesture was over: a picture too many is better than one too few."""
+        if self._pictures.claimed(sidecar.command):
+            return
         note = "; ".join(filter(None, (sidecar.note, CRASHED)))
         closed = sidecar.with_(state=SidecarState.CLOSED, note=note)
         write_sidecar(folder, closed)
@@ -107,10 +105,10 @@ class Recovery:
     def _clip(self, path: Path) -> list[Sidecar]:
         """Closes the clip where its sidecar says `recording`; answers it when it may go on."""
         try:
-            if not self._before_start(path) or b'"recording"' not in path.read_bytes():
+            if b'"recording"' not in path.read_bytes():
                 return []
             sidecar = read_sidecar(path)
-            if sidecar.state is not SidecarState.RECORDING:
+            if sidecar.state is not SidecarState.RECORDING or self._pictures.claimed(sidecar.command):
                 return []
             crashed_at = _last_write(path.parent, sidecar)
             closed = close_crashed(path.parent, sidecar)

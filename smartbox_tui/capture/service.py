@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -21,6 +21,9 @@ from smartbox_tui.wire.state import CaptureSnapshot, HeldExam, Source
 
 log = logging.getLogger(__name__)
 
+_PRESSES: Final = 256
+"""A press makes no picture of the command's own name: the newest are remembered, so that a repeat is none."""
+
 
 class Pedals(Protocol):
     """What the service needs of the pedals."""
@@ -34,7 +37,6 @@ class Service:
 
     def __init__(
         self,
-        spool: Path,
         sessions: Sessions,
         exams: ExamDesk,
         pictures: Pictures,
@@ -43,7 +45,6 @@ class Service:
         pedals: Pedals,
         publish: Callable[[msgspec.Struct], None],
     ) -> None:
-        self._spool = spool
         self._sessions = sessions
         self._exams = exams
         self._pictures = pictures
@@ -52,6 +53,7 @@ class Service:
         self._pedals = pedals
         self._publish = publish
         self._once = Once()
+        self._pressed: deque[str] = deque(maxlen=_PRESSES)
 
     def answer(self, command: commands.CaptureCommand) -> dict[str, Any]:
         """The command's answer as CONTRACT has it. Raises SmartBoxError."""
@@ -71,7 +73,9 @@ class Service:
             case commands.DiscardLast():
                 return self._stills.discard_last(command)
             case commands.PedalPress():
-                self._pedals.press(command.pedal, command.edge, command.at_ns)
+                if command.id not in self._pressed:
+                    self._pressed.append(command.id)
+                    self._pedals.press(command.pedal, command.edge, command.at_ns)
                 return {"pedal": command.pedal, "edge": command.edge}
             case commands.HoldExam():
                 return self._hold(command)
@@ -81,7 +85,6 @@ class Service:
     def _hold(self, command: commands.HoldExam) -> dict[str, Any]:
         held, before = self._exams.hold(command.exam, command.revision)
         previous = self.shown(before)
-        self._pictures.load_exam(held.folder)
         if before is not None and before.id != held.id:
             self._leave(before, held)
         return {"exam": self.shown(held), "previous": previous}
@@ -89,7 +92,7 @@ class Service:
     def _drop(self, command: commands.DropExam) -> dict[str, Any]:
         before = self._exams.drop(command.exam)
         instances = self._leave(before, None) if before is not None else []
-        return {"exam": None, "instances": instances}
+        return {"exam": self.held(), "instances": instances}
 
     def _leave(self, before: Held, now: Held | None) -> list[Any]:
         """Ends what belongs to the exam before; a recording that was just starting is found the second time."""
@@ -132,4 +135,6 @@ class Service:
 
     def exam_changed(self, held: Held | None) -> None:
         """Called by the exam desk."""
+        if held is not None:
+            self._pictures.load_exam(held.folder)
         self._publish(events.ExamHeld(exam=self.shown(held)))

@@ -98,7 +98,7 @@ class Stills:
                     trigger=command.trigger,
                     at_ns=at_ns,
                     clip=False,
-                ).with_(part=index)
+                )
                 done.append(self._write(held, sheet, each, jpeg, SidecarState.CLOSED))
         for sidecar in done:
             self._after.submit(self._settle, held, sidecar.id)
@@ -133,6 +133,7 @@ class Stills:
     def _pin(self, session: Session, trigger: str, at_ns: int) -> tuple[Held, Sidecar]:
         pinned = session.pin(at_ns)
         identity = str(uuid4())
+        self._pictures.claim(identity)
         with self._exams.picture(at_ns) as held:
             jpeg = self._encoders[session.id].jpeg(pinned.frame)
             sheet = draft(
@@ -181,7 +182,7 @@ class Stills:
         kept = [each for each in self._pictures.of_exam(held.id) if each.state is SidecarState.CLOSED]
         if not kept:
             raise SmartBoxError("no-exam", "This exam has no picture that could be discarded.", "Take one first.")
-        last = max(kept, key=lambda each: (each.trigger_ns if each.boot_id == kept[-1].boot_id else 0, each.part))
+        last = kept[-1]
         pictures = [each for each in kept if each.command == last.command] if last.kind == "clip" else [last]
         self._check_not_sent(held, pictures)
         discarded = {"id": identity, "reason": reason, "at": times.now()}

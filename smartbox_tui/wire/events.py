@@ -68,6 +68,16 @@ class PedalUsed(msgspec.Struct, frozen=True, kw_only=True):
     gesture: str
 
 
+class TriggerFailed(msgspec.Struct, frozen=True, kw_only=True):
+    """A pedal asked for something that could not be done: nobody waits for an answer, so it is told to all.
+
+    `trigger` as in the sidecar (pedal:<id>), `function` the pedal's, `error` {"code", "message", "hint"}."""
+
+    trigger: str
+    function: str
+    error: dict[str, str]
+
+
 class ExamChanged(msgspec.Struct, frozen=True, kw_only=True):
     """Opened, closed, released, resumed: `exam.state` says which. `current`: it is the one pictures go to."""
 
@@ -97,6 +107,7 @@ DATA: Final[dict[str, type[msgspec.Struct]]] = {
     "picture-discarded": PictureDiscarded,
     "exam-held": ExamHeld,
     "pedal-used": PedalUsed,
+    "trigger-failed": TriggerFailed,
     # of the engine
     "exam-changed": ExamChanged,
     "instance-adopted": InstanceAdopted,

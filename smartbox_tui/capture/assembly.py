@@ -1,0 +1,184 @@
+"""The parts of capture, made and wired in one place; everything but the socket and the process itself."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+import msgspec
+
+from hw.base import PedalSource, VideoSource
+from hw.errors import HardwareError
+from hw.pedal.factory import pedal_source
+from hw.video.factory import video_source
+from smartbox_tui.capture.desk import RECORD_FREE_BYTES, Sessions
+from smartbox_tui.capture.exams import ExamDesk, Held
+from smartbox_tui.capture.pedals import Functions, Pedal, PedalBoard
+from smartbox_tui.capture.pictures import Pictures
+from smartbox_tui.capture.preview import Preview
+from smartbox_tui.capture.recordings import NO_LIMIT, Recordings
+from smartbox_tui.capture.recover import Recovery
+from smartbox_tui.capture.service import Service
+from smartbox_tui.capture.session import Session
+from smartbox_tui.capture.taking import Stills
+from smartbox_tui.settings.paths import Paths
+from smartbox_tui.settings.schema import Pedal as PedalSettings
+from smartbox_tui.settings.schema import Settings
+from smartbox_tui.settings.schema import Source as SourceSettings
+from smartbox_tui.wire import events
+
+log = logging.getLogger(__name__)
+
+_JOIN_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """How sources and pedals are made; tests give others. `pedal` answers None for one without hardware."""
+
+    video: Callable[[SourceSettings], VideoSource]
+    pedal: Callable[[PedalSettings], PedalSource | None]
+
+
+def real_video(settings: SourceSettings) -> VideoSource:
+    return video_source(
+        settings.kind,
+        key=settings.id,
+        name=settings.name or settings.id,
+        device=settings.device,
+        width=settings.width,
+        height=settings.height,
+        fps=exact_rate(settings.fps),
+    )
+
+
+def real_pedal(settings: PedalSettings) -> PedalSource | None:
+    if settings.kind == "key":
+        return None
+    try:
+        return pedal_source(settings.kind, key=settings.id, device=settings.device)
+    except HardwareError as exc:
+        # The box works without this pedal; it must not fail to start for it.
+        log.error("pedal %s: %s %s", settings.id, exc, exc.hint)
+        return None
+
+
+REAL: Final = Hardware(real_video, real_pedal)
+
+
+class Assembly:
+    """Capture without its socket. `publish` gets every event, from any thread; `died` is called when a thread
+    that everything needs has ended with an error. The folders of `paths` exist."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        settings: Settings,
+        hardware: Hardware,
+        publish: Callable[[msgspec.Struct], None],
+        died: Callable[[], None],
+        *,
+        record_free_bytes: int = RECORD_FREE_BYTES,
+    ) -> None:
+        self._publish = publish
+        self._died = died
+        self._sessions = Sessions(
+            {
+                each.id: Session(each, hardware.video(each), Preview(paths.runtime, each.id), self._source_changed)
+                for each in settings.sources
+            }
+        )
+        self._pictures = Pictures(paths.spool)
+        self._exams = ExamDesk(
+            paths.spool,
+            paths.runtime,
+            refuse_without=settings.without_patient == "refuse",
+            changed=self._exam_changed,
+        )
+        self._stills = Stills(self._sessions, self._exams, self._pictures, publish)
+        self._recordings = Recordings(
+            paths.spool,
+            self._sessions,
+            self._exams,
+            self._pictures,
+            publish,
+            max_bytes=min((each.max_instance_bytes for each in settings.destinations), default=NO_LIMIT),
+            free_bytes=record_free_bytes,
+        )
+        self._functions = Functions(self._sessions, self._stills, self._recordings, publish)
+        self._pedals = PedalBoard(
+            {each.id: Pedal(each, hardware.pedal(each), self._functions) for each in settings.pedals}
+        )
+        self.service = Service(
+            self._sessions,
+            self._exams,
+            self._pictures,
+            self._stills,
+            self._recordings,
+            self._pedals,
+            publish,
+        )
+        self._recovery = Recovery(paths.spool, self._sessions, self._exams, self._pictures, self._recordings)
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Takes up the exam that was held and starts all threads; the first frames are on their way."""
+        held = self._exams.restore()
+        if held is not None:
+            self._pictures.load_exam(held.folder)
+        for session in self._sessions:
+            self._start(session.threads)
+        for pedal in self._pedals:
+            self._start(pedal.threads)
+        self._start((("recover", self._recovery.run),), essential=False)
+
+    def catch_up(self) -> None:
+        """See ExamDesk."""
+        self._exams.catch_up()
+
+    def close(self) -> None:
+        """Ends everything; no command is under way. Recordings are closed while frames still come, so that they
+        end with the last one."""
+        self._recovery.end()
+        for pedal in self._pedals:
+            pedal.end()
+        self._functions.close()
+        self._recordings.stop_all("capture was ended")
+        self._stills.close()
+        for session in self._sessions:
+            session.end()
+        for thread in self._threads:
+            thread.join(_JOIN_S)
+
+    def _start(self, bodies: tuple[tuple[str, Callable[[], None]], ...], *, essential: bool = True) -> None:
+        for name, body in bodies:
+            thread = threading.Thread(target=self._guarded, args=(name, body, essential), name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def _guarded(self, name: str, body: Callable[[], None], essential: bool) -> None:
+        """A thread that dies ends the process: half a capture that looks alive is worse than a restart."""
+        try:
+            body()
+        except Exception:
+            log.exception("thread %s died", name)
+            if essential:
+                self._died()
+
+    def _source_changed(self, session: Session) -> None:
+        self._publish(events.SourceChanged(source=session.state()))
+
+    def _exam_changed(self, held: Held | None) -> None:
+        self.service.exam_changed(held)
+
+
+def exact_rate(fps: float) -> Fraction:
+    """29.97 is 30000/1001: the broadcast rates are written rounded."""
+    for rate in (24, 30, 48, 60, 120):
+        if abs(fps - rate * 1000 / 1001) < 0.005:
+            return Fraction(rate * 1000, 1001)
+    return Fraction(fps).limit_denominator(1000)
