@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from smartbox_tui.dicom.charset import encodable
 from smartbox_tui.dicom.iods import JPEG_FAMILY, LOSSY_METHODS, NATIVE, Iod
 from smartbox_tui.dicom.lineage import Lineage, LossyStep
 from smartbox_tui.dicom.worklist_values import Order
@@ -66,6 +67,15 @@ def _decimal(value: float) -> str:
 def _birth_date(i: Inputs) -> str:
     birth = i.study.patient.birth_date
     return f"{birth:%Y%m%d}" if birth else ""
+
+
+def _device(i: Inputs, text: str, maximum: int = 64) -> str:
+    """A device's or station's own text, without what DICOM or the character set cannot hold.
+
+    USB descriptors hold anything; a grabber's name must not keep a picture from its patient.
+    """
+    kept = (char for char in text if char.isprintable() and char != "\\" and encodable(char, i.study.charset))
+    return "".join(kept).strip()[:maximum]
 
 
 def _photometric(i: Inputs) -> str:
@@ -208,12 +218,12 @@ GENERAL_SERIES: Final = (
 )
 
 GENERAL_EQUIPMENT: Final = (
-    A("Manufacturer", "2", lambda i: i.equipment.manufacturer[:64]),
-    A("InstitutionName", "3", lambda i: i.equipment.institution_name),
-    A("StationName", "3", lambda i: i.equipment.station_name[:16]),
-    A("ManufacturerModelName", "3", lambda i: i.equipment.model_name[:64]),
-    A("DeviceSerialNumber", "3", lambda i: i.equipment.serial_number[:64]),
-    A("SoftwareVersions", "3", lambda i: i.equipment.software_version[:64]),
+    A("Manufacturer", "2", lambda i: _device(i, i.equipment.manufacturer)),
+    A("InstitutionName", "3", lambda i: _device(i, i.equipment.institution_name)),
+    A("StationName", "3", lambda i: _device(i, i.equipment.station_name, 16)),
+    A("ManufacturerModelName", "3", lambda i: _device(i, i.equipment.model_name)),
+    A("DeviceSerialNumber", "3", lambda i: _device(i, i.equipment.serial_number)),
+    A("SoftwareVersions", "3", lambda i: _device(i, i.equipment.software_version)),
 )
 
 GENERAL_ACQUISITION: Final = (
@@ -265,9 +275,9 @@ VL_IMAGE: Final = (A("AnatomicRegionSequence", "1C", _region),)
 
 SC_EQUIPMENT: Final = (
     A("ConversionType", "1", lambda i: "DV"),  # digitised video: what a grabber does (PS3.3 C.8.6.1)
-    A("SecondaryCaptureDeviceManufacturer", "3", lambda i: i.equipment.manufacturer[:64]),
-    A("SecondaryCaptureDeviceManufacturerModelName", "3", lambda i: i.equipment.model_name[:64]),
-    A("SecondaryCaptureDeviceSoftwareVersions", "3", lambda i: i.equipment.software_version[:64]),
+    A("SecondaryCaptureDeviceManufacturer", "3", lambda i: _device(i, i.equipment.manufacturer)),
+    A("SecondaryCaptureDeviceManufacturerModelName", "3", lambda i: _device(i, i.equipment.model_name)),
+    A("SecondaryCaptureDeviceSoftwareVersions", "3", lambda i: _device(i, i.equipment.software_version)),
 )
 
 SC_IMAGE: Final = (

@@ -47,6 +47,8 @@ EXPLAINED = (
 def pictures(media: Media) -> list[tuple[Picture, Path]]:
     made = [(still(word, media.still), media.still) for word in SOP_CLASSES if not word.startswith("video")]
     made += [(still("vl-endoscopic", media.still, transfer_syntax_uid=JPEG_EXTENDED), media.still)]
+    burst = still("multiframe-sc", media.still, kind=Kind.BURST, number_of_frames=3, frame_time_ms=200.0)
+    made += [(burst, media.still)]  # dciodvfy does not look into the bitstream
     made += [(clip(word, media.clip_30), media.clip_30) for word in CLIP_WORDS]
     made += [
         (clip("video-endoscopic", media.mpeg2_ml, MPEG2_MPML), media.mpeg2_ml),
@@ -270,3 +272,13 @@ def test_a_derived_instance_names_its_source_and_every_compression(media: Media,
 def test_decoded_pixels_that_do_not_say_what_they_lost_are_refused(media: Media) -> None:
     with pytest.raises(SmartBoxError, match="compression"):
         build_header(ORDERED, still("vl-endoscopic", media.still, transfer_syntax_uid=EXPLICIT_VR_LE), EQUIPMENT)
+
+
+def test_a_grabber_with_a_strange_name_keeps_no_picture_from_its_patient(media: Media) -> None:
+    study = dataclasses.replace(ORDERED, charset="latin-1")
+    equipment = dataclasses.replace(EQUIPMENT, manufacturer="Łódź\\Video\0\x07" * 9, model_name="日本")
+    data = build_header(study, still("vl-endoscopic", media.still), equipment)
+    found = pydicom.dcmread(io.BytesIO(data))
+    assert found.Manufacturer.startswith("ódVideo")
+    assert len(found.Manufacturer) <= 64
+    assert "ManufacturerModelName" not in found

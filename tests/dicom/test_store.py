@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -212,3 +213,20 @@ def test_a_large_object_needs_no_memory_of_its_size(tmp_path: Path) -> None:
 def _resident_kib() -> int:
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4
+
+
+def test_a_stock_storescp_does_not_cost_40_ms_an_object(tmp_path: Path) -> None:
+    """Nagle there and delayed ACK here (FIELD-NOTES): the sender alone can cure it."""
+    bitstream = tmp_path / "bits"
+    bitstream.write_bytes(os.urandom(100_000))
+    item = composition(ORDERED, still("vl-endoscopic", bitstream), bitstream)
+    with (
+        storescp(tmp_path / "scp") as peer,
+        StoreSession(Peer("127.0.0.1", peer.port, "STORESCP"), contexts(item)) as session,
+    ):
+        session.store(item)
+        begin = time.monotonic()
+        for _ in range(50):
+            assert session.store(item).status == 0
+        seconds = time.monotonic() - begin
+    assert seconds / 50 < 0.02

@@ -67,7 +67,7 @@ class Context:
 
 
 class Association:
-    """An established association. Used by one thread; `abort_from_outside` may come from any."""
+    """An established association. Used by one thread; only `link.wake` may come from another."""
 
     def __init__(self, peer: Peer, link: Link, contexts: tuple[Context, ...], peer_max_pdu: int) -> None:
         self.peer = peer

@@ -34,8 +34,8 @@ def check_destination(peer: Peer, contexts: Iterable[tuple[str, str]] = ()) -> d
     """The report of `destination test`: {"ok", "steps": [{step, ok, message, hint}], "accepted": [...]}.
 
     Steps: connect, associate, echo, and store when `contexts` (SOP class, transfer syntax) are given: how
-    many of them the archive accepts. Ends at the first step that fails; a failed step also has the error's
-    `code`. Never raises for what the network does.
+    many of them (of the first 127) the archive accepts. Ends at the first step that fails; that step also
+    has the error's `code`. Never raises for what the network does.
     """
     pairs = list(dict.fromkeys(contexts))
     steps: list[dict[str, Any]] = []

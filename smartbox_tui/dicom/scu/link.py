@@ -96,18 +96,25 @@ class Link:
         """
         view = memoryview(data)
         deadline = time.monotonic() + self._timeout_s
+        wanted = select.POLLIN | select.POLLOUT
         while view:
-            if self._wait(select.POLLIN | select.POLLOUT, deadline) & (select.POLLIN | select.POLLHUP):
+            if self._wait(wanted, deadline) & (select.POLLIN | select.POLLHUP):
                 self._take()
                 self._notice_end()
+            wanted = select.POLLIN | select.POLLOUT
             try:
                 count = self._sock.send(view)
-            except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                continue
+            except (BlockingIOError, InterruptedError, ssl.SSLWantWriteError):
+                count = 0
+            except ssl.SSLWantReadError:  # a key update: a writable socket would only make us spin
+                count, wanted = 0, select.POLLIN
             except OSError as exc:
                 raise self._lost(exc) from exc
             view = view[count:]
-            deadline = time.monotonic() + self._timeout_s
+            if count:
+                deadline = time.monotonic() + self._timeout_s
+            elif time.monotonic() >= deadline:
+                raise self._stalled()
 
     def receive(self, timeout_s: float | None = None) -> tuple[int, bytes]:
         """The next PDU: its type, and what follows its six bytes of head (PS3.8 9.3.1).
@@ -167,8 +174,11 @@ class Link:
             raise LinkLost("refused", "it was stopped on this side", local=True)
         result = ready.get(self._sock.fileno(), 0)
         if not result and not patient:
-            raise LinkLost("timeout", f"the other side took no data for {self._timeout_s:g} s")
+            raise self._stalled()
         return result
+
+    def _stalled(self) -> LinkLost:
+        return LinkLost("timeout", f"the other side took no data for {self._timeout_s:g} s")
 
     def _take(self) -> None:
         """Moves what has arrived to the inbox."""
@@ -203,7 +213,7 @@ class Link:
 
 
 def connect(peer: Peer) -> Link:
-    """A connection to the first of the host's addresses that takes one.
+    """A connection to the first of the host's addresses that takes one, `timeout_s` for each of them.
 
     Raises SmartBoxError no-route (name unknown, unreachable), refused, timeout, tls.
     """
