@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
+from smartbox_tui.dicom.preload import preload
 from smartbox_tui.engine import recovery, view
 from smartbox_tui.engine.adopt import Adopter
 from smartbox_tui.engine.capture_link import CaptureLink
@@ -78,6 +79,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
 
+    preload()
     store = Store(paths.database)
     ticker = _StatusTicker()
     clock = ClockGate(settings().clock.wait_s)

@@ -109,7 +109,10 @@ class Box:
         if "error" in value:
             error = value["error"]
             assert all(error[key] for key in ("code", "message", "hint")), f"no sentence or no hint: {error}"
-            raise CtlError(error["code"], error["message"], error["hint"], done.returncode)
+            message = error["message"]
+            if error["code"] == "no-engine":  # whoever reads the failure wants to know of what it died
+                message += f"\n{self.log('engine')}\n{self.log('capture')}"
+            raise CtlError(error["code"], message, error["hint"], done.returncode)
         return value
 
     def ctl(self, *arguments: str, stdin: str | None = None) -> Any:
