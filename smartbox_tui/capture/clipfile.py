@@ -17,6 +17,7 @@ from smartbox_tui.media.tsmux import TsMuxer
 from smartbox_tui.spool.durable import disk_errors, fsync_dir
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, write_sidecar
 
+_ROOM_BYTES: Final = 64 << 10
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -61,14 +62,17 @@ class ClipFile:
         self._hash = hashlib.sha256()
         self._gop: _Gop | None = None
         self._path = folder / sidecar.file
+        self._room = room_file(folder, sidecar.id)
         self._sync_lock = threading.Lock()
         write_sidecar(folder, self.sidecar)
         try:
             with disk_errors(self._path):
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
                 self._fd = os.open(self._path, flags, 0o640)
+                _keep_room(self._room)
                 fsync_dir(folder)
         except (OSError, SmartBoxError):
+            self._room.unlink(missing_ok=True)
             (folder / f"{sidecar.id}.json").unlink(missing_ok=True)
             raise
 
@@ -140,8 +144,9 @@ class ClipFile:
         return (self.last_ns - self.first_ns) / NS + float(1 / self.stream.fps)
 
     def close(self, *, stop_command: str, note: str) -> Sidecar:
-        """Closes bitstream and sidecar, durable when it returns. On a full disk the last GOP makes the room that
-        the sidecar needs. Raises OSError, disk-full."""
+        """Closes bitstream and sidecar, durable when it returns. On a full disk the sidecar gets the room kept for
+        it; where somebody else was faster, that of the last GOP. Raises OSError, disk-full."""
+        self._room.unlink(missing_ok=True)
         try:
             return self._close(stop_command, note)
         except SmartBoxError as exc:
@@ -168,6 +173,19 @@ class ClipFile:
             os.close(self._fd)
             self._fd = -1
         return sidecar
+
+
+def room_file(folder: Path, picture: str) -> Path:
+    """A few blocks held while a clip is recorded, so that a full disk still takes its closed sidecar."""
+    return folder / f".{picture}.room"
+
+
+def _keep_room(path: Path) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        os.posix_fallocate(fd, 0, _ROOM_BYTES)
+    finally:
+        os.close(fd)
 
 
 def _full() -> SmartBoxError:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid5
 
+from smartbox_tui.capture.clipfile import room_file
 from smartbox_tui.capture.desk import Sessions
 from smartbox_tui.capture.exams import ExamDesk
 from smartbox_tui.capture.pictures import Pictures
@@ -144,6 +145,7 @@ def close_crashed(folder: Path, sidecar: Sidecar) -> Sidecar:
     """Cuts the clip after its last whole frame and closes its sidecar with what is counted; without one whole
     frame it is closed as discarded. Durable when it returns. Raises OSError, disk-full."""
     path = folder / sidecar.file
+    room_file(folder, sidecar.id).unlink(missing_ok=True)
     found = ts.scan(path) if path.exists() else ts.TsScan(0, 0, 0, None, None)
     note = "; ".join(filter(None, (sidecar.note, CRASHED)))
     if not found.frames or found.first_pts is None or found.last_pts is None:
