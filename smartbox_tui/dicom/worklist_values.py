@@ -1,6 +1,8 @@
 """What a worklist item gives to the header: IHE RAD TF-2 Appendix A, "attribute consistency".
 
 The item is a dict in the DICOM JSON model (PS3.18 F), kept as it came; keys that are no tags are passed over.
+Information systems send descriptions and codes longer than DICOM allows. That must not keep a picture from
+its archive: descriptions are cut to length, other values that DICOM does not allow are left out.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.instance import StudyValues
 
 if TYPE_CHECKING:
+    from pydicom.dataelem import DataElement
     from pydicom.dataset import Dataset
 
 _FROM_REQUEST: Final = (
@@ -26,6 +29,16 @@ _FROM_STEP: Final = (
     "ScheduledProcedureStepDescription",
     "ScheduledProtocolCodeSequence",
 )
+_DESCRIPTIONS: Final = frozenset(
+    {
+        "RequestedProcedureDescription",
+        "ReasonForTheRequestedProcedure",
+        "ScheduledProcedureStepDescription",
+        "CodeMeaning",
+    }
+)
+"""Free text, LO, 64 characters: the first of them say what was meant."""
+
 _NOT_IN_ITEMS: Final = ("SpecificCharacterSet", "TimezoneOffsetFromUTC")
 
 
@@ -38,10 +51,7 @@ class Order:
         tags = {key: value for key, value in worklist.items() if len(key) == 8 and _is_hex(key)}
         try:
             self._item: Dataset = Dataset.from_json(tags) if tags else Dataset()
-            for dataset in _walk(self._item):
-                for keyword in _NOT_IN_ITEMS:  # their values are text here; the header states its own
-                    if keyword in dataset:
-                        delattr(dataset, keyword)
+            _mend(self._item)
             steps = self._item.get("ScheduledProcedureStepSequence") or []
             self._step: Dataset = steps[0] if steps else Dataset()
         except (ValueError, TypeError, KeyError, AttributeError) as exc:
@@ -93,10 +103,32 @@ def _is_hex(text: str) -> bool:
     return all(char in "0123456789abcdefABCDEF" for char in text)
 
 
-def _walk(dataset: Dataset) -> list[Dataset]:
-    found = [dataset]
-    for element in dataset:
+def _mend(dataset: Dataset) -> None:
+    """Makes every value of the item one that DICOM allows, or takes it out; goes into sequences."""
+    for element in list(dataset):
+        keyword = element.keyword
         if element.VR == "SQ":
             for item in element.value:
-                found.extend(_walk(item))
-    return found
+                _mend(item)
+            if keyword.endswith("CodeSequence"):
+                element.value = [item for item in element.value if item.get("CodeValue")]
+        elif keyword in _DESCRIPTIONS:
+            values = element.value if element.VM > 1 else [element.value]
+            text = " / ".join(str(value) for value in values if value)
+            element.value = "".join(char if char.isprintable() else " " for char in text).strip()[:64]
+        elif keyword in _NOT_IN_ITEMS or not _is_valid(element):  # the header states its own character set
+            del dataset[element.tag]
+
+
+def _is_valid(element: DataElement) -> bool:
+    from pydicom import config
+    from pydicom.valuerep import validate_value
+
+    if element.VM > 1 or element.VR not in ("CS", "LO", "PN", "SH", "UI"):
+        return element.VM <= 1
+    try:
+        if element.value:
+            validate_value(element.VR, str(element.value), config.RAISE)
+    except ValueError:
+        return False
+    return True

@@ -282,3 +282,27 @@ def test_a_grabber_with_a_strange_name_keeps_no_picture_from_its_patient(media: 
     assert found.Manufacturer.startswith("ódVideo")
     assert len(found.Manufacturer) <= 64
     assert "ManufacturerModelName" not in found
+
+
+def test_a_sloppy_order_keeps_no_picture_from_its_archive(media: Media) -> None:
+    def text(vr: str, value: str) -> dict[str, object]:
+        return {"vr": vr, "Value": [value]}
+
+    code = {"00080100": text("SH", "C" * 17), "00080102": text("SH", "99X"), "00080104": text("LO", "too long")}
+    good = {"00080100": text("SH", "C1"), "00080102": text("SH", "99X"), "00080104": text("LO", "m" * 99)}
+    step = {"00400007": text("LO", "a\\b\nc"), "00400009": text("SH", "S" * 17), "00080060": text("CS", "es?")}
+    worklist: dict[str, object] = {
+        "00321060": text("LO", "x" * 100),
+        "00401001": text("SH", "RP1"),
+        "00321064": {"vr": "SQ", "Value": [code, good]},
+        "00400100": {"vr": "SQ", "Value": [step]},
+    }
+    study = dataclasses.replace(ORDERED, worklist=worklist)
+    found = header(study, still("secondary-capture", media.still))
+    (request,) = found.RequestAttributesSequence
+    assert request.RequestedProcedureDescription == "x" * 64
+    assert request.ScheduledProcedureStepDescription == "a / b c"
+    assert "ScheduledProcedureStepID" not in request
+    assert [item.CodeValue for item in request.RequestedProcedureCodeSequence] == ["C1"]
+    assert request.RequestedProcedureCodeSequence[0].CodeMeaning == "m" * 64
+    assert found.Modality == "OT"

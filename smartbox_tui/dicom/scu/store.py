@@ -111,7 +111,8 @@ class StoreSession:
     ) -> StoreResult:
         """Sends one object and waits for the archive's answer, whatever it is.
 
-        on_progress  told the bytes of the data set sent so far, after every buffer; may sleep (rate limit)
+        on_progress  told the bytes of the data set sent so far, after every buffer; may sleep (rate limit),
+                     must not raise: after the last byte that would hide the archive's answer
         cancelled    asked before every buffer, the last one included; True aborts the association
         Raises no-context (nothing sent, session still good), TransferLost, TransferCancelled, and what
         reading the object raises (invalid-object, OSError; the association is aborted).
