@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import subprocess
 import threading
@@ -81,7 +82,7 @@ def test_the_stream_is_high_profile_with_closed_gops_of_a_second_at_most(tmp_pat
                 if packet.is_keyframe:
                     assert {h264.NAL_IDR, h264.NAL_SPS, 8} <= set(kinds)
                     keys.append(packet.pts)
-        assert all(later - earlier <= 90_000 for earlier, later in zip(keys, keys[1:], strict=False))
+        assert all(later - earlier <= 90_000 for earlier, later in itertools.pairwise(keys))
         sps = h264.find_sps(ts.first_access_unit(rig.file(instance)))
         assert sps is not None
         assert (sps.profile_idc, sps.level_idc) == (h264.PROFILE_HIGH, 41)
@@ -113,7 +114,7 @@ def test_a_gap_stays_a_gap_and_is_counted(tmp_path: Path) -> None:
         time.sleep(0.8)
         (instance,) = rig.command(commands.RecordStop)["instances"]
         numbers = check_clip(rig, instance)
-        steps = [later - earlier for earlier, later in zip(numbers, numbers[1:], strict=False)]
+        steps = [later - earlier for earlier, later in itertools.pairwise(numbers)]
         assert sorted(set(steps)) == [1, 10]
         assert instance["frames_lost"] == 9
         assert instance["duration_s"] == pytest.approx((numbers[-1] - numbers[0] + 1) / 30, abs=0.02)
@@ -253,7 +254,9 @@ def small_disk(tmp_path: Path) -> Any:
     folder.mkdir()
     if os.geteuid() != 0:
         pytest.skip("only root may mount a small tmpfs")
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], check=False, capture_output=True
+    )
     if mounted.returncode:
         pytest.skip(f"mount is not allowed here: {mounted.stderr.decode().strip()}")
     yield folder
@@ -271,8 +274,12 @@ def test_a_disk_that_fills_up_closes_the_clip_with_what_is_on_it(tmp_path: Path,
         assert len(check_clip(rig, instance)) > 20
         # Once the file is gone (sent, released) everything works again.
         with pytest.raises(SmartBoxError) as caught:
-            for _ in range(200):
-                rig.still()
+            _until_refused(rig)
         assert caught.value.code == "disk-full"
         rig.file(instance).unlink()
+        rig.still()
+
+
+def _until_refused(rig: Rig) -> None:
+    for _ in range(200):
         rig.still()

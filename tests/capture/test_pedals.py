@@ -1,0 +1,150 @@
+"""Pedals: the press edge pins the picture, the gesture decides what becomes of it."""
+
+from __future__ import annotations
+
+import queue
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hw.base import DeviceInfo, PedalEdge, SignalState
+from hw.errors import DeviceGone
+from hw.fake.source import FakeSource, Says
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.spool.sidecar import SidecarState, read_sidecar
+from smartbox_tui.wire import commands, events
+from tests.capture.rig import Pedal, Rig, new_id, until
+
+KEY = Pedal(id="left", kind="key")  # short still, long record, double mark
+
+
+class ScriptedPedal:
+    """A pedal whose edges a test puts in; None pulls it out for the next `away` opens."""
+
+    def __init__(self) -> None:
+        self.edges: queue.Queue[PedalEdge | None] = queue.Queue()
+        self.away = 0
+        self.info = DeviceInfo("p", "Pedal", "/dev/pedal")
+
+    def open(self) -> None:
+        if self.away:
+            self.away -= 1
+            raise DeviceGone("open", "/dev/pedal")
+
+    def read(self, timeout_s: float) -> PedalEdge | None:
+        try:
+            edge = self.edges.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+        if edge is None:
+            raise DeviceGone("read", "/dev/pedal")
+        return edge
+
+    def close(self) -> None:
+        pass
+
+
+def edge(rig: Rig, which: str) -> None:
+    rig.command(commands.PedalPress, pedal="left", edge=which)
+
+
+def gestures(rig: Rig) -> list[str]:
+    return [each.gesture for each in rig.told(events.PedalUsed)]
+
+
+def sidecars(rig: Rig) -> list[Any]:
+    return [read_sidecar(path) for path in rig.paths.spool.glob("*/*.json") if len(path.stem) == 36]
+
+
+def test_the_press_is_on_disk_at_once_and_closed_when_it_was_short(tmp_path: Path) -> None:
+    with Rig(tmp_path, pedals=(KEY,)) as rig:
+        rig.still()
+        press_ns = time.monotonic_ns()
+        edge(rig, "down")
+        until(lambda: len(sidecars(rig)) == 2, 0.5)
+        (pinned,) = (each for each in sidecars(rig) if each.trigger == "pedal:left")
+        assert pinned.state is SidecarState.PINNED
+        assert abs(pinned.frame_ns - press_ns) < 1.5e9 / 30
+        assert (rig.paths.spool / pinned.exam / pinned.file).exists()
+        edge(rig, "up")
+        until(lambda: gestures(rig) == ["short"], 1)
+        until(lambda: len(rig.told(events.StillTaken)) == 2)
+        (closed,) = (each for each in sidecars(rig) if each.trigger == "pedal:left")
+        assert closed == pinned.with_(state=SidecarState.CLOSED, trigger_to_disk_ms=closed.trigger_to_disk_ms)
+        assert closed.trigger_to_disk_ms < 500
+
+
+def test_a_long_press_records_and_leaves_no_still(tmp_path: Path) -> None:
+    with Rig(tmp_path, pedals=(KEY,)) as rig:
+        edge(rig, "down")
+        until(lambda: rig.source().recording, 3)
+        edge(rig, "up")
+        until(lambda: not list(rig.paths.spool.glob("*/*.jpg")))
+        assert gestures(rig) == ["long"]
+        assert [each.kind for each in sidecars(rig)] == ["clip"]
+        edge(rig, "down")
+        until(lambda: rig.told(events.RecordingStopped), 3)
+        edge(rig, "up")
+        until(lambda: not list(rig.paths.spool.glob("*/*.jpg")))
+        assert not rig.told(events.StillTaken)
+
+
+def test_a_double_press_sets_a_mark_at_its_first_press(tmp_path: Path) -> None:
+    with Rig(tmp_path, pedals=(KEY,)) as rig:
+        rig.command(commands.RecordStart)
+        time.sleep(0.3)
+        for which in ("down", "up", "down", "up"):
+            edge(rig, which)
+            time.sleep(0.05)
+        (mark,) = until(lambda: rig.told(events.MarkSet), 2)
+        assert mark.at_s > 0.2
+        assert gestures(rig) == ["double"]
+        until(lambda: not list(rig.paths.spool.glob("*/*.jpg")))
+        rig.command(commands.RecordStop)
+
+
+def test_a_tap_by_command_takes_one_still_and_a_repeat_none(tmp_path: Path) -> None:
+    plain = Pedal(id="left", kind="key", long="none", double="none")
+    with Rig(tmp_path, pedals=(plain,)) as rig:
+        identity = new_id()
+        for _ in range(2):
+            rig.command(commands.PedalPress, id=identity, pedal="left")
+        until(lambda: rig.told(events.StillTaken), 1)
+        time.sleep(0.3)
+        assert len(rig.told(events.StillTaken)) == 1
+        with pytest.raises(SmartBoxError) as caught:
+            rig.command(commands.PedalPress, pedal="right")
+        assert caught.value.code == "bad-value"
+
+
+def test_a_burst_begins_with_the_press(tmp_path: Path) -> None:
+    burst = Pedal(id="left", kind="key", short="burst", long="none", double="none")
+    with Rig(tmp_path, pedals=(burst,)) as rig:
+        edge(rig, "tap")
+        until(lambda: len(rig.told(events.StillTaken)) == 5, 3)
+
+
+def test_a_pedal_that_can_do_nothing_says_why(tmp_path: Path) -> None:
+    source = FakeSource()
+    with Rig(tmp_path, source, pedals=(Pedal(id="left", kind="key", long="none", double="none"),)) as rig:
+        source.then(Says(SignalState.NO_SIGNAL))
+        until(lambda: not rig.source().signal)
+        edge(rig, "tap")
+        (failed,) = until(lambda: rig.told(events.TriggerFailed), 1)
+        assert (failed.trigger, failed.function, failed.error["code"]) == ("pedal:left", "still", "no-signal")
+
+
+def test_a_pedal_that_is_pulled_comes_back_and_its_press_is_not_long_for_ever(tmp_path: Path) -> None:
+    pedal = ScriptedPedal()
+    settings = Pedal(id="left", kind="evdev", device="x", long="record", double="none")
+    with Rig(tmp_path, pedals=(settings,), pedal_sources={"left": pedal}) as rig:
+        pedal.edges.put(PedalEdge(True, time.monotonic_ns()))
+        pedal.away = 2
+        pedal.edges.put(None)
+        until(lambda: "back" in gestures(rig), 5)
+        assert gestures(rig) == ["gone", "short", "back"]
+        pedal.edges.put(PedalEdge(True, time.monotonic_ns()))
+        pedal.edges.put(PedalEdge(False, time.monotonic_ns()))
+        until(lambda: len(rig.told(events.StillTaken)) == 2, 2)
