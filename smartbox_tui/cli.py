@@ -83,10 +83,19 @@ def _take_anywhere(parser: argparse.ArgumentParser, argv: list[str]) -> tuple[di
             taken = value if equals else next(items, None)
             if not taken:
                 parser.error(f"{name} needs a value")
-            found[name] = taken
+            if name == "--state" and rest[:3] == ["ctl", "queue", "list"] and not _is_folder(taken):
+                rest += [name, taken]
+            else:
+                found[name] = taken
         else:
             rest.append(item)
     return found, rest
+
+
+def _is_folder(text: str) -> bool:
+    """`queue list --state S` filters by a delivery's state, and `--state DIR` may stand anywhere: a word is the
+    state, a path the folder."""
+    return os.sep in text or text in (".", "..") or Path(text).is_dir()
 
 
 def _path(text: str | None) -> Path | None:
