@@ -174,7 +174,8 @@ class Actions(App[int]):
         self.speak(self.t.next_language())
 
     def go(self, screen: Screen[None]) -> None:
-        """Shows it above the capture screen, in place of whatever was there."""
+        """Shows it above the capture screen, in place of whatever was there. Notices are about what was before."""
+        self.clear_notifications()
         while len(self.screen_stack) > 2:
             self.pop_screen()
         self.push_screen(screen)

@@ -1,4 +1,4 @@
-"""The catalogues of the screens: `python -m tests.ui.catalogs` brings the .po files up to the code and compiles them.
+"""The catalogues of the screens: `python -m tests.ui.catalogs` brings the .po files up to the code, compiled.
 
 New texts arrive untranslated and make the test fail until somebody has translated them; English is its own
 translation.

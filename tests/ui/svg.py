@@ -56,7 +56,8 @@ def screen_svg(app: App[Any]) -> str:
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {columns * CELL_W} {rows * CELL_H}">',
         f"<style>text{{font:{FONT}px 'DejaVu Sans Mono',monospace;white-space:pre}}.b{{font-weight:bold}}</style>",
-        f'<g shape-rendering="crispEdges"><rect width="{columns * CELL_W}" height="{rows * CELL_H}" fill="#0a0f14"/>',
+        '<g shape-rendering="crispEdges">',
+        _area(0, 0, columns * CELL_W, rows * CELL_H, "#0a0f14"),
     ]
     words = []
     for row, strip in enumerate(app.screen._compositor.render_strips()):

@@ -32,11 +32,11 @@ _ORDER: Final = {
     name: at for at, name in enumerate(("blocked", "sending", "preparing", "waiting", "queued", "held"))
 }
 _COLOUR: Final = {
-    "blocked": "error",
-    "waiting": "warning",
-    "stored": "success",
-    "committed": "success",
-    "sending": "accent",
+    "blocked": "red",
+    "waiting": "wait",
+    "stored": "good",
+    "committed": "good",
+    "sending": "calm",
 }
 
 

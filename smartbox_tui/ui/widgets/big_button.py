@@ -89,7 +89,8 @@ class BigButton(Widget, can_focus=True):
         label, key = self._drawn
         if not key:
             return label
-        hint = Content.styled(key, "not bold dim" if self.has_class("-off") else "not bold $hint")
+        style = "not bold" if self.has_class("-on") or self.has_class("-off") else "not bold $hint"
+        hint = Content.styled(key, style)
         if self.content_size.height >= 3:
             return Content("\n").join([label, Content(""), hint])
         if label.cell_length + len(key) + 2 > self.content_size.width:

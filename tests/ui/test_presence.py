@@ -1,0 +1,68 @@
+"""Engine away, capture away, and back: said loudly, and it goes on by itself."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from smartbox_tui.ui.state import Presence
+from smartbox_tui.wire import commands
+from tests.ui.rig import SMALL, console, with_exam
+
+
+async def test_without_the_engine_pictures_go_on_and_the_screen_says_so() -> None:
+    async with console(with_exam) as rig:
+        await rig.box.away("engine")
+        await rig.until(lambda: "Die Zentrale antwortet nicht" in rig.text())
+        assert "Fotos und Aufnahmen gehen weiter" in rig.text()
+        assert "Müller, Jörg" in rig.text(), "the patient stays in sight"
+        await rig.press("space")
+        await rig.until(lambda: rig.app.box.stills == 1)
+        assert rig.app.screen.query_one("#patient").has_class("-off")
+        assert not rig.app.screen.query_one("#photo").has_class("-off")
+        await rig.box.back("engine")
+        await rig.until(lambda: "Die Zentrale antwortet nicht" not in rig.text())
+        assert any("wieder da" in text for text in rig.said())
+
+
+async def test_without_capture_the_picture_says_it_and_the_buttons_too() -> None:
+    async with console(with_exam, size=SMALL) as rig:
+        await rig.box.away("capture")
+        await rig.until(lambda: "KEIN REKORDER" in rig.text())
+        assert "Der Rekorder antwortet nicht" in rig.text()
+        photo = rig.app.screen.query_one("#photo")
+        assert photo.has_class("-off")
+        await rig.pilot.click("#photo")
+        await rig.until(rig.said)
+        assert "keine Aufnahme möglich" in rig.said()[0]
+        await rig.box.back("capture")
+        await rig.until(lambda: "KEIN REKORDER" not in rig.text())
+        assert not photo.has_class("-off")
+
+
+async def test_a_press_while_the_process_restarts_is_repeated_with_the_same_id() -> None:
+    async with console(with_exam) as rig:
+        await rig.box.away("capture")
+        await rig.until(lambda: rig.app.box.capture is Presence.AWAY)
+        await rig.press("space")
+        await rig.box.back("capture")
+        command = await rig.command(commands.Still)
+        await rig.until(lambda: rig.app.box.stills == 1)
+        assert [item.id for item in rig.box.commands] == [command.id]
+
+
+async def test_a_recording_ends_on_the_screen_with_the_process_that_made_it() -> None:
+    async with console(with_exam) as rig:
+        rig.box.record(10)
+        await rig.until(lambda: "AUFNAHME 00:00:10" in rig.text())
+        await rig.box.away("capture")
+        await rig.until(lambda: "AUFNAHME 00:00:10" not in rig.text())
+
+
+async def test_what_changed_meanwhile_is_there_after_the_return() -> None:
+    async with console(with_exam) as rig:
+        await rig.box.away("engine")
+        await rig.until(lambda: rig.app.box.engine is Presence.AWAY)
+        rig.box.destinations = [replace(rig.box.destinations[0], state="unreachable", reason="no-route: 10.0.0.5")]
+        await rig.box.back("engine")
+        await rig.until(lambda: "✗ nicht erreichbar" in rig.text())
+        assert "Das Archiv ist nicht erreichbar." in rig.text()
