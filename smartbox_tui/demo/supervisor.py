@@ -22,8 +22,17 @@ END_S: Final = 10.0
 class Child:
     """One process of the box; `restarts` counts how often it was started again."""
 
-    def __init__(self, name: str, arguments: list[str], log: Path | None, *, terminal: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        arguments: list[str],
+        log: Path | None,
+        *,
+        terminal: bool = False,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self.name, self._arguments, self._log, self._terminal = name, arguments, log, terminal
+        self._environment = environment or {}
         self.process: subprocess.Popen[bytes] | None = None
         self.restarts = -1
         self._not_before = 0.0
@@ -35,11 +44,11 @@ class Child:
             self.process = subprocess.Popen(
                 self._arguments,
                 stdin=None if self._terminal else subprocess.DEVNULL,
-                stdout=None if self._terminal else log,
+                stdout=log,  # None, the terminal, for the console: Textual draws on standard error
                 stderr=log,
                 # the others must not get the terminal's Ctrl+C
                 start_new_session=not self._terminal,
-                env={**os.environ, PARENT_VARIABLE: str(os.getpid())},
+                env={**os.environ, PARENT_VARIABLE: str(os.getpid()), **self._environment},
             )
 
     def died(self) -> int | None:
@@ -81,9 +90,8 @@ def run(paths: Paths, config: Path, *, headless: bool) -> int:
         for name in ("capture", "engine")
     ]
     if not headless:
-        children.append(
-            Child("console", [*program, "console", *common], paths.state / "console.log", terminal=True)
-        )
+        log = {"SMARTBOX_LOG": str(paths.state / "console.log")}
+        children.append(Child("console", [*program, "console", *common], None, terminal=True, environment=log))
     ending = _Ending()
     for child in children:
         child.start()
