@@ -166,7 +166,7 @@ def main(argv: Sequence[str]) -> int:
             stills = _stills(folder / "stills", arguments.stills, arguments.still_bytes)
             with storescp(folder / "scp") as peer:
                 report["stills_storescp"] = _compare(peer.port, "STORESCP", stills, "-xy")
-            with orthanc(folder / "orthanc") as archive:
+            with orthanc(folder / "orthanc", MaximumPduLength=16384) as archive:  # as it comes
                 report["stills_orthanc"] = _compare(archive.port, archive.aet, stills, "-xy")
         if not arguments.skip_clip:
             clip = _clip(folder, arguments.clip_mib << 20)

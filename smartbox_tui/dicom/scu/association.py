@@ -9,11 +9,11 @@ from typing import Final, NoReturn
 
 from smartbox_tui.dicom.scu import dimse
 from smartbox_tui.dicom.scu.link import Link, LinkLost, connect
+from smartbox_tui.dicom.scu.negotiation import read_acceptance, request_pdu
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
-_APPLICATION_CONTEXT: Final = "1.2.840.10008.3.1.1.1"
 _OUR_MAX_PDU: Final = 16384  # we receive responses only
 _CONTEXTS_MAX: Final = 128  # odd numbers from 1 to 255 (PS3.8 9.3.2.2)
 _RELEASE_S: Final = 5.0  # as the ARTIM timer: a peer that forgot to answer must not hold a worker
@@ -229,39 +229,19 @@ def _close(link: Link | None) -> None:
 
 
 def _request_pdu(peer: Peer, pairs: list[tuple[str, str]]) -> bytes:
-    from pydicom.uid import UID
-    from pynetdicom.pdu import A_ASSOCIATE_RQ
-    from pynetdicom.pdu_primitives import (
-        A_ASSOCIATE,
-        ImplementationClassUIDNotification,
-        ImplementationVersionNameNotification,
-        MaximumLengthNotification,
-    )
-    from pynetdicom.presentation import build_context
-
-    request = A_ASSOCIATE()
-    request.application_context_name = UID(_APPLICATION_CONTEXT)
-    request.calling_ae_title = peer.calling_aet.strip(" ")
-    request.called_ae_title = peer.called_aet.strip(" ")
-    length, implementation, version = (
-        MaximumLengthNotification(),
-        ImplementationClassUIDNotification(),
-        ImplementationVersionNameNotification(),
-    )
-    length.maximum_length_received = _OUR_MAX_PDU
-    implementation.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
-    version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    request.user_information = [length, implementation, version]
     try:
-        proposed = []
-        for number, (sop_class_uid, transfer_syntax_uid) in enumerate(pairs):
-            context = build_context(sop_class_uid, transfer_syntax_uid)
-            context.context_id = 2 * number + 1
-            proposed.append(context)
-        request.presentation_context_definition_list = proposed
-        return bytes(A_ASSOCIATE_RQ(request).encode())
-    except (ValueError, TypeError) as exc:
-        raise SmartBoxError("bad-value", f"A presentation context is no pair of UIDs: {exc}.", "") from exc
+        return request_pdu(
+            peer.called_aet,
+            peer.calling_aet,
+            pairs,
+            max_pdu=_OUR_MAX_PDU,
+            implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+            implementation_version_name=IMPLEMENTATION_VERSION_NAME,
+        )
+    except ValueError as exc:
+        raise SmartBoxError(
+            "bad-value", f"A presentation context is no pair of UIDs: {exc}.", "Check the object's group 2."
+        ) from exc
 
 
 def _negotiate(peer: Peer, link: Link, pairs: list[tuple[str, str]], request: bytes) -> Association:
@@ -273,30 +253,19 @@ def _negotiate(peer: Peer, link: Link, pairs: list[tuple[str, str]], request: by
         raise LinkLost("refused", f"it aborted ({_abort_reason(body)})")
     if kind != _AC:
         raise LinkLost("refused", "it does not speak DICOM")
-    results, peer_max_pdu = _accept_values(body)
-    negotiated = tuple(
-        Context(2 * number + 1, *pair, results.get(2 * number + 1, 2)) for number, pair in enumerate(pairs)
-    )
-    association = Association(peer, link, negotiated, peer_max_pdu)
-    if association.fragment_size < 2:
-        raise LinkLost("refused", f"its maximum PDU length of {peer_max_pdu} bytes holds no data")
-    return association
-
-
-def _accept_values(body: bytes) -> tuple[dict[int, int], int]:
-    """Result by context id, and the peer's maximum PDU length, from an A-ASSOCIATE-AC. Raises LinkLost."""
-    from pynetdicom.pdu import A_ASSOCIATE_AC
-
-    pdu = A_ASSOCIATE_AC()
     try:
-        pdu.decode(b"\x02\0" + len(body).to_bytes(4, "big") + body)
-        answer = pdu.to_primitive()
-        results = {
-            int(item.context_id): int(item.result) for item in answer.presentation_context_definition_results_list
-        }
-        return results, int(answer.maximum_length_received or 0)
-    except Exception as exc:  # the decoder raises whatever a broken PDU makes it stumble over
-        raise LinkLost("refused", "its answer to the association request cannot be read") from exc
+        answer = read_acceptance(body)
+    except ValueError as exc:
+        raise LinkLost("refused", f"its answer cannot be read ({exc})") from exc
+    negotiated = tuple(
+        # a context that the answer passes over is rejected, no reason given
+        Context(2 * number + 1, *pair, answer.results.get(2 * number + 1, 2))
+        for number, pair in enumerate(pairs)
+    )
+    association = Association(peer, link, negotiated, answer.max_pdu)
+    if association.fragment_size < 2:
+        raise LinkLost("refused", f"its maximum PDU length of {answer.max_pdu} bytes holds no data")
+    return association
 
 
 def _rejected(peer: Peer, *, result: int, source: int, reason: int) -> SmartBoxError:
