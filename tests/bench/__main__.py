@@ -1,0 +1,48 @@
+"""`make bench`: all figures in one JSON object, beside the bars of DESIGN section 8. Never part of `make test`.
+
+python -m tests.bench [--seconds 600] [--out bench.json] [--only box,store]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def _run(module: str, *arguments: str) -> Any:
+    """The JSON that a benchmark of its own process prints on its last line."""
+    print(f"running {module} {' '.join(arguments)}", file=sys.stderr, flush=True)
+    done = subprocess.run(
+        [sys.executable, "-m", f"tests.bench.{module}", *arguments], stdout=subprocess.PIPE, text=True, check=False
+    )
+    if not done.stdout.strip():
+        return {"failed": done.returncode}
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def main() -> int:
+    """Writes and prints the figures; 1 when a benchmark could not be run."""
+    parser = argparse.ArgumentParser(prog="bench")
+    parser.add_argument("--seconds", default="600")
+    parser.add_argument("--out", default="bench.json")
+    parser.add_argument("--only", default="box,store")
+    options = parser.parse_args()
+    wanted = options.only.split(",")
+    result: dict[str, Any] = {"machine": {"python": platform.python_version(), "kernel": platform.release()}}
+    if "box" in wanted:
+        result["box"] = _run("box_bench", "--seconds", options.seconds)
+    if "store" in wanted:
+        result["store"] = _run("store_bench")
+    text = json.dumps(result, indent=1)
+    Path(options.out).write_text(text + "\n", encoding="utf-8")
+    print(text)
+    return 1 if any("failed" in part for part in result.values() if isinstance(part, dict)) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
