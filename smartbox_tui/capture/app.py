@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from smartbox_tui.capture import precedence
 from smartbox_tui.capture.assembly import REAL, Assembly, Hardware
 from smartbox_tui.capture.desk import RECORD_FREE_BYTES
 from smartbox_tui.capture.memory import bound_malloc
@@ -51,6 +52,7 @@ def run(paths: Paths, loaded: Loaded, hardware: Hardware = REAL, record_free_byt
     make_folder(paths.spool)
     bound_malloc()
     sys.setswitchinterval(_SWITCH_S)
+    precedence.of_process()
     with _alone(paths.state):
         return asyncio.run(_Process(paths, loaded.settings, hardware, record_free_bytes).run())
 

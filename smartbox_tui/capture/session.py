@@ -11,6 +11,7 @@ from typing import Final
 
 from hw.base import Frame, SignalState, VideoFormat, VideoSource
 from hw.errors import HardwareError
+from smartbox_tui.capture import precedence
 from smartbox_tui.capture.access import AccessUnit
 from smartbox_tui.capture.clock import NS
 from smartbox_tui.capture.encoder import EncoderThread
@@ -189,6 +190,7 @@ class Session:
         return max(1.0, 10 / float(self.fps))
 
     def _read(self) -> None:
+        precedence.of_reader()
         pause_s = _PAUSE_FIRST_S
         while not self._ended.is_set():
             try:

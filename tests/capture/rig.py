@@ -163,7 +163,9 @@ class Process:
         self.child: subprocess.Popen[bytes] | None = None
 
     def start(self, *, wait: bool = True) -> subprocess.Popen[bytes]:
-        self.child = subprocess.Popen([sys.executable, "-m", "tests.capture.rig", str(self.config.parent)])
+        # A session of its own, as a service manager and the demo give it: niceness counts within one.
+        command = [sys.executable, "-m", "tests.capture.rig", str(self.config.parent)]
+        self.child = subprocess.Popen(command, start_new_session=True)
         if wait:
             until(lambda: self._signal(), what="the process delivers")
         return self.child
