@@ -1,4 +1,4 @@
-"""What we write, pynetdicom reads; what pynetdicom writes, we read: two codecs that never met."""
+"""The negotiation as the standard has it; what of DIMSE is ours, pynetdicom reads, and the other way round."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_we_read_pynetdicoms_acceptance() -> None:
 
 @pytest.mark.parametrize("body", [b"", bytes(68), bytes(68) + b"\x21\0\0\x09\1\0\0\0", bytes(68) + b"\x21"])
 def test_an_acceptance_that_is_none_is_a_value_error(body: bytes) -> None:
-    with pytest.raises(ValueError, match=r"short|context|cut off"):
+    with pytest.raises(ValueError, match="acceptance"):
         read_acceptance(body)
 
 
