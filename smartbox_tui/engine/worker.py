@@ -188,14 +188,19 @@ class Worker(threading.Thread):
 
     def _deliver(self, row: Any) -> None:
         try:
+            instance = queries.instance(self._store.reader, row.instance)
+            if instance is None:
+                raise SmartBoxError(
+                    "invalid-object", "The instance is gone from the store.", "smartbox store check"
+                )
             composition = composition_from_spool(
                 exam_dir(self._spool, row.exam),
                 row.instance,
                 charset=self.destination.charset,
                 station=self._station,
-                numbers=self._numbers(row),
+                numbers=(instance.series_number, instance.instance_number),
             )
-            result = self._open(row).store(
+            result = self._open((instance.sop_class_uid, instance.transfer_syntax_uid)).store(
                 composition, on_progress=self._progress(row), cancelled=lambda: row.id in self._cancel
             )
         except TransferCancelled:
@@ -278,18 +283,8 @@ class Worker(threading.Thread):
                 uncertain=False,
             )
 
-    def _numbers(self, row: Any) -> tuple[int, int] | None:
-        instance = queries.instance(self._store.reader, row.instance)
-        return (instance.series_number, instance.instance_number) if instance is not None else None
-
-    def _open(self, row: Any) -> StoreSession:
-        """The running association when it carries this kind of object, else a new one."""
-        instance = queries.instance(self._store.reader, row.instance)
-        if instance is None:
-            raise SmartBoxError(
-                "invalid-object", f"The instance {row.sop_uid} is gone from the store.", "store check"
-            )
-        pair = (instance.sop_class_uid, instance.transfer_syntax_uid)
+    def _open(self, pair: tuple[str, str]) -> StoreSession:
+        """The running association when it carries (SOP class, transfer syntax), else a new one."""
         session = self._session
         if (
             session is not None

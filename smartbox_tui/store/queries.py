@@ -44,8 +44,8 @@ def patient_ids_like(database: Any, prefix: str) -> frozenset[str]:
 
 def instance(database: Any, identity: str) -> Any | None:
     """By UUID or SOP Instance UID."""
-    where = (Instance.id == identity) | (Instance.sop_uid == identity)
-    return next(iter(Instance.select().where(where).execute(database)), None)
+    column = "sop_uid" if "." in identity else "id"
+    return next(iter(Instance.raw(f"SELECT * FROM instance WHERE {column} = ?", identity).execute(database)), None)
 
 
 def instances_of(database: Any, exam_id: str) -> list[Any]:

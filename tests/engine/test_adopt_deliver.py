@@ -232,11 +232,20 @@ def test_the_database_deleted_and_rebuilt_sends_nothing_again(box: Box, archive:
         path.unlink()
     done = box.smartbox("store", "rebuild")
     assert (done["exams"], done["instances"], done["stored"], done["open"]) == (1, 3, 3, 0)
-    shutil.rmtree(archive.stored()[0].parent)
+    folder = archive.stored()[0].parent
+    shutil.rmtree(folder)
+    folder.mkdir()
     box.start("engine")
     after = box.deliveries(exam)
     assert {row["sop_instance_uid"] for row in after} == {row["sop_instance_uid"] for row in before}
     assert {row["state"] for row in after} == {"stored"}
+    one_more = put_exam(spool)
+    put_still(spool, one_more)
+    box.ctl("status")
+    box.stop("engine")
+    box.start("engine")
+    box.wait_stored(one_more, 1)  # had the others been sent again, they would have gone before it
+    assert len(archive.stored()) == 1
 
 
 def test_a_lost_database_is_rebuilt_by_the_engine_itself(box: Box, archive: scp.Archive) -> None:
