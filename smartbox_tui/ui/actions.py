@@ -211,6 +211,14 @@ class Actions(App[int]):
         if isinstance(message.command, commands.DiscardLast):
             self.say(self.t("The picture was discarded."), self.t("It is kept for seven days."), "information")
 
+    def _tell_recorder(self, interrupted: bool, records: bool) -> None:
+        if not interrupted:
+            self.say(self.t("The recorder is back."), severity="information")
+        elif records:
+            self.say(self.t("The recording goes on in a new clip."), self.t("The recorder was restarted."))
+        else:
+            self.say(self.t("The recording was interrupted."), self.t("What was recorded is kept. Start it again."))
+
     @on(RecordingHasStarted)
     def tell_recording(self, message: RecordingHasStarted) -> None:
         """Only one that nobody started: the recorder went on with the exam after it was restarted."""
@@ -221,7 +229,7 @@ class Actions(App[int]):
     def tell_change(self, before: BoxState, after: BoxState) -> None:
         """News that is no event of its own: a process is back, an exam waits for an answer."""
         if before.capture is Presence.AWAY and after.capture is Presence.HERE:
-            self.say(self.t("The recorder is back."), severity="information")
+            self._tell_recorder(before.interrupted, after.recording is not None)
         if before.engine is Presence.AWAY and after.engine is Presence.HERE:
             self.say(self.t("The engine is back."), severity="information")
         waited = before.status.suspended if before.status else None

@@ -70,7 +70,8 @@ class BoxState:
     deliveries: dict[int, wire.Delivery] = field(default_factory=dict)
     taken: Taken | None = None
     marks: int = 0
-    pedal: events.PedalUsed | None = None
+    interrupted: bool = False
+    """The recorder went away in a recording and has not said yet what became of it."""
 
     @property
     def source(self) -> wire.Source | None:
@@ -166,6 +167,7 @@ def _(fact: Gone, box: BoxState, heard_s: float) -> BoxState:
     return replace(
         box,
         capture=Presence.AWAY,
+        interrupted=box.interrupted or box.recording is not None,
         sources=tuple(msgspec.structs.replace(source, recording=None) for source in sources),
     )
 
@@ -179,7 +181,7 @@ def _(fact: wire.EngineSnapshot, box: BoxState, heard_s: float) -> BoxState:
 
 @_reduce.register
 def _(fact: wire.CaptureSnapshot, box: BoxState, heard_s: float) -> BoxState:
-    box = _holding(replace(box, capture=Presence.HERE), fact.exam)
+    box = _holding(replace(box, capture=Presence.HERE, interrupted=False), fact.exam)
     box = replace(box, sources=tuple(fact.sources), sources_heard_s={source.id: heard_s for source in fact.sources})
     return _with_pictures(box, fact.instances)
 
@@ -230,11 +232,6 @@ def _(fact: events.PictureDiscarded, box: BoxState, heard_s: float) -> BoxState:
 @_reduce.register
 def _(fact: events.ExamHeld, box: BoxState, heard_s: float) -> BoxState:
     return _holding(box, fact.exam)
-
-
-@_reduce.register
-def _(fact: events.PedalUsed, box: BoxState, heard_s: float) -> BoxState:
-    return replace(box, pedal=fact)
 
 
 @_reduce.register

@@ -152,6 +152,9 @@ class FakeBox:
         runner = self._runners.pop(process, None)
         if runner is not None:
             (self.runtime / f"{process}.sock").unlink(missing_ok=True)
+            hub = {"engine": self.engine, "capture": self.capture}[process]
+            for client in list(hub._clients):
+                client.put_nowait(None)  # hung up, as by a process that dies: cleanup would wait for them
             await runner.cleanup()
 
     def refuse_next(self, error: SmartBoxError) -> None:

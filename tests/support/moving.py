@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ WIDTH, HEIGHT = 480, 270
 PERIOD_S = 0.1
 
 
+@lru_cache(maxsize=16)
 def scene(step: int) -> bytes:
     """RGB of one moment: a lit, reddish tunnel with folds and a highlight, black outside the circle."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)

@@ -134,7 +134,7 @@ async def test_a_lost_signal_is_said_in_words_and_comes_back_by_itself(condition
 async def test_the_queue_is_in_sight_with_why_and_how_old() -> None:
     async with console(busy) as rig:
         text = rig.text()
-        for part in ("✓ erreichbar", "4 offen", "älteste 3 min", "1 bis zum Abschluss", "✗ 1 BLOCKIERT", "62%"):
+        for part in ("✓ erreichbar", "4 offen", "älteste 3 min", "1 wartet auf Abschluss", "✗ 1 BLOCKIERT", "62%"):
             assert part in text
         rig.box.deliver(delivery(11, "queued"))
         await rig.until(lambda: "BLOCKIERT" not in rig.text())

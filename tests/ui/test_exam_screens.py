@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual.events import Key
 from textual.widgets import Input
 
 from smartbox_tui.errors import SmartBoxError
@@ -43,6 +44,16 @@ async def test_a_patient_is_typed_and_the_exam_opens(size: tuple[int, int]) -> N
         )
         await rig.until(lambda: at_the_picture(rig))
         assert "Weiß, Änne" in rig.text()
+
+
+async def test_a_scanner_types_faster_than_the_screen_follows() -> None:
+    async with console() as rig:
+        await rig.press("n")
+        for sign in "Weiß\rÄnne\r77\r01.02.1950\rA-1\r":
+            rig.app.post_message(Key("enter", None) if sign == "\r" else Key(sign, sign))
+        command = await rig.command(commands.ExamOpen)
+        patient = {"id": "77", "name": "Weiß^Änne", "birth_date": "1950-02-01", "sex": None}
+        assert (command.patient, command.accession) == (patient, "A-1")  # type: ignore[attr-defined]
 
 
 async def test_letters_in_a_field_do_not_work_the_box() -> None:

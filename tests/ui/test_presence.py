@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from smartbox_tui.ui.state import Presence
-from smartbox_tui.wire import commands
+from smartbox_tui.wire import commands, state
+from tests.support.fakebox import START
 from tests.ui.rig import SMALL, console, with_exam
 
 
@@ -56,6 +57,20 @@ async def test_a_recording_ends_on_the_screen_with_the_process_that_made_it() ->
         await rig.until(lambda: "AUFNAHME 00:00:10" in rig.text())
         await rig.box.away("capture")
         await rig.until(lambda: "AUFNAHME 00:00:10" not in rig.text())
+        rig.box.sources = [replace(rig.box.sources[0], recording=None)]
+        await rig.box.back("capture")
+        await rig.until(rig.said)
+        assert "Die Aufnahme wurde unterbrochen." in rig.said()[-1]
+
+
+async def test_the_box_s_alarms_are_sentences_above_the_picture_unless_shown_elsewhere() -> None:
+    async with console(with_exam) as rig:
+        codes = ("disk-low", "clock", "blocked", "no-destination", "destination-archive")
+        rig.box.alarms = [state.Alarm(code=code, message="x", since=START.isoformat()) for code in codes]
+        rig.box.tell()
+        await rig.until(lambda: "Auf der Box ist wenig Platz." in rig.text())
+        assert "Die Uhr ist noch nicht sicher." in rig.text()
+        assert rig.app.screen.query_one("#alarms").region.height == 2
 
 
 async def test_what_changed_meanwhile_is_there_after_the_return() -> None:

@@ -93,8 +93,10 @@ async def test_an_empty_queue_says_so() -> None:
 @pytest.mark.parametrize("size", [SMALL, MIDDLE])
 async def test_the_status_screen_names_what_is_there_and_what_is_wrong(size: tuple[int, int]) -> None:
     async with console(busy, size=size) as rig:
-        rig.box.alarms = [state.Alarm(code="disk-full", message="x", since=START.isoformat())]
-        rig.box.clock = "unsure"
+        rig.box.alarms = [
+            state.Alarm(code=code, message="x", since=START.isoformat())
+            for code in ("disk-full", "clock", "blocked", "destination-pacs")
+        ]
         rig.box.destinations = [state.Destination(name="pacs", kind="dimse", state="rejected", reason="x", open=3)]
         rig.box.tell()
         await rig.press("s")
@@ -109,6 +111,8 @@ async def test_the_status_screen_names_what_is_there_and_what_is_wrong(size: tup
             "3 offen",
             "412 GB frei",
             "Die Box ist voll",
+            "Die Uhr ist noch nicht sicher",
+            "Archiv pacs: nicht nutzbar",
         ):
             assert part in whole
 

@@ -61,7 +61,8 @@ class CaptureScreen(BoxScreen):
     CaptureScreen.-high #photo { height: 7; }
     CaptureScreen.-high #record { height: 5; }
     CaptureScreen.-high #mark, CaptureScreen.-high #discard { height: 5; }
-    CaptureScreen.-tall QueuePane { margin-top: 1; }
+    CaptureScreen #queue-box { height: auto; }
+    CaptureScreen.-tall #queue-box { padding-top: 1; }
     CaptureScreen.-tall TakenPane { margin-top: 1; }
     """
 

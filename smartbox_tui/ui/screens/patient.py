@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from textual import events, on
+from textual.actions import SkipAction
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
@@ -84,13 +86,21 @@ class Field(Vertical):
 class PatientScreen(OpensExam):
     """OK opens the exam. Enter goes to the next field, in the last one it is OK."""
 
-    BINDINGS = [("escape", "back", ""), ("f2", "accept", ""), ("up", "previous", ""), ("down", "next", "")]
+    # Priority: the focus moves before the next key is given to a field. A scanner types its code and Enter in one
+    # go; as a message of the field, the Enter would come after the letters of the next one.
+    BINDINGS = [
+        Binding("enter", "enter", show=False, priority=True),
+        Binding("escape", "back", show=False),
+        Binding("f2", "accept", show=False),
+        Binding("up", "move(-1)", show=False, priority=True),
+        Binding("down", "move(1)", show=False, priority=True),
+    ]
     AUTO_FOCUS = "#input-family"
 
     DEFAULT_CSS = """
     PatientScreen #form { padding: 0 1; height: 1fr; scrollbar-size-vertical: 1; }
     PatientScreen #form Horizontal { height: auto; }
-    PatientScreen.-tall #form Horizontal { margin-top: 1; }
+    PatientScreen.-tall #form > Horizontal { margin-top: 1; }
     PatientScreen #sexes { width: 1fr; height: 4; }
     PatientScreen #sexes BigButton { height: 3; }
     PatientScreen .narrow { width: 24; }
@@ -130,11 +140,9 @@ class PatientScreen(OpensExam):
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
+        """Of the last field: by then it has taken every letter before the Enter."""
         event.stop()
-        if event.input.id == "input-accession":
-            self.action_accept()
-        else:
-            self.action_next()
+        self.action_accept()
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
@@ -142,16 +150,18 @@ class PatientScreen(OpensExam):
         if isinstance(field, Field):
             field.bad("")
 
-    def action_next(self) -> None:
-        self._focus_field(1)
-
-    def action_previous(self) -> None:
-        self._focus_field(-1)
-
-    def _focus_field(self, step: int) -> None:
+    def action_enter(self) -> None:
+        """To the next field; in the last one, and on a button, Enter is theirs."""
         inputs = list(self.query(Input))
-        at = next((index for index, item in enumerate(inputs) if item.has_focus), 0)
-        inputs[(at + step) % len(inputs)].focus()
+        if self.focused not in inputs[:-1]:
+            raise SkipAction
+        self.action_move(1)
+
+    def action_move(self, step: int) -> None:
+        """Up and down through the fields."""
+        inputs = list(self.query(Input))
+        at = next((index for index, item in enumerate(inputs) if item is self.focused), 0)
+        self.set_focus(inputs[(at + step) % len(inputs)])
 
     def values(self) -> dict[str, Any]:
         """PATIENT's keys from the fields."""

@@ -9,11 +9,11 @@ from textual.content import Content
 from textual.widget import Widget
 
 from smartbox_tui.ui import words
+from smartbox_tui.ui.alarms import alarm_lines
 from smartbox_tui.ui.i18n import N_
 from smartbox_tui.ui.screens.base import BoxScreen
 from smartbox_tui.ui.state import Presence
 from smartbox_tui.ui.view import Shown, View
-from smartbox_tui.ui.widgets.alarms import alarm_lines
 from smartbox_tui.ui.widgets.big_button import BigButton
 from smartbox_tui.ui.widgets.queue_pane import OPEN_STATES, counts, reason_words
 
@@ -68,8 +68,8 @@ class StatusText(Shown):
         return rows
 
     def _alarms(self, view: View) -> list[Row]:
-        lines = alarm_lines(view.t, view.box)
-        return [(_BAD if severity == "red" else _WAIT, "", what, hint) for what, hint, severity in lines]
+        # the sentence in the place of the name: there is no short word for it
+        return [(_BAD if line.grave else _WAIT, line.what, "", line.hint) for line in alarm_lines(view.t, view.box)]
 
     def _sources(self, view: View) -> list[Row]:
         rows = []

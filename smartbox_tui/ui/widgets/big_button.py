@@ -89,7 +89,8 @@ class BigButton(Widget, can_focus=True):
         label, key = self._drawn
         if not key:
             return label
-        style = "not bold" if self.has_class("-on") or self.has_class("-off") else "not bold $hint"
+        plain = any(self.has_class(name) for name in ("-on", "-off", "-first", "-red", "-pressed"))
+        style = "not bold" if plain else "not bold $hint"
         hint = Content.styled(key, style)
         if self.content_size.height >= 3:
             return Content("\n").join([label, Content(""), hint])

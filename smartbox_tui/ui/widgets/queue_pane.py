@@ -47,7 +47,7 @@ class QueuePane(Shown):
         style = "$dim" if box.engine is Presence.AWAY else ""
         lines.append(spread(Content.styled(what, style), Content.styled(age, "$dim"), width))
         if number["held"]:
-            held = t.n("{count} kept until closing", "{count} kept until closing", number["held"])
+            held = t.n("{count} wait for the closing", "{count} wait for the closing", number["held"])
             lines.append(Content.styled(held, "$dim"))
         if number["blocked"]:
             blocked = t.n("{count} BLOCKED", "{count} BLOCKED", number["blocked"])

@@ -1,0 +1,69 @@
+"""The box's alarms as sentences. Those that another part of the screen already says loudly are for the status
+screen only: the picture needs its room."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from smartbox_tui.ui.i18n import N_, Texts
+from smartbox_tui.ui.sentences import CAPTURE_AWAY, ENGINE_AWAY, SENTENCES, Sentence
+from smartbox_tui.ui.state import BoxState, Presence
+from smartbox_tui.wire import state
+
+
+class Known(NamedTuple):
+    """`grave`: red, else amber. `bar`: also above the picture."""
+
+    what: str
+    hint: str
+    grave: bool = True
+    bar: bool = True
+
+
+ALARMS: Final[dict[str, Known]] = {
+    "capture-away": Known(N_("The engine does not reach the recorder."), N_("It is restarted by itself.")),
+    "blocked": Known(N_("Blocked pictures need a decision."), N_("The queue says why."), bar=False),
+    "no-destination": Known(N_("No archive is set up"), N_("Pictures stay on the box."), grave=False, bar=False),
+    "no-source": Known(N_("No source"), N_("Have the settings checked."), bar=False),
+    "disk-low": Known(N_("Little room is left on the box."), N_("See why pictures are not sent: queue.")),
+    "clock": Known(N_("The clock is not yet sure."), N_("Sending waits for it; pictures are taken."), grave=False),
+    "unreadable": Known(N_("Some folders on the box cannot be read."), N_("Call service; nothing is deleted.")),
+}
+"""The engine's alarm codes; `destination-NAME` beside them."""
+
+
+class AlarmLine(NamedTuple):
+    what: str
+    hint: str
+    grave: bool
+    bar: bool
+
+
+def alarm_lines(t: Texts, box: BoxState) -> list[AlarmLine]:
+    """The gravest first. With the engine away its last alarms are not repeated: nobody knows whether they hold."""
+    lines = []
+    for presence, away in ((box.capture, CAPTURE_AWAY), (box.engine, ENGINE_AWAY)):
+        if presence is Presence.AWAY:
+            lines.append(AlarmLine(t(away.what), t(away.hint), grave=True, bar=True))
+    if box.status is None or box.engine is not Presence.HERE:
+        return lines
+    told = [
+        _line(t, alarm)
+        for alarm in box.status.alarms
+        if not (alarm.code == "capture-away" and box.capture is Presence.AWAY)
+    ]
+    return lines + sorted(told, key=lambda line: not line.grave)
+
+
+def _line(t: Texts, alarm: state.Alarm) -> AlarmLine:
+    known = ALARMS.get(alarm.code)
+    if known is not None:
+        return AlarmLine(t(known.what), t(known.hint), known.grave, known.bar)
+    name, separator, destination = alarm.code.partition("destination-")
+    if separator and not name:
+        # the queue pane has the archive and its reason
+        return AlarmLine(t("Archive {name}: not usable.", name=destination), alarm.message, grave=False, bar=False)
+    found: Sentence | None = SENTENCES.get(alarm.code)
+    return AlarmLine(
+        t(found.what) if found else alarm.message, t(found.hint) if found else "", grave=True, bar=True
+    )
