@@ -7,33 +7,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from smartbox_tui.commands.options import Options
 from smartbox_tui.errors import PROCESS_AWAY, SmartBoxError
 
 _ANYWHERE_FLAGS = ("--json",)
 _ANYWHERE_VALUES = ("--config", "--state", "--runtime")
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What may stand anywhere after `smartbox`, and when the program was started.
-
-    started_ns  CLOCK_MONOTONIC: the press of somebody who typed a command was no later than this
-    """
-
-    json: bool
-    config: Path | None
-    state: Path | None
-    runtime: Path | None
-    started_ns: int
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -245,19 +230,6 @@ def _dicom(parser: argparse.ArgumentParser) -> None:
     export.add_argument("uids", nargs="*", metavar="SOP-UID")
     export.add_argument("--destination", metavar="D")
     export.add_argument("--out", required=True, type=Path, metavar="DIR")
-
-
-def set_up_logging(name: str) -> None:
-    """Standard error, one line an event; never patient data. SMARTBOX_LOG names a file instead."""
-    target = os.environ.get("SMARTBOX_LOG")
-    logging.basicConfig(
-        filename=target or None,
-        level=os.environ.get("SMARTBOX_LOG_LEVEL", "INFO"),
-        format=f"%(asctime)s {name} %(levelname)s %(name)s: %(message)s",
-    )
-    # other people's chatter: an association's every event, and data sets at debug level
-    logging.getLogger("pynetdicom").setLevel(logging.ERROR)
-    logging.getLogger("pydicom").setLevel(logging.ERROR)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from smartbox_tui.cli import Options
+from smartbox_tui.commands.options import Options
 from smartbox_tui.commands.output import note, out, table
 from smartbox_tui.errors import PROCESS_AWAY, SmartBoxError
 from smartbox_tui.settings.paths import Paths, paths

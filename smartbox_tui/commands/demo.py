@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from smartbox_tui.cli import Options
+from smartbox_tui.commands.options import Options
 from smartbox_tui.demo.app import run as run_demo
 
 

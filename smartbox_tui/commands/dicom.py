@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from smartbox_tui.cli import Options
+from smartbox_tui.commands.options import Options
 from smartbox_tui.commands.output import note, out
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings.paths import paths

@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from smartbox_tui.cli import Options
+from smartbox_tui.commands.options import Options
 from smartbox_tui.commands.output import out
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings.load import load

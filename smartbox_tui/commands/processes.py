@@ -7,7 +7,7 @@ import os
 import signal
 from typing import Final
 
-from smartbox_tui.cli import Options, set_up_logging
+from smartbox_tui.commands.options import Options, set_up_logging
 from smartbox_tui.settings.load import PARENT_VARIABLE, load
 from smartbox_tui.settings.paths import paths
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from smartbox_tui.cli import Options, set_up_logging
+from smartbox_tui.commands.options import Options, set_up_logging
 from smartbox_tui.commands.output import out
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings.load import load

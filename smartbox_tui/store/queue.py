@@ -98,8 +98,9 @@ def claim(database: Any, destination: str, worker: str, now: float, lease_s: flo
     row = _row(
         database,
         "UPDATE delivery SET state = 'sending', reason = '', code = '', changed_at = ?, worker = ?,"
-        " lease_until = ?, bytes_sent = 0, next_at = NULL"
-        " WHERE id = (SELECT id FROM delivery WHERE destination = ? AND state = 'queued' AND NOT paused ORDER BY priority DESC, id LIMIT 1) RETURNING *",
+        " lease_until = ?, bytes_sent = 0, next_at = NULL WHERE id = (SELECT id FROM delivery"
+        " WHERE destination = ? AND state = 'queued' AND NOT paused ORDER BY priority DESC, id LIMIT 1)"
+        " RETURNING *",
         at := now_text(),
         worker,
         now + lease_s,
