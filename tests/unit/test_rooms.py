@@ -15,7 +15,7 @@ HEAVY = ("pydicom", "pynetdicom", "peewee", "sqlite3", "textual", "rich", "av", 
 ALLOWED = {  # our rooms, then other people's packages, that a process may have loaded once it is imported
     "smartbox_tui.capture.app": ("capture media spool", "av numpy simplejpeg aiohttp"),
     "smartbox_tui.engine.app": ("engine store dicom spool media", "pydicom pynetdicom peewee sqlite3 aiohttp"),
-    "smartbox_tui.ui.app": ("ui", "textual rich aiohttp"),
+    "smartbox_tui.ui.app": ("ui", "textual rich aiohttp numpy"),
     "smartbox_tui.demo.app": ("demo", "aiohttp"),
     "smartbox_tui.cli": ("", ""),
     "smartbox_tui.commands.ctl": ("", ""),
