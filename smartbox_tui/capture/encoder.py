@@ -1,4 +1,4 @@
-"""The encoder thread of a source: frames in, access units out, nothing ever waits for it."""
+"""The encoder of a source: frames in, access units out, nothing ever waits for it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from hw.base import Frame, PixelFormat, VideoFormat
 from smartbox_tui.capture.access import AccessUnit, Stream
 from smartbox_tui.capture.clock import NS
 from smartbox_tui.capture.convert import Converter, Undecodable
+from smartbox_tui.capture.frames import RING_BYTES
 from smartbox_tui.media.h264 import find_sps
 from smartbox_tui.model.instance import h264_transfer_syntax
 
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 
 QUEUE_S: Final = 0.4
 """What reader and encoder may be apart. The same frames are in the pinning ring: it costs no memory of its own."""
+
+_CONVERTED: Final = 3
+"""Pictures between the two threads; each is 3 MB at 1080p."""
 
 _LEVEL_41_RATE: Final = 245_760
 _LEVEL_42_RATE: Final = 522_240
@@ -108,8 +112,11 @@ class Encoder:
         return Stream(next(_STREAMS), sps.width, sps.height, self._fps, h264_transfer_syntax(sps.level_idc))
 
 
-class EncoderThread:
+class EncoderThreads:
     """Takes frames from the reader through a bounded queue; what does not fit is counted as lost.
+
+    Two threads in a row: one decodes and converts (a 1080p MJPEG takes it as long as the encoder takes), one
+    encodes, so that two cores do twice as much.
 
     emit       gets every access unit, in order
     preview    gets every converted picture (VideoFrame yuv420p, timestamp), may not keep the thread
@@ -121,29 +128,31 @@ class EncoderThread:
         self._bitrate = bitrate
         self._emit = emit
         self._preview = preview
-        self._queue: deque[tuple[Frame, int]] = deque()
+        self._frames: deque[tuple[Frame, int]] = deque()
+        self._pictures: deque[tuple[Any, Frame, int]] = deque()
         self._changed = threading.Condition()
+        self._under_way = 0
         self._dropped = 0
-        self._busy = False
         self._ended = False
         self._want_idr = False
-        self._encoder: Encoder | None = None
-        self._every = 1
-        self._counter = 0
-        self._lost = 0
-        self._converter = Converter()
         self.lost = 0
-        """Frames this thread could not take or not decode, since the start."""
-        self.name = f"encode-{name}"
+        """Frames these threads could not take, decode or encode, since the start."""
+        self._name = name
+        self.threads: tuple[tuple[str, Callable[[], None]], ...] = (
+            (f"convert-{name}", self._convert),
+            (f"encode-{name}", self._encode),
+        )
 
     def put(self, frame: Frame) -> None:
         """Never blocks."""
         with self._changed:
-            if len(self._queue) >= max(4, int(frame.format.fps * QUEUE_S)):
+            most = min(int(frame.format.fps * QUEUE_S), RING_BYTES // max(1, len(frame.data)))
+            if len(self._frames) >= max(4, most):
                 self._dropped += 1 + frame.lost
                 self.lost += 1
                 return
-            self._queue.append((frame, frame.lost + self._dropped))
+            self._frames.append((frame, frame.lost + self._dropped))
+            self._under_way += 1
             self._dropped = 0
             self._changed.notify_all()
 
@@ -155,50 +164,81 @@ class EncoderThread:
     def drained(self) -> bool:
         """All frames put so far have been emitted."""
         with self._changed:
-            return not self._queue and not self._busy
+            return not self._under_way
 
     def end(self) -> None:
         with self._changed:
             self._ended = True
             self._changed.notify_all()
 
-    def run(self) -> None:
+    # ---- the converting thread
+
+    def _convert(self) -> None:
+        converter = Converter()
+        form: VideoFormat | None = None
+        every, counter, lost = 1, 0, 0
         while True:
             with self._changed:
-                self._busy = False
-                while not self._queue and not self._ended:
-                    self._changed.wait()
+                self._changed.wait_for(lambda: self._frames or self._ended)
                 if self._ended:
                     return
-                frame, lost = self._queue.popleft()
-                self._busy = True
-            self._lost += lost
+                frame, lost_before = self._frames.popleft()
+            lost += lost_before
+            if frame.format != form:
+                form = frame.format
+                every, _fps = kept_rate(form)
+                if every > 1:
+                    log.warning("%s: one frame in %d is encoded: DICOM ends at level 4.2", self._name, every)
+            counter += 1
+            if counter % every:
+                self._done()
+                continue
             try:
-                self._one(frame)
-            except Undecodable as exc:
+                picture = converter.to_video(frame)
+            except (Undecodable, av.FFmpegError, ValueError) as exc:
+                lost += 1
                 self._failed(frame, exc)
+                continue
+            with self._changed:
+                self._changed.wait_for(lambda: len(self._pictures) < _CONVERTED or self._ended)
+                self._pictures.append((picture, frame, lost))
+                self._changed.notify_all()
+            lost = 0
+
+    # ---- the encoding thread
+
+    def _encode(self) -> None:
+        encoder: Encoder | None = None
+        lost = 0
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._pictures or self._ended)
+                if self._ended:
+                    return
+                picture, frame, lost_before = self._pictures.popleft()
+                self._changed.notify_all()
+            lost += lost_before
+            try:
+                if encoder is None or encoder.format != frame.format:
+                    encoder = Encoder(frame.format, kept_rate(frame.format)[1], self._bitrate)
+                want, self._want_idr = self._want_idr, False
+                unit = encoder.encode(picture, frame.timestamp_ns, lost, idr=want)
             except (av.FFmpegError, ValueError) as exc:
-                self._encoder = None
+                encoder = None
+                lost += 1
                 self._failed(frame, exc)
+                continue
+            lost = 0
+            self._emit(unit)
+            self._done()
+            self._preview(picture, frame.timestamp_ns)
+
+    def _done(self) -> None:
+        with self._changed:
+            self._under_way -= 1
 
     def _failed(self, frame: Frame, exc: Exception) -> None:
-        self._lost += 1
+        self._done()
         self.lost += 1
         if self.lost in (1, 10) or self.lost % 300 == 0:
-            log.warning("%s: frame %d not encoded (%d so far): %s", self.name, frame.sequence, self.lost, exc)
-
-    def _one(self, frame: Frame) -> None:
-        if self._encoder is None or self._encoder.format != frame.format:
-            self._every, fps = kept_rate(frame.format)
-            if self._every > 1:
-                log.warning("%s: one frame in %d is encoded: level 4.2 is DICOM's highest", self.name, self._every)
-            self._encoder = Encoder(frame.format, fps, self._bitrate)
-        self._counter += 1
-        if self._counter % self._every:
-            return
-        picture = self._converter.to_video(frame)
-        want, self._want_idr = self._want_idr, False
-        unit = self._encoder.encode(picture, frame.timestamp_ns, self._lost, idr=want)
-        self._lost = 0
-        self._emit(unit)
-        self._preview(picture, frame.timestamp_ns)
+            log.warning("%s: frame %d not encoded (%d so far): %s", self._name, frame.sequence, self.lost, exc)

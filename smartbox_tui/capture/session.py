@@ -14,7 +14,7 @@ from hw.errors import HardwareError
 from smartbox_tui.capture import precedence
 from smartbox_tui.capture.access import AccessUnit
 from smartbox_tui.capture.clock import NS
-from smartbox_tui.capture.encoder import EncoderThread
+from smartbox_tui.capture.encoder import EncoderThreads
 from smartbox_tui.capture.frames import FrameRing, NoFrame, Pinned
 from smartbox_tui.capture.preroll import PrerollRing
 from smartbox_tui.capture.preview import Preview
@@ -47,7 +47,7 @@ class Session:
         self._changed = changed
         self._preview = preview
         self._frames = FrameRing()
-        self._encoder = EncoderThread(settings.id, settings.bitrate, self._emit, preview.offer)
+        self._encoder = EncoderThreads(settings.id, settings.bitrate, self._emit, preview.offer)
         self._preroll = PrerollRing(settings.preroll_s, settings.preroll_bytes)
         self._sink_lock = threading.Lock()
         self._recorder: Recorder | None = None
@@ -63,7 +63,7 @@ class Session:
         self.first_frame = threading.Event()
         self.threads: tuple[tuple[str, Callable[[], None]], ...] = (
             (f"read-{self.id}", self._read),
-            (self._encoder.name, self._encoder.run),
+            *self._encoder.threads,
             (preview.name, preview.run),
         )
         """What the composition root has to run, each in a thread."""
