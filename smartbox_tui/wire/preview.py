@@ -47,7 +47,8 @@ class PreviewWriter:
         temporary = path.with_name(f".{path.name}.tmp")
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
         try:
-            os.ftruncate(fd, DATA_AT + SLOTS * self._size)
+            # Not ftruncate: writing into a map whose tmpfs is full kills the process (SIGBUS); this raises ENOSPC.
+            os.posix_fallocate(fd, 0, DATA_AT + SLOTS * self._size)
             self._map = mmap.mmap(fd, DATA_AT + SLOTS * self._size)
         finally:
             os.close(fd)
