@@ -20,7 +20,7 @@ from smartbox_tui.capture.exams import ExamDesk, Held
 from smartbox_tui.capture.pedals import Functions, Pedal, PedalBoard
 from smartbox_tui.capture.pictures import Pictures
 from smartbox_tui.capture.preview import Preview
-from smartbox_tui.capture.recordings import NO_LIMIT, Recordings
+from smartbox_tui.capture.recordings import MOST_BYTES, Recordings
 from smartbox_tui.capture.recover import Recovery
 from smartbox_tui.capture.service import Service
 from smartbox_tui.capture.session import Session
@@ -106,7 +106,7 @@ class Assembly:
             self._exams,
             self._pictures,
             publish,
-            max_bytes=min((each.max_instance_bytes for each in settings.destinations), default=NO_LIMIT),
+            max_bytes=min((each.max_instance_bytes for each in settings.destinations), default=MOST_BYTES),
             free_bytes=record_free_bytes,
         )
         self._functions = Functions(self._sessions, self._stills, self._recordings, publish)
@@ -124,6 +124,7 @@ class Assembly:
         )
         self._recovery = Recovery(paths.spool, self._sessions, self._exams, self._pictures, self._recordings)
         self._threads: list[threading.Thread] = []
+        self._pedal_threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Takes up the exam that was held and starts all threads; the first frames are on their way."""
@@ -133,7 +134,7 @@ class Assembly:
         for session in self._sessions:
             self._start(session.threads)
         for pedal in self._pedals:
-            self._start(pedal.threads)
+            self._pedal_threads += self._start(pedal.threads)
         self._start((("recover", self._recovery.run),), essential=False)
 
     def catch_up(self) -> None:
@@ -146,6 +147,8 @@ class Assembly:
         self._recovery.end()
         for pedal in self._pedals:
             pedal.end()
+        for thread in self._pedal_threads:
+            thread.join(_JOIN_S)  # so that no press comes when nothing can be done with it any more
         self._functions.close()
         self._recordings.stop_all("capture was ended")
         self._stills.close()
@@ -154,11 +157,16 @@ class Assembly:
         for thread in self._threads:
             thread.join(_JOIN_S)
 
-    def _start(self, bodies: tuple[tuple[str, Callable[[], None]], ...], *, essential: bool = True) -> None:
+    def _start(
+        self, bodies: tuple[tuple[str, Callable[[], None]], ...], *, essential: bool = True
+    ) -> list[threading.Thread]:
+        threads = []
         for name, body in bodies:
             thread = threading.Thread(target=self._guarded, args=(name, body, essential), name=name, daemon=True)
             thread.start()
-            self._threads.append(thread)
+            threads.append(thread)
+        self._threads += threads
+        return threads
 
     def _guarded(self, name: str, body: Callable[[], None], essential: bool) -> None:
         """A thread that dies ends the process: half a capture that looks alive is worse than a restart."""

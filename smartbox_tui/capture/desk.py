@@ -11,6 +11,7 @@ from uuid import UUID
 
 from smartbox_tui.capture.clock import NS, clock_state
 from smartbox_tui.capture.exams import Held
+from smartbox_tui.capture.recorder import Recorder
 from smartbox_tui.capture.session import Session
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState
@@ -28,6 +29,13 @@ def picture_id(command: str) -> str:
         return str(UUID(command))
     except ValueError:
         raise SmartBoxError("bad-value", f"{command!r} is not a UUID.", "Make one for each command.") from None
+
+
+def used_before(identity: str) -> SmartBoxError:
+    """The error of an id that already names something of another kind."""
+    return SmartBoxError(
+        "bad-value", f"The id {identity} was used for another command.", "Make a new UUID for each command."
+    )
 
 
 def trigger_ns(at_ns: int | None) -> int:
@@ -61,10 +69,13 @@ class Sessions:
             f"Configured: {', '.join(self._sessions) or 'none'}.",
         )
 
-    def recording(self, source: str | None) -> Session | None:
-        """The source that records; of `source` alone where it is named. Raises unknown-source."""
+    def recording(self, source: str | None) -> tuple[Session, Recorder] | None:
+        """The source that records, and its recorder; `source` alone where it is named. Raises unknown-source."""
         sessions = [self.named(source)] if source is not None else list(self._sessions.values())
-        return next((session for session in sessions if session.recorder is not None), None)
+        for session in sessions:
+            if (recorder := session.recorder) is not None:
+                return session, recorder
+        return None
 
 
 def draft(

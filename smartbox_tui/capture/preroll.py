@@ -13,7 +13,8 @@ _MARGIN_NS: Final = NS // 2
 
 
 class PrerollRing:
-    """Bounded in time and in bytes, but never less than the GOP that is being made. Not thread-safe."""
+    """Bounded in time and in bytes, but never less than the GOP that is being made. `seconds` may be asked from any
+    thread; the caller guards the rest."""
 
     def __init__(self, preroll_s: float, most_bytes: int) -> None:
         self._span_ns = int(preroll_s * NS) + _MARGIN_NS
@@ -24,10 +25,11 @@ class PrerollRing:
     def add(self, unit: AccessUnit) -> None:
         """A unit that no IDR came before cannot be decoded and is passed over."""
         if unit.idr:
-            self._gops.append([])
-        if not self._gops:
+            self._gops.append([unit])
+        elif self._gops:
+            self._gops[-1].append(unit)
+        else:
             return
-        self._gops[-1].append(unit)
         self._bytes += len(unit.data)
         while len(self._gops) > 1 and (
             self._bytes > self._most_bytes or unit.timestamp_ns - self._gops[1][0].timestamp_ns >= self._span_ns
@@ -52,7 +54,3 @@ class PrerollRing:
         if not self._gops:
             return 0.0
         return (self._gops[-1][-1].timestamp_ns - self._gops[0][0].timestamp_ns) / NS
-
-    def clear(self) -> None:
-        self._gops.clear()
-        self._bytes = 0

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 WIDTH: Final = 640
 RATE: Final = 15
+_LOG_EVERY: Final = 300
 _PERIOD_NS: Final = NS // RATE
 _TOLERANCE_NS: Final = NS // 120
 """Frames come a little early and late; without it a source at 15 or 30 would be shown at 10."""
@@ -35,6 +36,7 @@ class Preview:
         self._newest: tuple[Any, int] | None = None
         self._last_ns = 0
         self._ended = False
+        self._failures = 0
         self.name = f"preview-{source}"
 
     def offer(self, picture: Any, timestamp_ns: int) -> None:
@@ -62,11 +64,16 @@ class Preview:
             if newest is not None:
                 try:
                     self._show(*newest)
-                except (av.FFmpegError, OSError, ValueError):
-                    log.exception("%s: a picture was not shown", self.name)
+                except (av.FFmpegError, OSError, ValueError) as exc:
+                    self._failed(exc)
             newest = None
         if self._writer is not None:
             self._writer.close()
+
+    def _failed(self, exc: Exception) -> None:
+        if self._failures % _LOG_EVERY == 0:
+            log.warning("%s: a picture is not shown (%d times before): %s", self.name, self._failures, exc)
+        self._failures += 1
 
     def _show(self, picture: Any, timestamp_ns: int) -> None:
         width = min(WIDTH, picture.width)

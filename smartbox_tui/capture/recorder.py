@@ -191,9 +191,9 @@ class Recorder:
         if unit.timestamp_ns - clip.last_ns > _GAP_NS + NS / clip.stream.fps:
             seconds = (unit.timestamp_ns - clip.last_ns) / NS
             log.warning("recording of %s: no picture for %.1f s", self.first.source, seconds)
-            clip.sidecar = clip.sidecar.with_(
-                note="; ".join(filter(None, (clip.sidecar.note, f"no signal for {seconds:.1f} s")))
-            )
+            with self._clip_lock:
+                note = "; ".join(filter(None, (clip.sidecar.note, f"no signal for {seconds:.1f} s")))
+                clip.sidecar = clip.sidecar.with_(note=note)
         if not clip.fits(unit, self._max_bytes) and clip.frames:
             moved = [] if unit.idr else clip.take_back_gop()
             if unit.idr or moved:

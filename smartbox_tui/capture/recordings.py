@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -20,19 +21,22 @@ from smartbox_tui.capture.desk import (
     picture_id,
     preroll_from,
     trigger_ns,
+    used_before,
 )
 from smartbox_tui.capture.exams import ExamDesk
 from smartbox_tui.capture.pictures import Pictures, instance_of
 from smartbox_tui.capture.recorder import Recorder
 from smartbox_tui.capture.session import Session
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.spool.sidecar import Sidecar
+from smartbox_tui.spool.layout import exam_dir
+from smartbox_tui.spool.sidecar import Sidecar, write_sidecar
 from smartbox_tui.wire import commands, events
 from smartbox_tui.wire.state import Instance
 
 log = logging.getLogger(__name__)
 
-NO_LIMIT: Final = 1 << 62
+MOST_BYTES: Final = 2 << 30
+"""The cap where no destination has one: an item of the Pixel Data ends below 4 GiB (PS3.5 A.4)."""
 
 
 class Recordings:
@@ -46,7 +50,7 @@ class Recordings:
         pictures: Pictures,
         publish: Callable[[msgspec.Struct], None],
         *,
-        max_bytes: int = NO_LIMIT,
+        max_bytes: int = MOST_BYTES,
         free_bytes: int = RECORD_FREE_BYTES,
     ) -> None:
         self._spool = spool
@@ -62,7 +66,10 @@ class Recordings:
     def start(self, command: commands.RecordStart) -> dict[str, Any]:
         """The answer to a start: the recording, or what became of it when the command came before."""
         identity = picture_id(command.id)
-        if not self._pictures.of_command(identity):
+        known = self._pictures.of_command(identity)
+        if known and known[0].kind != "clip":
+            raise used_before(identity)
+        if not known:
             session = self._sessions.named(command.source)
             at_ns = trigger_ns(command.at_ns)
             session.check_signal()
@@ -95,13 +102,13 @@ class Recordings:
                     ended=lambda recorder, reason: self._ended(session, recorder, reason),
                     drained=lambda: session.drained,
                 )
+                self._unseen.pop(session.id, None)
                 session.attach(recorder, from_ns, held.since_ns)
                 try:
                     recorder.start()
                 except SmartBoxError:
                     session.detach(recorder)
                     raise
-                self._unseen.pop(session.id, None)
         self._publish(events.RecordingStarted(exam=held.id, source=session.id, picture=identity, note=note))
 
     def stop(self, command: commands.RecordStop) -> dict[str, Any]:
@@ -110,14 +117,11 @@ class Recordings:
         identity = picture_id(command.id)
         parts = self._pictures.stopped_by(identity)
         if not parts:
-            session = self._sessions.recording(command.source)
-            if session is None or session.recorder is None:
-                parts = self._take_unseen(command.source)
-                if not parts:
-                    self._pictures.wait_scanned()
-                    parts = self._pictures.stopped_by(identity)
-            else:
-                parts = session.recorder.stop(at_ns, identity)
+            if (running := self._sessions.recording(command.source)) is not None:
+                parts = running[1].stop(at_ns, identity)
+            elif not (parts := self._take_unseen(command.source, identity)):
+                self._pictures.wait_scanned()
+                parts = self._pictures.stopped_by(identity)
         if not parts:
             raise SmartBoxError("not-recording", "Nothing is being recorded.", "Start a recording first.")
         return self._stopped(parts)
@@ -128,21 +132,20 @@ class Recordings:
         at_ns = trigger_ns(command.at_ns)
         mark = self._pictures.marked_by(identity)
         if mark is None:
-            session = self._sessions.recording(command.source)
-            if session is None or session.recorder is None:
+            if (running := self._sessions.recording(command.source)) is not None:
+                mark = running[1].mark(identity, command.text, at_ns)
+                self._publish(events.MarkSet(source=running[0].id, at_s=mark["at_s"], text=mark["text"]))
+            else:
                 self._pictures.wait_scanned()
                 mark = self._pictures.marked_by(identity)
-                if mark is None:
-                    raise SmartBoxError("not-recording", "There is no recording to mark.", "Start one first.")
-            else:
-                mark = session.recorder.mark(identity, command.text, at_ns)
-                self._publish(events.MarkSet(source=session.id, at_s=mark["at_s"], text=mark["text"]))
+        if mark is None:
+            raise SmartBoxError("not-recording", "There is no recording to mark.", "Start one first.")
         return {"mark": {"at_s": mark["at_s"], "text": mark["text"]}}
 
     def toggle(self, session: Session, trigger: str, at_ns: int) -> None:
         """What a pedal's `record` does."""
-        if session.recorder is not None:
-            session.recorder.stop(time.monotonic_ns(), str(uuid4()))
+        if (recorder := session.recorder) is not None:
+            recorder.stop(time.monotonic_ns(), str(uuid4()))
         else:
             self.start(commands.RecordStart(id=str(uuid4()), source=session.id, at_ns=at_ns, trigger=trigger))
 
@@ -159,8 +162,8 @@ class Recordings:
     def stop_all(self, note: str) -> None:
         """At the end of the process."""
         for session in self._sessions:
-            if session.recorder is not None:
-                session.recorder.stop(time.monotonic_ns(), "", note)
+            if (recorder := session.recorder) is not None:
+                recorder.stop(time.monotonic_ns(), "", note)
 
     def _started(self, identity: str) -> dict[str, Any]:
         for session in self._sessions:
@@ -182,9 +185,17 @@ class Recordings:
             answer["note"] = note
         return answer
 
-    def _take_unseen(self, source: str | None) -> list[Sidecar]:
+    def _take_unseen(self, source: str | None, command: str) -> list[Sidecar]:
+        """The recording that ended by itself and was not yet asked for; from now on it is this stop's."""
         names = [source] if source is not None else list(self._unseen)
-        return next((parts for name in names if (parts := self._unseen.pop(name, []))), [])
+        parts = next((parts for name in names if (parts := self._unseen.pop(name, []))), [])
+        if parts:
+            last = parts[-1].with_(stop_command=command)
+            parts = [*parts[:-1], last]
+            self._pictures.put(last)
+            with contextlib.suppress(SmartBoxError):  # the disk may still be full; it is told all the same
+                write_sidecar(exam_dir(self._spool, last.exam), last)
+        return parts
 
     def _ended(self, session: Session, recorder: Recorder, reason: str) -> None:
         """From the recorder's thread."""

@@ -85,7 +85,9 @@ class Service:
     def _hold(self, command: commands.HoldExam) -> dict[str, Any]:
         held, before = self._exams.hold(command.exam, command.revision)
         previous = self.shown(before)
-        if before is not None and before.id != held.id:
+        if before is None:
+            self._begin_gops()
+        elif before.id != held.id:
             self._leave(before, held)
         return {"exam": self.shown(held), "previous": previous}
 
@@ -103,6 +105,7 @@ class Service:
         return instances + self._recordings.stop_others(exam)
 
     def _begin_gops(self) -> None:
+        """No pre-roll reaches back over the change: from here on there is something to begin with."""
         for session in self._sessions:
             session.new_gop()
 

@@ -228,16 +228,16 @@ class Session:
                     continue
             if frame is None:
                 if now_ns - last_ns > self._limit_s * NS:
-                    self._lose(said if said not in HAS_PICTURE else SignalState.NO_SIGNAL)
+                    self._lose(said if said is not SignalState.OK else SignalState.NO_SIGNAL)
                     self._log_failure(f"no frame for {self._limit_s:.1f} s")
                     return delivered
                 continue
             last_ns = now_ns
             delivered = True
-            self._take(frame, now_ns)
+            self._take(frame, now_ns, steady=said is not SignalState.UNSTABLE)
         return delivered
 
-    def _take(self, frame: Frame, now_ns: int) -> None:
+    def _take(self, frame: Frame, now_ns: int, *, steady: bool) -> None:
         self._format = frame.format
         self._frame_at_ns = now_ns
         self._read_lost += frame.lost
@@ -252,12 +252,14 @@ class Session:
             self._same_since_ns = now_ns
         self._last = frame
         frozen = now_ns - self._same_since_ns > _FROZEN_NS
-        self._set(SignalState.FROZEN if frozen else SignalState.OK)
+        self._set(SignalState.FROZEN if frozen else SignalState.OK if steady else SignalState.UNSTABLE)
         self.first_frame.set()
 
     def _lose(self, state: SignalState, text: str = "") -> None:
         self._last = None
         self._frames.clear()
+        if state in HAS_PICTURE:  # the device still says so, but nothing comes
+            state, text = SignalState.NO_SIGNAL, text or SIGNAL_TEXTS[state]
         self._set(state, text)
 
     def _set(self, state: SignalState, text: str = "") -> None:

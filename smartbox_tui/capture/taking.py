@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from smartbox_tui.capture.desk import BURST_MAX, Sessions, draft, picture_id, trigger_ns
+from smartbox_tui.capture.desk import BURST_MAX, Sessions, draft, picture_id, trigger_ns, used_before
 from smartbox_tui.capture.exams import ExamDesk, Held
 from smartbox_tui.capture.frames import Pinned
 from smartbox_tui.capture.pictures import Pictures, instance_of
@@ -75,6 +75,8 @@ class Stills:
             pinned = session.pin(at_ns)
             self._pictures.wait_scanned()
             done = self._pictures.of_command(identity) or self._new(session, command, identity, at_ns, pinned)
+        if done[0].kind == "clip":
+            raise used_before(identity)
         instances = [instance_of(each, self._parts(each.exam)) for each in done]
         return {"instance": instances[0], "instances": instances}
 

@@ -20,8 +20,9 @@ SIGNAL_TEXTS: Final = {
 }
 """Plain words in English; the screens translate by state."""
 
-HAS_PICTURE: Final = frozenset({SignalState.OK, SignalState.FROZEN})
-"""States with a picture of now. Frozen is one: operators freeze the picture at the processor to photograph it."""
+HAS_PICTURE: Final = frozenset({SignalState.OK, SignalState.FROZEN, SignalState.UNSTABLE})
+"""States with a picture of now. Frozen is one: operators freeze the picture at the processor to photograph it.
+So is an unsteady one as long as frames come: a poor picture can be discarded, a refused one is gone."""
 
 
 def state_of(exc: HardwareError) -> SignalState:

@@ -268,8 +268,10 @@ def test_a_disk_that_fills_up_closes_the_clip_with_what_is_on_it(tmp_path: Path,
         rig.command(commands.RecordStart)
         until(lambda: rig.told(events.RecordingStopped), 20, "the disk is full")
         assert rig.source().recording is None
-        answer = rig.command(commands.RecordStop)
+        stop = new_id()
+        answer = rig.command(commands.RecordStop, id=stop)
         assert "full" in answer["note"]
+        assert rig.command(commands.RecordStop, id=stop) == answer
         (instance,) = answer["instances"]
         assert len(check_clip(rig, instance)) > 20
         # Once the file is gone (sent, released) everything works again.

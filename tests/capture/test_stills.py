@@ -199,3 +199,19 @@ def test_a_wrong_still_is_refused_in_words(tmp_path: Path, values: dict[str, Any
         rig.still(**values)
     assert caught.value.code == code
     assert caught.value.hint
+
+
+def test_an_id_that_names_a_clip_makes_no_still(tmp_path: Path) -> None:
+    with Rig(tmp_path) as rig:
+        still, clip = rig.still()["id"], rig.record(0.2)["instances"][0]["id"]
+        for kind, identity in ((commands.Still, clip), (commands.RecordStart, still)):
+            with pytest.raises(SmartBoxError, match="another command"):
+                rig.command(kind, id=identity)
+
+
+def test_an_unsteady_signal_is_told_and_its_pictures_are_taken(tmp_path: Path) -> None:
+    source = FakeSource()
+    with Rig(tmp_path, source) as rig:
+        source.then(Says(SignalState.UNSTABLE))
+        until(lambda: rig.source().signal_state == "unstable")
+        rig.still()
