@@ -9,6 +9,7 @@ from typing import Final
 
 from textual import on
 from textual.events import Event, Key, MouseDown
+from textual.widgets import Input
 
 from smartbox_tui.settings.paths import Paths
 from smartbox_tui.settings.schema import Loaded
@@ -28,6 +29,9 @@ from smartbox_tui.ui.widgets.preview import LOCAL_FPS, REMOTE_FPS
 
 LOG_VARIABLE: Final = "SMARTBOX_LOG"
 """A file for the console's log; without it nothing is logged: the terminal belongs to the screen."""
+_TRIGGER_KEYS: Final = frozenset({"space", "r", "m", "p", "d", "c"})
+_REPEAT_S: Final = 0.12
+"""The same key sooner than that is the keyboard's repetition: 33 ms apart as a rule, fingers need 150."""
 _REDRAW_S: Final = 0.03
 """Facts that come within it are drawn together."""
 
@@ -53,6 +57,7 @@ class ConsoleApp(Actions):
         self.link = BoxLink(self, paths)
         self._remote = "SSH_CONNECTION" in environ
         self._pressed_s = 0.0
+        self._last_key = ("", 0.0)
         self._redraw_due = False
         chosen = theme.theme_for(environ.get("TERM", ""))
         self.register_theme(chosen)
@@ -73,8 +78,18 @@ class ConsoleApp(Actions):
         """Keeps the time of the press: the trigger carries it, so that the picture is that of the press. Textual's
         events are stamped with the monotonic clock when they are read from the terminal."""
         if isinstance(event, (Key, MouseDown)):
+            if isinstance(event, Key) and self._repeats(event):
+                return
             self._pressed_s = event.time
         await super().on_event(event)
+
+    def _repeats(self, event: Key) -> bool:
+        """Whether a key that works the box is held down: an elbow on it takes no thirty pictures a second."""
+        before, self._last_key = self._last_key, (event.key, event.time)
+        if before == self._last_key:
+            return False  # the same event, come back up from a widget that had no use for it
+        works = event.key in _TRIGGER_KEYS and not isinstance(self.focused, Input)
+        return works and before[0] == event.key and event.time - before[1] < _REPEAT_S
 
     @property
     def pressed_ns(self) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Final
 
-from smartbox_tui.ui.i18n import N_, Texts
+from smartbox_tui.ui.clock import Clock
+from smartbox_tui.ui.i18n import N_, Texts, clip_length
+from smartbox_tui.ui.state import BoxState, Taken
 from smartbox_tui.wire import state, times
 
 SEX: Final = {"M": N_("male"), "F": N_("female"), "O": N_("diverse")}
@@ -128,6 +130,28 @@ def hours_left(t: Texts, storage: state.Storage) -> str:
     if storage.hours_left < 2:
         return t("room for {n} min", n=int(storage.hours_left * 60))
     return t("room for {n} h", n=t.number(int(storage.hours_left)))
+
+
+def taken(t: Texts, clock: Clock, what: Taken) -> str:
+    """`✓ Foto 12 · 21:44:50`, `✓ Clip 2 · 0:42`, `✓ Marke 1 · 0:12`."""
+    kind, picture = t(KIND.get(what.kind, what.kind)), what.picture
+    label = f"✓ {kind} {what.number}"
+    if what.kind == "mark":
+        return f"{label} · {clip_length(what.at_s)}"
+    if picture is None:
+        return label
+    if what.kind == "clip" and picture.duration_s is not None:
+        return f"{label} · {clip_length(picture.duration_s)}"
+    moment = when(picture.captured_at)
+    return f"{label} · {t.clock(clock.local(moment), seconds=True)}" if moment else label
+
+
+def counters(t: Texts, box: BoxState) -> str:
+    """`5 Fotos · 1 Clip`, with the marks of a running recording."""
+    counts = [t.n("{count} photo", "{count} photos", box.stills), t.n("{count} clip", "{count} clips", box.clips)]
+    if box.recording is not None and box.marks:
+        counts.append(t.n("{count} mark", "{count} marks", box.marks))
+    return " · ".join(counts)
 
 
 def share(delivery: state.Delivery) -> float:

@@ -6,6 +6,7 @@ import time
 import uuid
 
 import pytest
+from textual.events import Key
 
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.ui.link import BoxMessage, RecordingHasStopped, StillWasTaken
@@ -71,6 +72,25 @@ async def test_an_exam_by_keys_alone_and_its_facts_in_order() -> None:
         await rig.press("c")
         await rig.command(commands.ExamClose)
         await rig.until(lambda: "KEIN PATIENT" in rig.text())
+
+
+async def test_a_key_that_is_held_down_is_one_press() -> None:
+    async with console(with_exam) as rig:
+        for _repetition in range(20):
+            rig.app.post_message(Key("space", " "))
+        rig.app.post_message(Key("m", "m"))
+        await rig.command(commands.RecordMark)
+        assert [type(item) for item in rig.box.commands] == [commands.Still, commands.RecordMark]
+
+
+async def test_on_every_other_screen_the_line_below_says_what_is_taken_and_open() -> None:
+    async with console(busy, size=SMALL) as rig:
+        await rig.press("s")
+        line = rig.text().splitlines()[-4]
+        for part in ("● Signal", "5 Fotos · 1 Clip", "4 offen, älteste 3 min", "✗ 1", "Platz für 41 h"):
+            assert part in line
+        rig.box.take()
+        await rig.until(lambda: "✓ Foto 6 · 21:45:49" in rig.text())
 
 
 async def test_enter_presses_the_button_that_has_the_focus() -> None:

@@ -111,6 +111,16 @@ async def test_an_open_exam_is_closed_first_when_the_operator_says_so() -> None:
         assert first.id != second.id, "another press, another exam"
 
 
+async def test_a_second_ok_before_the_answer_opens_nothing_more() -> None:
+    async with console() as rig:
+        await rig.press("n")
+        await fill(rig)
+        for _press in range(2):
+            rig.app.post_message(Key("f2", None))
+        await rig.until(lambda: at_the_picture(rig))
+        assert len(rig.box.commands) == 1
+
+
 async def test_back_leaves_the_open_exam_as_it_is() -> None:
     async with console(with_exam) as rig:
         await rig.press("n")

@@ -88,8 +88,8 @@ async def test_in_tmux_everything_is_there_and_the_keys_work(
         )
         try:
             parts = (
-                "Müller, Jörg|14.03.1961 (65)|AUFNAHME|F O T O|Stopp|Marke|Abschließen|Warteschlange|Status|NOTFALL|"
-                "✗ 1 BLOCKIERT|Signal 1920×1080|Platz für 41 h|5 Fotos · 1 Clip|▀"
+                "Müller, Jörg|14.03.1961 (65)|AUFNAHME|F O T O|Stopp|Marke|Abschließen|Warteschlange|"
+                "Status|NOTFALL|✗ 1 BLOCKIERT|Signal 1920×1080|Platz für 41 h|5 Fotos · 1 Clip|▀"
             ).split("|")
             missing = parts
             async with asyncio.timeout(PATIENCE_S):

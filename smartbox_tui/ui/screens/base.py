@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast
 
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
@@ -47,6 +47,8 @@ class BoxScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide"), (140, "-huge")]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-tall"), (44, "-high")]
     AUTO_FOCUS = ""
+    BRIEF: ClassVar[bool] = True
+    """Whether the signal line says in brief what the capture screen's column says at length."""
 
     DEFAULT_CSS = """
     BoxScreen { background: $night; color: $text; layout: vertical; }
@@ -67,7 +69,7 @@ class BoxScreen(Screen[None]):
         yield AlarmBar(id="alarms")
         with Container(id="body"):
             yield from self.compose_body()
-        yield SignalLine(id="signal")
+        yield SignalLine(brief=self.BRIEF, id="signal")
         with Horizontal(id="nav"):
             yield from self.compose_nav()
             yield Static("", classes="gap")

@@ -51,6 +51,8 @@ class RecordButton(BigButton):
 class CaptureScreen(BoxScreen):
     """Everything of an exam by touch, by key and by pedal."""
 
+    BRIEF = False
+
     DEFAULT_CSS = """
     CaptureScreen #body { layout: horizontal; }
     CaptureScreen #side { width: 28; height: 1fr; background: $night; padding-left: 1; }

@@ -18,13 +18,18 @@ class OpensExam(BoxScreen):
     def __init__(self) -> None:
         super().__init__()
         self._after_closing: commands.ExamOpen | None = None
+        self._under_way = False
 
     def open(self, command: commands.ExamOpen) -> None:
-        """The answer comes back to this screen."""
-        self.console.order(command, self)
+        """The answer comes back to this screen. A second press before it does nothing: it would ask for another
+        exam, and be told that the first is open."""
+        if not self._under_way:
+            self._under_way = True
+            self.console.order(command, self)
 
     @on(CommandWasAnswered)
     def _answered(self, message: CommandWasAnswered) -> None:
+        self._under_way = False
         if isinstance(message.command, commands.ExamOpen):
             self.action_back()
         elif isinstance(message.command, commands.ExamClose) and self._after_closing is not None:
@@ -34,7 +39,7 @@ class OpensExam(BoxScreen):
 
     @on(CommandWasRefused)
     def _refused(self, message: CommandWasRefused) -> None:
-        self._after_closing = None
+        self._after_closing, self._under_way = None, False
         if isinstance(message.command, commands.ExamOpen) and message.error.code == "exam-open":
             message.stop()
             self._ask_to_close(message.command)

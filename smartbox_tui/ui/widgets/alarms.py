@@ -12,7 +12,7 @@ _MOST = 3
 
 
 class AlarmBar(Shown):
-    """One line each, what and what to do."""
+    """What and what to do: on one line where both fit, on two where they do not."""
 
     DEFAULT_CSS = """
     AlarmBar { height: auto; display: none; }
@@ -28,6 +28,10 @@ class AlarmBar(Shown):
         for alarm in [line for line in alarm_lines(view.t, view.box) if line.bar][:_MOST]:
             style = "$on-red on $red-deep" if alarm.grave else "$on-calm on $wait"
             line = Content.assemble((" ! ", "bold"), (alarm.what, "bold"), f" {alarm.hint}")
-            line = line.truncate(max(1, width), ellipsis=True)
-            lines.append(line.pad_right(max(0, width - line.cell_length)).stylize_before(style))
+            rows = [line]
+            if line.cell_length > width:
+                rows = [Content.assemble((" ! ", "bold"), (alarm.what, "bold")), Content(f"   {alarm.hint}")]
+            for row in rows:
+                row = row.truncate(max(1, width), ellipsis=True)
+                lines.append(row.pad_right(max(0, width - row.cell_length)).stylize_before(style))
         return Content("\n").join(lines)

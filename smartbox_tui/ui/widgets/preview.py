@@ -17,7 +17,6 @@ from textual.widget import Widget
 from smartbox_tui.ui import words
 from smartbox_tui.ui.driver import BoxDriver
 from smartbox_tui.ui.halfblocks import Depth
-from smartbox_tui.ui.i18n import clip_length
 from smartbox_tui.ui.sentences import CAPTURE_AWAY
 from smartbox_tui.ui.state import TAKEN_S, Presence, Taken
 from smartbox_tui.ui.view import View
@@ -149,7 +148,7 @@ class Preview(Widget):
             wanted = taken.picture.frame_ns if taken.picture else 0
             # the preview's picture nearest to the frame on the disk; without a time the newest
             frozen = min(self._seen, key=lambda item: abs(item.timestamp_ns - wanted)) if wanted else self._seen[-1]
-            self._inset = (taken, Inset(frozen, taken_label(view, taken)))
+            self._inset = (taken, Inset(frozen, words.taken(view.t, view.clock, taken)))
         return self._inset[1]
 
     def _notice(self, view: View) -> tuple[str, ...]:
@@ -162,15 +161,3 @@ class Preview(Widget):
             return ()
         what = t(words.SIGNAL.get(source.signal_state, source.signal_text))
         return (what.upper(), "", t(words.SIGNAL_HELP.get(source.signal_state, "")))
-
-
-def taken_label(view: View, taken: Taken) -> str:
-    """`✓ Foto 12 · 21:44:50`, `✓ Clip 2 · 0:42`, `✓ Marke 1 · 0:12`."""
-    t, picture = view.t, taken.picture
-    label = f"✓ {t(words.KIND.get(taken.kind, taken.kind))} {taken.number}"
-    if taken.kind == "mark":
-        return f"{label} · {clip_length(taken.at_s)}"
-    if picture is not None and picture.duration_s is not None and taken.kind == "clip":
-        return f"{label} · {clip_length(picture.duration_s)}"
-    when = words.when(picture.captured_at) if picture is not None else None
-    return f"{label} · {t.clock(view.clock.local(when), seconds=True)}" if when else label

@@ -20,6 +20,35 @@ def counts(box: BoxState) -> dict[str, int]:
     return {name: int(queue.get(name) or 0) for name in OPEN_STATES}
 
 
+def _under_way(box: BoxState) -> int:
+    """Those that go out by themselves: not the held, not the blocked."""
+    number = counts(box)
+    return sum(number[name] for name in ("queued", "preparing", "sending", "waiting"))
+
+
+def _oldest(view: View) -> str:
+    """How long the oldest open one has waited; empty when none does."""
+    seconds = view.box.status.queue.get("oldest_open_s") if view.box.status else None
+    if seconds is None or not _under_way(view.box):
+        return ""
+    passed = float(seconds) + max(0.0, view.now_s - view.box.status_heard_s)
+    return view.t("oldest {age}", age=view.t.span(passed))
+
+
+def open_words(view: View) -> list[Content | tuple[str, str]]:
+    """The queue in half a line: open, oldest, blocked."""
+    t, box = view.t, view.box
+    waiting, blocked = _under_way(box), counts(box)["blocked"]
+    parts: list[Content | tuple[str, str]] = []
+    if waiting:
+        what = t.n("{count} open", "{count} open", waiting)
+        age = _oldest(view)
+        parts.append((f"{what}, {age}" if age else what, "$dim"))
+    if blocked:
+        parts += [("  ", ""), (f" ✗ {t.number(blocked)} ", "bold $on-red on $red-deep")]
+    return parts
+
+
 class QueuePane(Shown):
     """Pressing it opens the queue screen."""
 
@@ -37,13 +66,9 @@ class QueuePane(Shown):
         if not box.status.destinations:
             lines.append(Content.styled(t("No archive is set up"), "bold $wait"))
         number = counts(box)
-        waiting = sum(number[name] for name in ("queued", "preparing", "sending", "waiting"))
+        waiting = _under_way(box)
         what = t.n("{count} open", "{count} open", waiting) if waiting else t("nothing open")
-        oldest = box.status.queue.get("oldest_open_s")
-        age = ""
-        if waiting and oldest is not None:
-            passed = float(oldest) + max(0.0, view.now_s - box.status_heard_s)
-            age = t("oldest {age}", age=t.span(passed))
+        age = _oldest(view)
         style = "$dim" if box.engine is Presence.AWAY else ""
         lines.append(spread(Content.styled(what, style), Content.styled(age, "$dim"), width))
         if number["held"]:
