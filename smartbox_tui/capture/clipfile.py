@@ -16,6 +16,10 @@ from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.media.tsmux import TsMuxer
 from smartbox_tui.spool.durable import disk_errors, fsync_dir
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, write_sidecar
+from smartbox_tui.wire import times
+
+NO_FRAME: Final = "no whole frame was recorded"
+"""Why a clip without one is discarded instead of closed: there is nothing that could be sent."""
 
 _ROOM_BYTES: Final = 64 << 10
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
@@ -157,8 +161,10 @@ class ClipFile:
     def _close(self, stop_command: str, note: str) -> Sidecar:
         with disk_errors(self._path):
             self.sync()
+        none = {"id": self.sidecar.id, "reason": NO_FRAME, "at": times.now()}
         sidecar = self.sidecar.with_(
-            state=SidecarState.CLOSED,
+            state=SidecarState.CLOSED if self.frames else SidecarState.DISCARDED,
+            discarded={} if self.frames else none,
             bytes=self.size,
             frames=self.frames,
             frames_lost=self.lost,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -56,6 +57,8 @@ class Recorder:
         self._begun, self._ended_call, self._drained = begun, ended, drained
         self._queue: deque[AccessUnit] = deque()
         self._queue_bytes = 0
+        self._most_queued = QUEUE_BYTES
+        self._preloaded = 0
         self._changed = threading.Condition()
         self._dropping = False
         self._lost_here = 0
@@ -76,15 +79,22 @@ class Recorder:
             threading.Thread(target=self._sync, name=f"{name}-sync", daemon=True),
         ]
 
+    def preload(self, units: list[AccessUnit]) -> None:
+        """What the recording begins with, before `start`; it is in memory already, so its size is no matter."""
+        self._queue.extend(units)
+        self._preloaded = len(units)
+        self._queue_bytes = sum(len(unit.data) for unit in units)
+        self._most_queued = QUEUE_BYTES + self._queue_bytes
+
     # ---- from the encoder's thread
 
     def feed(self, unit: AccessUnit) -> None:
         """Never blocks. A disk that does not answer for long costs whole GOPs, counted as lost."""
         with self._changed:
-            if self._queue_bytes > QUEUE_BYTES:
+            if self._queue_bytes > self._most_queued:
                 self._dropping = True
             if self._dropping:
-                if not unit.idr or self._queue_bytes > QUEUE_BYTES // 2:
+                if not unit.idr or self._queue_bytes > self._most_queued // 2:
                     self._lost_here += 1 + unit.lost
                     return
                 self._dropping = False
@@ -101,8 +111,9 @@ class Recorder:
         """Starts; answers when the first part and what it begins with is on disk. Raises disk-full, no-signal."""
         for thread in self._threads:
             thread.start()
-        if not self._started.wait(START_S):
+        if not self._started.wait(START_S) and self._clip is None:
             self.stop(0, "", "never began")
+        self._started.wait()  # a slow disk is no reason to give up what it has already taken
         if self._error is not None:
             raise self._error
         if self._clip is None and not self.closed:
@@ -151,9 +162,11 @@ class Recorder:
     def _write(self) -> None:
         reason = ""
         try:
-            while (unit := self._next()) is not None:
+            for taken in itertools.count(1):
+                if (unit := self._next()) is None:
+                    break
                 self._take(unit)
-                if not self._started.is_set() and self._clip is not None and not self._queue:
+                if not self._started.is_set() and self._clip is not None and taken >= self._preloaded:
                     self._clip.sync()
                     self._started.set()
         except SmartBoxError as exc:
@@ -162,6 +175,11 @@ class Recorder:
             log.exception("recording of %s ended by the disk", self.first.source)
             reason = f"the disk failed: {exc.strerror}"
             self._error = SmartBoxError("refused", f"The disk failed while recording: {exc.strerror}.", "Check it.")
+        except Exception:
+            # A defect of ours: whoever waits for the end must not wait for ever, and what is there is closed.
+            log.exception("recording of %s ended by a defect", self.first.source)
+            reason = "an internal error"
+            self._error = SmartBoxError("refused", "The recording ended by an internal error.", "The log has it.")
         self._finish(reason or self._failure)
 
     def _next(self) -> AccessUnit | None:
@@ -225,8 +243,10 @@ class Recorder:
             clip, self._clip = self._clip, None
             if clip is not None:
                 try:
-                    self.closed.append(clip.close(stop_command=self._stop_command, note=note))
-                    self._begun(self.closed[-1])
+                    sidecar = clip.close(stop_command=self._stop_command, note=note)
+                    self._begun(sidecar)
+                    if sidecar.frames:
+                        self.closed.append(sidecar)
                 except (SmartBoxError, OSError) as exc:
                     # The sidecar says `recording`: the next start counts what the file holds and closes it.
                     log.error("recording of %s is not closed: %s", self.first.source, exc)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid5
 
-from smartbox_tui.capture.clipfile import room_file
+from smartbox_tui.capture.clipfile import NO_FRAME, room_file
 from smartbox_tui.capture.desk import Sessions
 from smartbox_tui.capture.exams import ExamDesk
 from smartbox_tui.capture.pictures import Pictures
@@ -22,7 +22,7 @@ from smartbox_tui.media.h264 import find_sps
 from smartbox_tui.media.tsmux import CLOCK_HZ
 from smartbox_tui.model.instance import h264_transfer_syntax
 from smartbox_tui.spool.durable import fsync_dir
-from smartbox_tui.spool.layout import exam_folders, is_uuid
+from smartbox_tui.spool.layout import exam_dir, exam_folders, is_uuid
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, read_sidecar, write_sidecar
 from smartbox_tui.wire import times
 from smartbox_tui.wire.current import boot_id
@@ -33,7 +33,7 @@ RESUME_S: Final = 5.0
 RESUMED: Final = "goes on after a crash of capture"
 CRASHED: Final = "closed after a crash"
 
-_SIGNAL_WAIT_S: Final = 15.0
+_SIGNAL_WAIT_S: Final = 10.0
 _RECENT_S: Final = 2 * 24 * 3600.0
 """Commands are repeated within minutes; older sidecars are read only to find one that a crash left open."""
 
@@ -61,19 +61,21 @@ class Recovery:
         self._ended.set()
 
     def run(self) -> None:
-        folders = sorted(exam_folders(self._spool), key=_changed_at, reverse=True)
-        resume: list[Sidecar] = []
-        names: list[tuple[Path, list[str]]] = []
-        for folder in folders:
+        """Names first, which takes no time; then what must go on; then what takes as long as the clips are."""
+        names = []
+        for folder in sorted(exam_folders(self._spool), key=_changed_at, reverse=True):
             clips, pictures = _names(folder)
             self._pictures.found((picture, folder.name) for picture in pictures)
-            names.append((folder, pictures))
-            for clip in clips:
-                resume += self._clip(folder / f"{clip}.json")
+            names.append((folder, clips, pictures))
         self._pictures.scanned()
-        for sidecar in resume:
+        crashed = [
+            sidecar for folder, clips, _ in names for clip in clips if (sidecar := self._open_clip(folder, clip))
+        ]
+        for sidecar in [each for each in crashed if self._may_go_on(each)]:
             self._resume(sidecar)
-        for folder, pictures in names:
+        for sidecar in crashed:
+            self._close_clip(sidecar)
+        for folder, _, pictures in names:
             self._read(folder, pictures)
 
     def _read(self, folder: Path, pictures: list[str]) -> None:
@@ -103,25 +105,34 @@ class Recovery:
         self._pictures.put(closed)
         log.warning("still %s was pinned when capture crashed: closed", sidecar.id)
 
-    def _clip(self, path: Path) -> list[Sidecar]:
-        """Closes the clip where its sidecar says `recording`; answers it when it may go on."""
+    def _open_clip(self, folder: Path, clip: str) -> Sidecar | None:
+        """The clip's sidecar where a crash left it `recording`."""
+        path = folder / f"{clip}.json"
         try:
             if b'"recording"' not in path.read_bytes():
-                return []
+                return None
             sidecar = read_sidecar(path)
-            if sidecar.state is not SidecarState.RECORDING or self._pictures.claimed(sidecar.command):
-                return []
-            crashed_at = _last_write(path.parent, sidecar)
-            closed = close_crashed(path.parent, sidecar)
+        except (OSError, ValueError):
+            log.exception("sidecar of clip %s is not readable", clip)
+            return None
+        left = sidecar.state is SidecarState.RECORDING and not self._pictures.claimed(sidecar.command)
+        return sidecar if left else None
+
+    def _may_go_on(self, sidecar: Sidecar) -> bool:
+        """Same boot, same exam, and capture is back soon enough that nobody has reached for the switch."""
+        held = self._exams.held
+        if sidecar.boot_id != boot_id() or held is None or held.id != sidecar.exam:
+            return False
+        return 0 <= self._started_at - _last_write(exam_dir(self._spool, sidecar.exam), sidecar) < RESUME_S
+
+    def _close_clip(self, sidecar: Sidecar) -> None:
+        try:
+            closed = close_crashed(exam_dir(self._spool, sidecar.exam), sidecar)
         except (OSError, ValueError, SmartBoxError):
-            log.exception("clip %s, which a crash left open, cannot be closed", path.stem)
-            return []
+            log.exception("clip %s, which a crash left open, cannot be closed", sidecar.id)
+            return
         self._pictures.put(closed)
         log.warning("clip %s was recording when capture crashed: %d frames kept", closed.id, closed.frames)
-        held = self._exams.held
-        fresh = 0 <= self._started_at - crashed_at < RESUME_S
-        same = sidecar.boot_id == boot_id() and held is not None and held.id == sidecar.exam
-        return [closed] if fresh and same else []
 
     def _resume(self, crashed: Sidecar) -> None:
         """A new clip of the same exam, by itself. Its id follows from the old one's: there is only ever one."""
@@ -153,7 +164,7 @@ def close_crashed(folder: Path, sidecar: Sidecar) -> Sidecar:
             state=SidecarState.DISCARDED,
             frames=0,
             note=note,
-            discarded={"id": sidecar.id, "reason": "no whole frame was recorded", "at": times.now()},
+            discarded={"id": sidecar.id, "reason": NO_FRAME, "at": times.now()},
         )
         write_sidecar(folder, closed)
         return closed
@@ -181,13 +192,15 @@ def close_crashed(folder: Path, sidecar: Sidecar) -> Sidecar:
 
 
 def _names(folder: Path) -> tuple[list[str], list[str]]:
-    """(pictures that are clips, all pictures) of one exam, by the files' names."""
+    """(pictures that are clips, all pictures) of one exam, by the files' names alone."""
     clips, pictures = [], []
-    for entry in folder.iterdir():
-        if entry.suffix == ".json" and is_uuid(entry.stem):
-            pictures.append(entry.stem)
-        elif entry.suffix == ".ts":
-            clips.append(entry.stem)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            stem, _, suffix = entry.name.rpartition(".")
+            if suffix == "json" and is_uuid(stem):
+                pictures.append(stem)
+            elif suffix == "ts":
+                clips.append(stem)
     known = set(pictures)
     return [clip for clip in clips if clip in known], pictures
 

@@ -105,8 +105,7 @@ class Session:
             units = self._preroll.since(from_ns)
             if units and units[0].timestamp_ns < not_before_ns:
                 units = _from_idr_on(units, not_before_ns)
-            for unit in units:
-                recorder.feed(unit)
+            recorder.preload(units)
             self._recorder = recorder
             if not units:
                 self._encoder.want_idr()
