@@ -50,6 +50,8 @@ class Converter:
         return _raw(frame.data, frame.format)
 
     def _decoded(self, frame: Frame) -> Any:
+        if not frame.data:  # an empty packet would end the decoder's stream
+            raise Undecodable("no data")
         if self._decoder is None:
             self._decoder = av.CodecContext.create("mjpeg", "r")
             self._decoder.thread_count = 1
@@ -78,4 +80,7 @@ def _raw(data: bytes | bytearray | memoryview, form: VideoFormat) -> Any:
     plane = np.frombuffer(data, np.uint8)
     if form.pixel is PixelFormat.YUYV:
         return av.VideoFrame.from_ndarray(plane.reshape(form.height, form.width, 2), "yuyv422")
-    return av.VideoFrame.from_numpy_buffer(plane.reshape(lines, form.width), _NAMES[form.pixel])
+    planes = plane.reshape(lines, form.width)
+    if form.height % 4:  # without copying PyAV rounds the height down to a multiple of four
+        return av.VideoFrame.from_ndarray(planes, _NAMES[form.pixel])
+    return av.VideoFrame.from_numpy_buffer(planes, _NAMES[form.pixel])
