@@ -187,7 +187,7 @@ class ExamDesk:
 
     @contextlib.contextmanager
     def picture(self, at_ns: int) -> Iterator[Held]:
-        """The exam held at the moment of a trigger; it is not let go of before the picture is on disk.
+        """The exam held at a moment; `settle` does not return for it before the picture is on disk.
 
         With none, an unassigned exam is made. Raises no-exam where that is not wanted, disk-full.
         """
@@ -252,5 +252,8 @@ class ExamDesk:
 
     def _set(self, held: Held | None) -> None:
         self._held = held
-        self._runtime.mkdir(parents=True, exist_ok=True)
-        write_current(self._runtime, Current(held.id, held.revision, boot_id()) if held else None)
+        try:
+            write_current(self._runtime, Current(held.id, held.revision, boot_id()) if held else None)
+        except OSError:
+            # Needed only by the next start; this one knows what it holds.
+            log.exception("current.json is not written")

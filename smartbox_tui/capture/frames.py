@@ -33,6 +33,11 @@ class Pinned:
     frame: Frame
     note: str = ""
 
+    def moment_ns(self, at_ns: int) -> int:
+        """The moment that decides whose picture it is: the trigger's, but where no frame of then was left, that of
+        the frame, for it shows who lies there later."""
+        return self.frame.timestamp_ns if self.note else at_ns
+
 
 class FrameRing:
     """The newest frames of a source, bounded in time and bytes. Thread-safe."""

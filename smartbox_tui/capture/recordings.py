@@ -60,7 +60,8 @@ class Recordings:
         self._publish = publish
         self._max_bytes = max_bytes
         self._free_bytes = free_bytes
-        self._starting = {session.id: threading.Lock() for session in sessions}
+        self.gate = threading.Lock()
+        """Held while a recording starts and while the exam changes: none starts for an exam that is just left."""
         self._unseen: dict[str, list[Sidecar]] = {}
 
     def start(self, command: commands.RecordStart) -> dict[str, Any]:
@@ -83,14 +84,15 @@ class Recordings:
     ) -> None:
         """Starts a recording with the first frame from `from_ns` on; durable when it returns. Raises
         already-recording, disk-full, no-signal, no-exam."""
-        with self._starting[session.id]:
+        with self.gate:
             if session.recorder is not None:
                 raise SmartBoxError(
                     "already-recording", f"Source {session.id} is recording.", "Stop that recording first."
                 )
             check_space(self._spool, self._free_bytes)
             self._pictures.claim(identity)
-            with self._exams.picture(at_ns) as held:
+            # Of the exam held now, not at the trigger: what it shows is yet to come.
+            with self._exams.picture(time.monotonic_ns()) as held:
                 sheet = draft(
                     session, held, identity=identity, command=identity, trigger=trigger, at_ns=at_ns, clip=True
                 )
@@ -150,7 +152,7 @@ class Recordings:
             self.start(commands.RecordStart(id=str(uuid4()), source=session.id, at_ns=at_ns, trigger=trigger))
 
     def stop_others(self, exam: str | None) -> list[Instance]:
-        """Ends the recordings that do not belong to `exam`."""
+        """Ends the recordings that do not belong to `exam`. The caller has the gate."""
         at_ns = time.monotonic_ns()
         instances: list[Instance] = []
         for session in self._sessions:

@@ -17,7 +17,7 @@ from smartbox_tui.capture.recordings import Recordings
 from smartbox_tui.capture.taking import Stills
 from smartbox_tui.spool.sidecar import SidecarState
 from smartbox_tui.wire import commands, events
-from smartbox_tui.wire.state import CaptureSnapshot, HeldExam, Source
+from smartbox_tui.wire.state import CaptureSnapshot, HeldExam, Instance, Source
 
 log = logging.getLogger(__name__)
 
@@ -83,26 +83,26 @@ class Service:
                 return self._drop(command)
 
     def _hold(self, command: commands.HoldExam) -> dict[str, Any]:
-        held, before = self._exams.hold(command.exam, command.revision)
-        previous = self.shown(before)
-        if before is None:
-            self._begin_gops()
-        elif before.id != held.id:
-            self._leave(before, held)
-        return {"exam": self.shown(held), "previous": previous}
+        with self._recordings.gate:
+            held, before = self._exams.hold(command.exam, command.revision)
+            changed = before is None or before.id != held.id
+            if changed:
+                self._begin_gops()
+                self._recordings.stop_others(held.id)
+        if before is not None and changed:
+            self._exams.settle(before.id)
+        return {"exam": self.shown(held), "previous": self.shown(before)}
 
     def _drop(self, command: commands.DropExam) -> dict[str, Any]:
-        before = self._exams.drop(command.exam)
-        instances = self._leave(before, None) if before is not None else []
+        instances: list[Instance] = []
+        with self._recordings.gate:
+            before = self._exams.drop(command.exam)
+            if before is not None:
+                self._begin_gops()
+                instances = self._recordings.stop_others(None)
+        if before is not None:
+            self._exams.settle(before.id)
         return {"exam": self.held(), "instances": instances}
-
-    def _leave(self, before: Held, now: Held | None) -> list[Any]:
-        """Ends what belongs to the exam before; a recording that was just starting is found the second time."""
-        self._begin_gops()
-        exam = now.id if now else None
-        instances = self._recordings.stop_others(exam)
-        self._exams.settle(before.id)
-        return instances + self._recordings.stop_others(exam)
 
     def _begin_gops(self) -> None:
         """No pre-roll reaches back over the change: from here on there is something to begin with."""

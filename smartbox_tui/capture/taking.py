@@ -83,7 +83,7 @@ class Stills:
     def _new(
         self, session: Session, command: commands.Still, identity: str, at_ns: int, pinned: Pinned
     ) -> list[Sidecar]:
-        with self._exams.picture(at_ns) as held:
+        with self._exams.picture(pinned.moment_ns(at_ns)) as held:
             # All frames are encoded before the first is written: a disk is slower than a burst.
             jpegs = [(pinned, self._encoders[session.id].jpeg(pinned.frame))]
             while len(jpegs) < command.burst:
@@ -136,7 +136,7 @@ class Stills:
         pinned = session.pin(at_ns)
         identity = str(uuid4())
         self._pictures.claim(identity)
-        with self._exams.picture(at_ns) as held:
+        with self._exams.picture(pinned.moment_ns(at_ns)) as held:
             jpeg = self._encoders[session.id].jpeg(pinned.frame)
             sheet = draft(
                 session, held, identity=identity, command=identity, trigger=trigger, at_ns=at_ns, clip=False

@@ -130,6 +130,30 @@ def test_a_press_from_before_the_change_belongs_to_the_exam_before(tmp_path: Pat
         rig.command(commands.HoldExam, exam=second, revision=1)
         assert rig.still(at_ns=press_ns)["exam"] == first
         assert rig.still()["exam"] == second
+        # No frame of then is left: the picture shows who lies there now.
+        time.sleep(1)
+        assert rig.still(at_ns=press_ns)["exam"] == second
+
+
+def test_recordings_started_while_the_exam_changes_never_reach_over_the_change(tmp_path: Path) -> None:
+    with Rig(tmp_path) as rig:
+        exams = [exam_in(rig.paths.spool, str(number)) for number in range(6)]
+        rig.command(commands.HoldExam, exam=exams[0], revision=1)
+        changes = {exams[0]: time.monotonic_ns()}
+        for exam in exams[1:]:
+            starting = threading.Thread(target=lambda: rig.command(commands.RecordStart))
+            starting.start()
+            time.sleep(0.02)
+            rig.command(commands.HoldExam, exam=exam, revision=1)
+            changes[exam] = time.monotonic_ns()
+            starting.join()
+            if rig.source().recording:
+                rig.command(commands.RecordStop)
+        ends = dict(zip(exams, list(changes.values())[1:], strict=False))
+        for path in rig.paths.spool.glob("*/*.ts"):
+            clip = rig.sidecar({"kind": "clip", "exam": path.parent.name, "id": path.stem})
+            last_ns = clip.frame_ns + int((clip.duration_s or 0) * 1e9) - 33_000_000
+            assert last_ns <= ends.get(clip.exam, last_ns)
 
 
 def test_the_exam_is_taken_up_after_a_restart_and_when_the_engine_named_it_meanwhile(tmp_path: Path) -> None:
