@@ -114,7 +114,11 @@ class Actions(App[int]):
     # ---- exam
 
     def action_patient(self) -> None:
-        self.go(PatientScreen())
+        """The form; after a reboot first the question that is still open."""
+        if self.box.status is not None and self.box.status.suspended is not None:
+            self.ask_suspended()
+        else:
+            self.go(PatientScreen())
 
     def action_emergency(self) -> None:
         self.go(EmergencyScreen())
@@ -160,7 +164,7 @@ class Actions(App[int]):
         if answer == "yes" and exam is not None:
             self.order(commands.ExamResume(id=new_id(), exam=exam.id))
         else:
-            self.action_patient()
+            self.go(PatientScreen())
 
     # ---- screens
 

@@ -67,10 +67,10 @@ class ConsoleApp(Actions):
         """What the screens are shown now."""
         return View(self.box, self.t, self.wall, self.settings, self.wall.now(), self.wall.monotonic_s())
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         depths = {"standard": Depth.SIXTEEN, "256": Depth.CUBE}
         depth = depths.get(self.console.color_system or "", Depth.TRUE)
-        self.push_screen(CaptureScreen(self.paths.runtime, REMOTE_FPS if self._remote else LOCAL_FPS, depth))
+        await self.push_screen(CaptureScreen(self.paths.runtime, REMOTE_FPS if self._remote else LOCAL_FPS, depth))
         self.set_interval(1.0, self.redraw, name="clock")
         self.link.start()
 
@@ -78,7 +78,8 @@ class ConsoleApp(Actions):
         """Keeps the time of the press: the trigger carries it, so that the picture is that of the press. Textual's
         events are stamped with the monotonic clock when they are read from the terminal."""
         if isinstance(event, (Key, MouseDown)):
-            if isinstance(event, Key) and self._repeats(event):
+            # an event comes here twice: from the terminal, and back up from a widget that had no use for it
+            if isinstance(event, Key) and not event.is_forwarded and self._repeats(event):
                 return
             self._pressed_s = event.time
         await super().on_event(event)
@@ -86,8 +87,6 @@ class ConsoleApp(Actions):
     def _repeats(self, event: Key) -> bool:
         """Whether a key that works the box is held down: an elbow on it takes no thirty pictures a second."""
         before, self._last_key = self._last_key, (event.key, event.time)
-        if before == self._last_key:
-            return False  # the same event, come back up from a widget that had no use for it
         works = event.key in _TRIGGER_KEYS and not isinstance(self.focused, Input)
         return works and before[0] == event.key and event.time - before[1] < _REPEAT_S
 
@@ -108,8 +107,9 @@ class ConsoleApp(Actions):
     def redraw(self) -> None:
         """Hands the view to the screen in front; the others get it when they come back."""
         self._redraw_due = False
-        if isinstance(self.screen, BoxScreen) and self.screen.is_mounted:
-            self.screen.show(self.view())
+        front = self.screen_stack[-1] if self.screen_stack else None  # none while the app ends
+        if isinstance(front, BoxScreen) and front.is_mounted:
+            front.show(self.view())
 
     def speak(self, language: str) -> None:
         """Switches every text on the screen."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import Static
 
 from smartbox_tui.settings.schema import Settings
@@ -56,10 +55,6 @@ class Shown(Static):
             # a text that always fills its place needs no new layout of the screen
             old, self._drawn = self._drawn, text
             self.update(text, layout=old is None or old.plain.count("\n") != text.plain.count("\n"))
-
-
-class LanguageChanged(Message):
-    """The operator switched the language; the new one is the app's already."""
 
 
 def spread(left: Content, right: Content, width: int) -> Content:

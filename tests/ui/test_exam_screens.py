@@ -192,6 +192,15 @@ async def test_after_a_reboot_the_first_screen_asks_whether_to_go_on() -> None:
         await rig.until(lambda: at_the_picture(rig) and "Müller, Jörg" in rig.text())
 
 
+async def test_the_question_after_a_reboot_waits_behind_the_patient_button() -> None:
+    async with console(suspended) as rig:
+        await rig.until(lambda: "Weiter mit" in rig.text())
+        await rig.press("escape")
+        assert at_the_picture(rig)
+        await rig.press("n")
+        await rig.until(lambda: "Weiter mit" in rig.text())
+
+
 async def test_another_patient_after_a_reboot_is_the_patient_form() -> None:
     async with console(suspended) as rig:
         await rig.until(lambda: "Weiter mit" in rig.text())

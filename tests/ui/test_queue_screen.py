@@ -51,6 +51,16 @@ async def test_a_row_is_changed_by_key_and_by_button(key: str, button: str, acti
             assert (command.action, command.deliveries) == (action, [10])
 
 
+async def test_a_held_row_is_released_with_its_exam() -> None:
+    async with console(busy, size=SMALL) as rig:
+        await rig.press("q", "ctrl+end")
+        await rig.until(lambda: "Freigeben" in rig.text())
+        assert "Geht hinaus, wenn die Untersuchung abgeschlossen" in rig.text()
+        await rig.press("t")
+        command = await rig.command(commands.ExamRelease)
+        assert command.exam == "exam-1"  # type: ignore[attr-defined]
+
+
 async def test_a_paused_row_is_resumed() -> None:
     async with console(busy) as rig:
         await rig.press("q")

@@ -49,6 +49,8 @@ def rows(view: View, chosen: str) -> list[state.Delivery]:
 
 def reason(t: Texts, item: state.Delivery) -> str:
     """Why it is where it is: by code, with the archive's own words after it."""
+    if item.state == "held" and not item.code:
+        return t("Goes out when the exam is closed or released.")
     what = sentence(t, item.code)[0] if item.code else ""
     return " · ".join(part for part in (what, item.reason) if part and part != item.code)
 
@@ -86,7 +88,7 @@ class QueueScreen(BoxScreen):
 
     BINDINGS = [
         ("escape", "back", ""),
-        ("t", "change('retry')", ""),
+        ("t", "retry", ""),
         ("f", "change('prioritise')", ""),
         ("a", "pause", ""),
         ("x", "cancel", ""),
@@ -121,7 +123,7 @@ class QueueScreen(BoxScreen):
     def compose_nav(self) -> Iterable[Widget]:
         yield from super().compose_nav()
         engine = Process.ENGINE
-        yield BigButton(N_("Retry"), "screen.change('retry')", "t", needs=engine, id="retry")
+        yield BigButton(self._retry_label, "screen.retry", "t", needs=engine, id="retry")
         yield BigButton(N_("First"), "screen.change('prioritise')", "f", needs=engine, id="first")
         yield BigButton(self._pause_label, "screen.pause", "a", needs=engine, id="pause")
         yield BigButton(N_("Cancel"), "screen.cancel", "x", needs=engine, id="cancel")
@@ -171,13 +173,16 @@ class QueueScreen(BoxScreen):
         variables = self.app.theme_variables
         word = t("paused") if item.paused else t(words.DELIVERY.get(item.state, item.state))
         colour = variables.get(_COLOUR.get(item.state, ""), "")
+        kind = item.kind or next(
+            (known.kind for known in view.box.pictures if known.sop_instance_uid == item.sop_instance_uid), ""
+        )
         progress = Text(t.size(item.bytes) if item.bytes else "")
         if item.state == "sending":
             part = words.share(item)
             progress = Text.assemble((f"{words.bar(part, 5):<5}", colour), f" {part:4.0%}")
         cells = [
             Text(str(item.id)),
-            Text(t(words.KIND.get(item.kind, item.kind))),
+            Text(t(words.KIND.get(kind, kind))),
             Text(word, style=f"bold {colour}" if colour else ""),
             Text(item.destination),
             progress,
@@ -195,7 +200,8 @@ class QueueScreen(BoxScreen):
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         event.stop()
         self.query_one(Detail).point(self._pointed())
-        self.query_one("#pause", BigButton).show(self.console.view())
+        for button in ("#pause", "#retry"):
+            self.query_one(button, BigButton).show(self.console.view())
 
     # ---- labels
 
@@ -204,6 +210,10 @@ class QueueScreen(BoxScreen):
             return f"{view.t(FILTERS[name][0])} {view.t.number(len(rows(view, name)))}"
 
         return label
+
+    def _retry_label(self, view: View) -> str:
+        item = self._pointed() if self.is_mounted else None
+        return view.t("Release") if item is not None and item.state == "held" else view.t("Retry")
 
     def _pause_label(self, view: View) -> str:
         item = self._pointed() if self.is_mounted else None
@@ -225,6 +235,14 @@ class QueueScreen(BoxScreen):
             self.console.say(t("No row is chosen."), t("Choose one with the arrow keys or a finger."))
             return
         self.console.order(commands.QueueChange(id=new_id(), action=action, deliveries=[item.id]))
+
+    def action_retry(self) -> None:
+        """Now; a held one goes out with all the others of its exam."""
+        item = self._pointed()
+        if item is not None and item.state == "held":
+            self.console.order(commands.ExamRelease(id=new_id(), exam=item.exam))
+        else:
+            self.action_change("retry")
 
     def action_pause(self) -> None:
         item = self._pointed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -65,14 +66,15 @@ def draw(scene: Scene) -> list[HalfBlockStrip]:
 
 
 def _notice(scene: Scene, field: Pixels, texts: dict[int, tuple[int, str]]) -> None:
-    width = min(scene.columns, max(len(line) for line in scene.notice) + 6)
-    top = max(0, (scene.rows - len(scene.notice)) // 2 - 1)
+    room = max(8, scene.columns - 4)
+    lines = [part for line in scene.notice for part in textwrap.wrap(line, room) or [""]]
+    width = min(scene.columns, max(len(line) for line in lines) + 6)
+    top = max(0, (scene.rows - len(lines)) // 2 - 1)
     left = (scene.columns - width) // 2
-    field[top * 2 : (top + len(scene.notice) + 2) * 2, left : left + width] = ALERT
-    for row, line in enumerate(scene.notice, top + 1):
+    field[top * 2 : (top + len(lines) + 2) * 2, left : left + width] = ALERT
+    for row, line in enumerate(lines, top + 1):
         if row < scene.rows and line:
-            line = line if len(line) <= scene.columns else line[: scene.columns - 1] + "…"
-            texts[row] = ((scene.columns - len(line)) // 2, line)
+            texts[row] = ((scene.columns - len(line)) // 2, line[: scene.columns])
 
 
 def _inset(scene: Scene, inset: Inset, field: Pixels, texts: dict[int, tuple[int, str]]) -> None:
