@@ -26,6 +26,11 @@ def wall_of(monotonic_ns: int) -> str:
     return moment.isoformat(timespec="milliseconds")
 
 
+def elapsed_ms(since_ns: int) -> float:
+    """Milliseconds since a moment of CLOCK_MONOTONIC."""
+    return round((time.monotonic_ns() - since_ns) / 1e6, 3)
+
+
 def clock_state() -> str:
     """ "trusted" when the kernel's clock is disciplined (adjtimex(2)) or timesyncd has set it since boot."""
     if _SYNCHRONISED.exists():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +20,10 @@ log = logging.getLogger(__name__)
 
 SCAN_WAIT_S: Final = 5.0
 """Only a command in the first moments after a start waits for the scan, and only with a name not yet known."""
+
+
+MOST_READ: Final = 4000
+"""Sidecars in memory, 2 kB each; the others are read again when somebody asks."""
 
 
 def instance_of(sidecar: Sidecar, parts: int = 0) -> Instance:
@@ -54,11 +57,11 @@ class Pictures:
         self._lock = threading.RLock()
         self._sidecars: dict[str, Sidecar] = {}
         self._folders: dict[str, str] = {}  # picture -> exam, of pictures whose sidecar was not read
-        self._commands: dict[str, list[str]] = {}
+        self._commands: dict[str, dict[str, None]] = {}  # ordered sets
         self._stops: dict[str, str] = {}  # stop command -> the command of the clip
         self._marks: dict[str, tuple[str, dict[str, Any]]] = {}
         self._discards: dict[str, str] = {}
-        self._exams: dict[str, list[str]] = {}
+        self._exams: dict[str, dict[str, None]] = {}
         self._claimed: set[str] = set()
         self._boot_id = boot_id()
         self._scanned = threading.Event()
@@ -67,15 +70,24 @@ class Pictures:
         """A sidecar as it is now on disk."""
         with self._lock:
             if sidecar.id not in self._sidecars:
-                self._exams.setdefault(sidecar.exam, []).append(sidecar.id)
-                self._commands.setdefault(sidecar.command, []).append(sidecar.id)
+                self._exams.setdefault(sidecar.exam, {})[sidecar.id] = None
+                self._commands.setdefault(sidecar.command, {})[sidecar.id] = None
             self._sidecars[sidecar.id] = sidecar
+            self._let_go(sidecar.exam)
             if sidecar.stop_command:
                 self._stops[sidecar.stop_command] = sidecar.command
             for mark in sidecar.marks:
                 self._marks[str(mark.get("id"))] = sidecar.id, mark
             if sidecar.discarded:
                 self._discards[sidecar.discarded.get("id", "")] = sidecar.id
+
+    def _let_go(self, current: str) -> None:
+        """Keeps the names alone of the oldest pictures of other exams: capture runs for months."""
+        if len(self._sidecars) > MOST_READ:
+            oldest = next(iter(self._sidecars.values()))
+            if oldest.exam != current:
+                del self._sidecars[oldest.id]
+                self._folders[oldest.id] = oldest.exam
 
     def claim(self, command: str) -> None:
         """A picture of this command is about to be made by this process: no crash has left it open."""
@@ -92,8 +104,8 @@ class Pictures:
             sidecar = self._sidecars.pop(picture, None)
             self._folders.pop(picture, None)
             if sidecar is not None:
-                self._exams[sidecar.exam].remove(picture)
-                self._commands[sidecar.command].remove(picture)
+                del self._exams[sidecar.exam][picture]
+                del self._commands[sidecar.command][picture]
 
     def found(self, names: Iterable[tuple[str, str]]) -> None:
         """(picture, exam) of sidecars that lie in the spool, not yet read."""
@@ -122,8 +134,15 @@ class Pictures:
             except (OSError, ValueError):
                 log.exception("sidecar of %s is not readable", picture)
                 return None
-            self.put(sidecar)
+            return self._read(sidecar)
         return sidecar
+
+    def _read(self, sidecar: Sidecar) -> Sidecar:
+        """One read from the spool; what a writer has put meanwhile is newer and stays."""
+        with self._lock:
+            if sidecar.id not in self._sidecars:
+                self.put(sidecar)
+            return self._sidecars[sidecar.id]
 
     def of_command(self, command: str) -> list[Sidecar]:
         """What a command made, in its order. The first picture's id is the command's own."""
@@ -131,7 +150,7 @@ class Pictures:
         with self._lock:
             ids = list(self._commands.get(command, ()))
         known = [sidecar for each in ids if (sidecar := self.get(each)) is not None]
-        if known and known[0].exam:
+        if known:
             known = self._complete(command, known)
         return sorted(known, key=lambda sidecar: (sidecar.part, sidecar.frame_ns))
 
@@ -166,7 +185,7 @@ class Pictures:
         for path in sidecar_paths(folder):
             if path.stem not in self._sidecars:
                 try:
-                    self.put(read_sidecar(path))
+                    self._read(read_sidecar(path))
                 except (OSError, ValueError):
                     log.warning("sidecar %s of exam %s is not readable", path.name, folder.name)
 
@@ -182,7 +201,3 @@ class Pictures:
         """The wall clock may jump when it is set; within a boot the triggers' own times cannot."""
         here = sidecar.boot_id == self._boot_id
         return here, sidecar.trigger_ns if here else 0, sidecar.captured_at, sidecar.part
-
-
-def elapsed_ms(since_ns: int) -> float:
-    return round((time.monotonic_ns() - since_ns) / 1e6, 3)

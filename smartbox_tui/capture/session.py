@@ -31,6 +31,8 @@ _PAUSE_FACTOR: Final = 1.6
 _LOG_EVERY: Final = 30
 _SIGNAL_CHECK_NS: Final = NS // 10
 _READ_S: Final = 0.25
+_TOO_SOON_NS: Final = NS // 1000
+_REST_S: Final = 0.01
 _FROZEN_NS: Final = 3 * NS
 """A living picture has noise: that long bit for bit the same is a standing picture."""
 
@@ -215,8 +217,11 @@ class Session:
         last_ns = checked_ns = time.monotonic_ns()
         said = SignalState.OK
         while not self._ended.is_set():
+            asked_ns = time.monotonic_ns()
             frame = self._source.read(_READ_S)
             now_ns = time.monotonic_ns()
+            if frame is None and now_ns - asked_ns < _TOO_SOON_NS:
+                self._ended.wait(_REST_S)  # a driver that does not wait must not spin at real-time priority
             if frame is None or now_ns - checked_ns >= _SIGNAL_CHECK_NS or self._state not in HAS_PICTURE:
                 said, checked_ns = self._source.signal(), now_ns
             if said not in HAS_PICTURE and (said is not SignalState.STARTING or frame is None):

@@ -14,9 +14,8 @@ import numpy.typing as npt
 import simplejpeg
 
 from hw.base import Frame, PixelFormat
-from smartbox_tui.capture.clock import wall_of
+from smartbox_tui.capture.clock import elapsed_ms, wall_of
 from smartbox_tui.capture.convert import Converter, Undecodable
-from smartbox_tui.capture.pictures import elapsed_ms
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.media.jpeg import NotBaseline, repair
 from smartbox_tui.model.instance import JPEG_BASELINE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -86,24 +87,23 @@ class Stills:
         with self._exams.picture(pinned.moment_ns(at_ns)) as held:
             # All frames are encoded before the first is written: a disk is slower than a burst.
             jpegs = [(pinned, self._encoders[session.id].jpeg(pinned.frame))]
-            while len(jpegs) < command.burst:
-                frame = session.next_frame(jpegs[-1][0].frame)
-                jpegs.append((Pinned(frame), self._encoders[session.id].jpeg(frame)))
+            with contextlib.suppress(SmartBoxError):  # the signal went: what there is of the burst counts
+                while len(jpegs) < command.burst:
+                    frame = session.next_frame(jpegs[-1][0].frame)
+                    jpegs.append((Pinned(frame), self._encoders[session.id].jpeg(frame)))
             done = []
             for index, (each, jpeg) in enumerate(jpegs):
-                number = str(further(UUID(identity), index))
                 sheet = draft(
                     session,
                     held,
-                    identity=number,
+                    identity=str(further(UUID(identity), index)),
                     command=identity,
                     trigger=command.trigger,
                     at_ns=at_ns,
                     clip=False,
                 )
                 done.append(self._write(held, sheet, each, jpeg, SidecarState.CLOSED))
-        for sidecar in done:
-            self._after.submit(self._settle, held, sidecar.id)
+                self._after.submit(self._settle, held, done[-1].id)
         return done
 
     def _write(self, held: Held, sheet: Sidecar, pinned: Pinned, jpeg: Jpeg, state: SidecarState) -> Sidecar:
