@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -34,6 +35,10 @@ RESUMED: Final = "goes on after a crash of capture"
 CRASHED: Final = "closed after a crash"
 
 _SIGNAL_WAIT_S: Final = 10.0
+_TEMPORARY: Final = ("tmp", "room")
+_LEFT_OVER_S: Final = 60.0
+"""So that no file of a process that still lives is taken for one."""
+
 _RECENT_S: Final = 2 * 24 * 3600.0
 """Commands are repeated within minutes; older sidecars are read only to find one that a crash left open."""
 
@@ -64,7 +69,7 @@ class Recovery:
         """Names first, which takes no time; then what must go on; then what takes as long as the clips are."""
         names = []
         for folder in sorted(exam_folders(self._spool), key=_changed_at, reverse=True):
-            clips, pictures = _names(folder)
+            clips, pictures = _names(folder, self._started_at - _LEFT_OVER_S)
             self._pictures.found((picture, folder.name) for picture in pictures)
             names.append((folder, clips, pictures))
         self._pictures.scanned()
@@ -191,8 +196,11 @@ def close_crashed(folder: Path, sidecar: Sidecar) -> Sidecar:
     return closed
 
 
-def _names(folder: Path) -> tuple[list[str], list[str]]:
-    """(pictures that are clips, all pictures) of one exam, by the files' names alone."""
+def _names(folder: Path, left_before: float) -> tuple[list[str], list[str]]:
+    """(pictures that are clips, all pictures) of one exam, by the files' names alone.
+
+    Temporary files of pictures, last written before `left_before`, are what a crash left, and are removed.
+    """
     clips, pictures = [], []
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -201,6 +209,10 @@ def _names(folder: Path) -> tuple[list[str], list[str]]:
                 pictures.append(stem)
             elif suffix == "ts":
                 clips.append(stem)
+            elif suffix in _TEMPORARY and stem.startswith(".") and is_uuid(stem[1:37]):
+                with contextlib.suppress(OSError):
+                    if entry.stat().st_mtime < left_before:
+                        (folder / entry.name).unlink()
     known = set(pictures)
     return [clip for clip in clips if clip in known], pictures
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -76,12 +77,18 @@ def test_a_clip_without_one_whole_frame_is_discarded_and_says_so(tmp_path: Path)
         (clip,) = box.paths.spool.glob("*/*.ts")
         clip.write_bytes(clip.read_bytes()[:1000])
         old = time.time() - 60
-        for path in (clip, clip.with_suffix(".json")):
-            os.utime(path, (old, old))
+        left = clip.with_name(f".{new_id()}.jpg.tmp")
+        left.touch()
+        other = clip.with_name(".notes.tmp")
+        other.touch()
+        for path in (clip, clip.with_suffix(".json"), left, other):
+            os.utime(path, (old - 60, old - 60))
         box.start()
         until(lambda: box.sidecars()[0].state is SidecarState.DISCARDED)
         assert "no whole frame" in box.sidecars()[0].discarded["reason"]
         assert box.sidecars()[0].id == start
+        assert not left.exists()
+        assert other.exists()
         # A minute after the crash nobody expects a recording to begin by itself.
         assert box.status()["sources"][0]["recording"] is None
 
@@ -91,7 +98,16 @@ def test_sigterm_closes_the_recording(tmp_path: Path) -> None:
     box.start()
     box.command("record-start")
     time.sleep(0.5)
-    assert box.end() == 0
+    with socket.socket(socket.AF_UNIX) as screen:  # a screen that listens must not hold it up
+        screen.connect(str(box.paths.capture_socket))
+        screen.sendall(
+            b"GET /v1/events HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        assert b"101" in screen.recv(1000)
+        ended = time.monotonic()
+        assert box.end() == 0
+        assert time.monotonic() - ended < 3
     (sidecar,) = box.sidecars()
     assert sidecar.state is SidecarState.CLOSED
     assert int(probe(box.bitstream(sidecar))["nb_read_frames"]) == sidecar.frames
