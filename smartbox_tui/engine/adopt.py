@@ -58,6 +58,7 @@ class Adopter:
 
     def __init__(self, spool: Path, store: Store, settings: Callable[[], Settings]) -> None:
         self._spool, self._store, self._settings = spool, store, settings
+        self._told: set[str] = set()  # damaged files stay damaged: the log has each once
 
     def exam(self, exam_id: str, only: Iterable[str] | None = None) -> Adopted:
         """Adopts the closed pictures of an exam that the store does not have; `only` these when given.
@@ -81,7 +82,9 @@ class Adopter:
             try:
                 sidecar = read_sidecar(path)
             except (OSError, ValueError) as exc:
-                log.warning("exam %s: %s is unreadable: %s", exam_id, path.name, exc)
+                if path.name not in self._told:
+                    self._told.add(path.name)
+                    log.warning("exam %s: %s is unreadable: %s", exam_id, path.name, exc)
                 unreadable.append(path.name)
                 continue
             if sidecar.state is SidecarState.CLOSED and sidecar.exam == exam_id:
@@ -93,7 +96,9 @@ class Adopter:
                 self._adopt(folder, exam, revision, sidecar, told)
                 done.append(sidecar.id)
             except ValueError as exc:
-                log.exception("exam %s: picture %s cannot be adopted", exam_id, sidecar.id)
+                if sidecar.id not in self._told:
+                    self._told.add(sidecar.id)
+                    log.exception("exam %s: picture %s cannot be adopted", exam_id, sidecar.id)
                 unreadable.append(f"{sidecar.id}: {exc}")
         return Adopted(tuple(done), tuple(unreadable))
 

@@ -125,6 +125,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         tasks = [
             asyncio.create_task(capture.follow(desk), name="capture-link"),
             asyncio.create_task(ticker.run(hub, board), name="status"),
+            asyncio.create_task(desk.adopt_again(), name="adopt-again"),
             asyncio.create_task(_walk_spool(exams, board, ticker), name="spool-walk"),
         ]
         essential = asyncio.create_task(_first_to_end(tasks), name="essential")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
@@ -28,6 +27,8 @@ class Listener(Protocol):
     async def adopt(self, exam_id: str, only: list[str] | None = None) -> list[str]: ...
 
     async def discarded(self, exam_id: str, picture: str) -> None: ...
+
+    async def catch_up(self) -> None: ...
 
 
 class CaptureLink:
@@ -109,8 +110,10 @@ class CaptureLink:
             self._changed()
             held = snapshot.exam.id if snapshot.exam else None
             await listener.capture_holds(held)
-            if held is not None:
-                await listener.adopt(held)
+            for item in snapshot.instances:
+                if item.discarded:  # perhaps while we were away
+                    await listener.discarded(item.exam, item.id)
+            await listener.catch_up()
             return
         data = events.typed(event)
         match data:
@@ -127,11 +130,3 @@ class CaptureLink:
                 await listener.capture_holds(data.exam.id if data.exam else None)
             case _:
                 pass
-
-
-async def tell(call: Awaitable[Any]) -> None:
-    """A command whose failure changes nothing: capture learns it with its next connection."""
-    try:
-        await call
-    except (SmartBoxError, asyncio.CancelledError) as exc:
-        log.info("capture did not take a command: %s", exc)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from smartbox_tui.engine import view
 from smartbox_tui.engine.delivery import Delivery, unknown_destination
@@ -16,7 +17,6 @@ from smartbox_tui.settings import site
 from smartbox_tui.settings.load import load
 from smartbox_tui.settings.paths import Paths
 from smartbox_tui.settings.schema import Destination, Loaded, Settings
-from smartbox_tui.spool.examfile import read_exam
 from smartbox_tui.spool.layout import exam_folders, is_uuid
 from smartbox_tui.store import queries, queue, records
 from smartbox_tui.store.database import Store
@@ -24,6 +24,11 @@ from smartbox_tui.wire import commands, events
 from smartbox_tui.wire.hub import Hub
 
 log = logging.getLogger(__name__)
+
+CATCH_UP_EXAMS: Final = 20
+"""So many exams back a recording may have been left open by a capture that was killed; older ones are found at
+the engine's start, which walks the whole spool."""
+AGAIN_S: Final = 10.0
 
 
 class SettingsBox:
@@ -68,7 +73,8 @@ class Desk:
         if queries.exam(self.store.reader, exam_id) is None:
             await self.exams.import_exam(exam_id)
         done = await self.exams.adopt(exam_id, only)
-        self._status_changed()
+        if done:
+            self._status_changed()
         return done
 
     async def discarded(self, exam_id: str, picture: str) -> None:
@@ -82,6 +88,23 @@ class Desk:
         if queries.exam(self.store.reader, exam_id) is not None:
             self.exams.announce(exam_id)
         self._status_changed()
+
+    async def catch_up(self) -> None:
+        """Capture is back, or was never away: whatever it closed meanwhile, in whichever exam, is adopted."""
+        rows = queries.exams(self.store.reader, limit=CATCH_UP_EXAMS)
+        for exam_id in dict.fromkeys([self.exams.current, *(row.id for row in rows)]):
+            if exam_id is not None:
+                await self.adopt(exam_id)
+
+    async def adopt_again(self) -> None:
+        """For ever: what could not be adopted (a full disk, say) is tried again."""
+        while True:
+            await asyncio.sleep(AGAIN_S)
+            for exam_id in list(self.exams.unfinished):
+                try:
+                    await self.adopt(exam_id)
+                except SmartBoxError as exc:
+                    log.warning("exam %s still cannot be adopted: %s", exam_id, exc.code)
 
     # ---- commands
 
@@ -108,9 +131,6 @@ class Desk:
         found = await self.exams.run(find)
         if found is not None:
             await self.adopt(found, [picture])
-            exam = await self.exams.run(read_exam, self.exams.folder(found))
-            if exam.state == "closed":
-                await self.exams.run_release(found, by_hand=bool(exam.extra.get("sent_by_hand")))
 
     async def change_queue(self, command: commands.QueueChange) -> int:
         """Raises bad-value (unknown action, nothing named), not-found (destination, ids)."""

@@ -67,6 +67,7 @@ class Exams:
         self._lock = asyncio.Lock()
         self.current: str | None = None
         self.suspended: str | None = None
+        self.unfinished: set[str] = set()  # exams with pictures that could not be adopted yet
 
     # ---- helpers, for recovery.py too
 
@@ -121,7 +122,10 @@ class Exams:
 
     async def adopt(self, exam_id: str, only: list[str] | None = None) -> list[str]:
         """Adopts what is closed in the exam's folder, publishes it, wakes delivery."""
+        self.unfinished.add(exam_id)
         done = await self.run(self._adopter.exam, exam_id, only)
+        if not done.unreadable:
+            self.unfinished.discard(exam_id)
         for identity in done.instances:
             row = queries.instance(self.store.reader, identity)
             if row is not None:

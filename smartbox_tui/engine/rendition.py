@@ -16,7 +16,7 @@ from smartbox_tui.model.instance import JPEG_BASELINE, SOP_CLASSES, Equipment, K
 from smartbox_tui.model.patient import Patient
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile, read_exam, read_revision
 from smartbox_tui.spool.layout import header_name
-from smartbox_tui.spool.sidecar import Sidecar, read_sidecar
+from smartbox_tui.spool.sidecar import Sidecar, SidecarState, read_sidecar
 
 
 def patient_values(value: dict[str, Any]) -> Patient:
@@ -87,6 +87,14 @@ def equipment_values(station_name: str, institution_name: str, sidecar: Sidecar)
         serial_number=device.get("serial", ""),
         software_version=__version__,
     )
+
+
+def is_discarded(folder: Path, picture_id: str) -> bool:
+    """What the sidecar says now; False when it cannot be read (composing the object then says why)."""
+    try:
+        return read_sidecar(folder / f"{picture_id}.json").state is SidecarState.DISCARDED
+    except (OSError, ValueError):
+        return False
 
 
 def composition_from_spool(

@@ -15,13 +15,13 @@ from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.dicom.scu.status import Outcome
 from smartbox_tui.dicom.scu.store import StoreResult, StoreSession, TransferCancelled, TransferLost
 from smartbox_tui.engine.breaker import Breaker, backoff
-from smartbox_tui.engine.rendition import composition_from_spool
+from smartbox_tui.engine.rendition import composition_from_spool, is_discarded
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.delivery import DeliveryState as State
 from smartbox_tui.settings.schema import Destination
 from smartbox_tui.spool import ledger
 from smartbox_tui.spool.layout import exam_dir
-from smartbox_tui.store import queries, queue
+from smartbox_tui.store import queries, queue, records
 from smartbox_tui.store.database import Store
 
 log = logging.getLogger(__name__)
@@ -226,6 +226,15 @@ class Worker(threading.Thread):
         else:
             self._back()
             self._answered(row, result)
+
+    def _discarded(self, row: Any) -> bool:
+        """The operator may have taken the picture back while no engine lived: the sidecar is asked last."""
+        if not is_discarded(exam_dir(self._spool, row.exam), row.instance):
+            return False
+        self._move(row, State.CANCELLED, "discarded by the operator", "discarded")
+        for identity in self._store.write(lambda database: records.discard(database, row.instance)).result():
+            self._changed(queries.delivery(self._store.reader, identity), None)
+        return True
 
     def _wait_for_network(self, row: Any, exc: SmartBoxError, *, uncertain: bool) -> None:
         pause = self._failed(exc)

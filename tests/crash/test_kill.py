@@ -229,3 +229,36 @@ def test_a_repeated_command_makes_nothing_twice_even_after_restarts(box: Box, ar
     time.sleep(1)
     assert len(archive.instances()) == 2
     assert len(box.ctl("exam", "list")["exams"]) == 1
+
+
+def test_what_was_discarded_while_the_engine_was_dead_is_not_sent(box: Box, archive: Orthanc) -> None:
+    exam = box.open_exam()
+    keep = box.ctl("still")["instance"]
+    drop = box.ctl("still")["instance"]
+    until(lambda: len(box.deliveries(exam["id"])) == 2)
+    box.kill("engine")
+    box.ctl("discard-last", "--reason", "blurred")
+    box.start("engine")
+    until(lambda: box.ctl("exam", "current")["exam"])
+    box.ctl("exam", "close")
+    until(lambda: uids_in(archive) == [keep["sop_instance_uid"]])
+    rows = {row["sop_instance_uid"]: row["state"] for row in box.deliveries(exam["id"])}
+    until(lambda: box.deliveries(exam["id"]) and not box.ctl("queue", "list", "--state", "queued")["deliveries"])
+    rows = {row["sop_instance_uid"]: row["state"] for row in box.deliveries(exam["id"])}
+    assert rows == {keep["sop_instance_uid"]: "stored", drop["sop_instance_uid"]: "cancelled"}
+    assert uids_in(archive) == [keep["sop_instance_uid"]]
+
+
+def test_an_exam_closed_while_capture_was_dead_gets_its_clip_when_capture_is_back(
+    box: Box, archive: Orthanc
+) -> None:
+    exam = box.open_exam()
+    box.ctl("record", "start")
+    time.sleep(2)
+    box.kill("capture")
+    box.ctl("exam", "close")
+    assert box.deliveries(exam["id"]) == []
+    box.start("capture")
+    (row,) = box.wait_stored(exam["id"], 1)
+    assert uids_in(archive) == [row["sop_instance_uid"]]
+    assert box.ctl("status")["sources"][0]["recording"] is None  # its exam is over: nothing goes on
