@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Mapping
@@ -121,8 +122,11 @@ def _log_to_file(environ: Mapping[str, str]) -> None:
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
-    path = environ.get(LOG_VARIABLE)
-    handler: logging.Handler = logging.FileHandler(path, encoding="utf-8") if path else logging.NullHandler()
+    handler: logging.Handler = logging.NullHandler()
+    if path := environ.get(LOG_VARIABLE):
+        # a log that cannot be written is no reason to leave the operator without a screen
+        with contextlib.suppress(OSError):
+            handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root.addHandler(handler)
     root.setLevel(logging.INFO)

@@ -99,10 +99,14 @@ class QueuePane(Shown):
         word = t(words.DESTINATION.get(item.state, item.state))
         if view.box.engine is Presence.AWAY:
             glyph, style, word, good = "○", "$dim", t("not known"), True
-        line = spread(Content.styled(item.name, "bold"), Content.styled(f"{glyph} {word}", style), width)
+        name, told = Content.styled(item.name, "bold"), Content.styled(f"{glyph} {word}", style)
+        if name.cell_length + told.cell_length < width:
+            lines = [spread(name, told, width)]
+        else:  # neither the name nor the state may be cut
+            lines = [name.truncate(width, ellipsis=True), spread(Content(""), told, width)]
         if good or not item.reason:
-            return [line]
-        return [line, Content.styled(reason_words(view, item.reason), "$dim").truncate(width, ellipsis=True)]
+            return lines
+        return [*lines, Content.styled(reason_words(view, item.reason), "$dim").truncate(width, ellipsis=True)]
 
 
 def reason_words(view: View, reason: str) -> str:
