@@ -99,14 +99,14 @@ class Actions(App[int]):
         if not self.box.pictures:
             self.say(self.t("There is nothing to discard."), self.t("This exam has no pictures yet."))
             return
-        self.go(
-            ChoiceScreen(
-                N_("Discard the last picture?"),
-                N_("It will not be sent. Why?"),
-                DISCARD_REASONS,
-                self._discard_because,
-            )
-        )
+
+        def which(view: View) -> str:
+            # named, and named anew when the pedal takes another one meanwhile: that is the last one then
+            last = view.box.pictures[-1] if view.box.pictures else None
+            why = view.t("It will not be sent. Why?")
+            return f"{words.picture(view.t, view.clock, last)}. {why}" if last else why
+
+        self.go(ChoiceScreen(N_("Discard the last picture?"), which, DISCARD_REASONS, self._discard_because))
 
     def _discard_because(self, reason: str) -> None:
         self.order(commands.DiscardLast(id=new_id(), reason=reason))

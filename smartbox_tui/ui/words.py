@@ -138,12 +138,21 @@ def taken(t: Texts, clock: Clock, what: Taken) -> str:
     label = f"✓ {kind} {what.number}"
     if what.kind == "mark":
         return f"{label} · {clip_length(what.at_s)}"
-    if picture is None:
-        return label
-    if what.kind == "clip" and picture.duration_s is not None:
-        return f"{label} · {clip_length(picture.duration_s)}"
-    moment = when(picture.captured_at)
-    return f"{label} · {t.clock(clock.local(moment), seconds=True)}" if moment else label
+    return f"{label} · {mark_of(t, clock, picture)}" if picture is not None else label
+
+
+def picture(t: Texts, clock: Clock, what: state.Instance) -> str:
+    """`Foto · 21:44:50`, `Clip · 0:42`: how the operator knows it again."""
+    kind = t(KIND.get(what.kind, what.kind))
+    return f"{kind} · {mark_of(t, clock, what)}"
+
+
+def mark_of(t: Texts, clock: Clock, what: state.Instance) -> str:
+    """A clip's length, the time of anything else."""
+    if what.kind == "clip" and what.duration_s is not None:
+        return clip_length(what.duration_s)
+    moment = when(what.captured_at)
+    return t.clock(clock.local(moment), seconds=True) if moment else "?"
 
 
 def counters(t: Texts, box: BoxState) -> str:

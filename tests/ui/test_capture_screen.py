@@ -176,13 +176,17 @@ async def test_the_last_picture_is_discarded_with_a_reason() -> None:
         await rig.press("d")
         assert "nichts zu verwerfen" in rig.said()[0]
         rig.box.take()
-        await rig.until(lambda: rig.app.box.stills == 1)
+        rig.box.take()
+        await rig.until(lambda: rig.app.box.stills == 2)
         await rig.press("d")
         await rig.until(lambda: "Das letzte Bild verwerfen?" in rig.text())
+        assert "Foto · 21:45:14" in rig.text()
+        rig.box.take()
+        await rig.until(lambda: "Foto · 21:45:21" in rig.text())
         await rig.press("1")
         command = await rig.command(commands.DiscardLast)
         assert command.reason == "blurred"  # type: ignore[attr-defined]
-        await rig.until(lambda: rig.app.box.stills == 0)
+        await rig.until(lambda: rig.app.box.stills == 2)
 
 
 async def test_a_stuck_pedal_is_told() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from smartbox_tui.ui import words
-from smartbox_tui.ui.i18n import Texts, clip_length
+from smartbox_tui.ui.i18n import Texts
 from smartbox_tui.ui.state import TAKEN_S, current_exam
 from smartbox_tui.ui.view import Shown, View
 from smartbox_tui.wire import state
@@ -37,7 +37,4 @@ class TakenPane(Shown):
 def _cell(t: Texts, view: View, picture: state.Instance) -> str:
     """Ten columns: a glyph and the time it was taken, or a clip's length."""
     glyph = words.KIND_GLYPH.get(picture.kind, "■")
-    if picture.kind == "clip" and picture.duration_s is not None:
-        return f"{glyph} {clip_length(picture.duration_s)}".ljust(10)
-    when = words.when(picture.captured_at)
-    return f"{glyph} {t.clock(view.clock.local(when), seconds=True) if when else '?'}".ljust(10)
+    return f"{glyph} {words.mark_of(t, view.clock, picture)}".ljust(10)
