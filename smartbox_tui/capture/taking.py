@@ -174,20 +174,24 @@ class Stills:
             self._pictures.wait_scanned()
             done = self._pictures.discarded_by(identity)
             if done is None:
-                done = self._discard(identity, command.reason)
+                done = self._discard(identity, command)
             return {"instance": instance_of(done, self._parts(done.exam))}
 
-    def _discard(self, identity: str, reason: str) -> Sidecar:
+    def _discard(self, identity: str, command: commands.DiscardLast) -> Sidecar:
         held = self._exams.held
         if held is None:
             raise SmartBoxError("no-exam", "There is no exam whose last picture could go.", "Open one first.")
         kept = [each for each in self._pictures.of_exam(held.id) if each.state is SidecarState.CLOSED]
         if not kept:
             raise SmartBoxError("no-exam", "This exam has no picture that could be discarded.", "Take one first.")
-        last = kept[-1]
+        last = next((each for each in kept if each.id == command.picture), None) if command.picture else kept[-1]
+        if last is None:
+            raise SmartBoxError(
+                "not-found", "That picture is not of this exam, or is discarded already.", "Look again."
+            )
         pictures = [each for each in kept if each.command == last.command] if last.kind == "clip" else [last]
         self._check_not_sent(held, pictures)
-        discarded = {"id": identity, "reason": reason, "at": times.now()}
+        discarded = {"id": identity, "reason": command.reason, "at": times.now()}
         for each in pictures:
             self._after.submit(self._mark_discarded, held, each, discarded).result()
         return self._pictures.get(last.id) or last

@@ -40,17 +40,17 @@ class Adopted:
     unreadable: tuple[str, ...]
 
 
-def first_state(exam: ExamFile, patient_known: bool, send: str) -> tuple[State, str]:
-    """The state a delivery is born in, and why (DESIGN section 2: `held`)."""
+def first_state(exam: ExamFile, patient_known: bool, send: str) -> tuple[State, str, str]:
+    """The state a delivery is born in, why, and a word for the why (DESIGN section 2: `held`)."""
     if not patient_known:
-        return State.HELD, "no patient is assigned"
+        return State.HELD, "no patient is assigned", "no-patient"
     if exam.extra.get("sent_by_hand"):
-        return State.QUEUED, ""
+        return State.QUEUED, "", ""
     if send == "manual":
-        return State.HELD, "is sent by hand"
+        return State.HELD, "is sent by hand", "manual"
     if send == "exam-close" and exam.state != "closed":
-        return State.HELD, "the exam is open"
-    return State.QUEUED, ""
+        return State.HELD, "the exam is open", "exam-open"
+    return State.QUEUED, "", ""
 
 
 class Adopter:
@@ -146,7 +146,7 @@ class Adopter:
                 )
                 queue.enqueue(
                     database, instance=sidecar.id, sop_uid=picture.sop_instance_uid, exam=exam.id, destination=name,
-                    bytes_=sidecar.bytes, state=state, reason=reason, code=code,
+                    kind=sidecar.kind, bytes_=sidecar.bytes, state=state, reason=reason, code=code,
                     priority=1 if exam.emergency else 0,
                 )  # fmt: skip
 
@@ -160,8 +160,7 @@ class Adopter:
             return State(promise.state), promise.detail, ""
         if block is not None:
             return State.BLOCKED, block.message, block.code
-        state, reason = first_state(exam, patient_known, send)
-        return state, reason, ""
+        return first_state(exam, patient_known, send)
 
 
 def numbers_for(reader: Any, sidecar: Sidecar) -> tuple[int, int]:

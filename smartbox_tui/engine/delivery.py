@@ -22,10 +22,11 @@ SWEEP_S: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """ok | unreachable | rejected | unknown, and why in words."""
+    """ok | unreachable | rejected | unknown, why in words, and the contract's code of it."""
 
     state: str
     reason: str
+    code: str
 
 
 class Delivery:
@@ -114,10 +115,10 @@ class Delivery:
         return any(worker.cancel(delivery) for worker in list(self._workers.values()))
 
     def health(self, name: str) -> Health:
-        return self._health.get(name, Health("unknown", ""))
+        return self._health.get(name, Health("unknown", "", ""))
 
-    def _report(self, name: str, state: str, reason: str) -> None:
-        new = Health(state, reason)
+    def _report(self, name: str, state: str, reason: str, code: str) -> None:
+        new = Health(state, reason, code)
         if self._health.get(name) != new:
             self._health[name] = new
             log.info("destination %s is %s", name, state)

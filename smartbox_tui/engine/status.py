@@ -57,6 +57,7 @@ class StatusBoard:
                     kind=item.kind,
                     state="paused" if is_paused else health.state,
                     reason="paused by hand" if is_paused else health.reason,
+                    code="" if is_paused else health.code,
                     open=open_.get(item.name, 0),
                 )
             )

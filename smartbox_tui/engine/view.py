@@ -66,6 +66,7 @@ def delivery(row: Any, bytes_sent: int | None = None) -> state.Delivery:
         sop_instance_uid=row.sop_uid,
         exam=row.exam,
         destination=row.destination,
+        kind=row.kind,
         state=row.state,
         reason=row.reason,
         code=row.code,

@@ -38,8 +38,8 @@ TICK_S: Final = 0.5
 
 
 class Worker(threading.Thread):
-    """`report(state, reason)` tells the destination's state, `changed(row, bytes_sent)` each change of a row,
-    `may_send()` gives a reason not to send now, or an empty text."""
+    """`report(name, state, reason, code)` tells the destination's state, `changed(row, bytes_sent)` each change
+    of a row, `may_send()` gives a reason not to send now, or an empty text."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Worker(threading.Thread):
         spool: Path,
         store: Store,
         *,
-        report: Callable[[str, str, str], None],
+        report: Callable[[str, str, str, str], None],
         changed: Callable[[Any, int | None], None],
         may_send: Callable[[], str],
     ) -> None:
@@ -163,7 +163,7 @@ class Worker(threading.Thread):
     def _back(self) -> None:
         if self._breaker.succeeded():
             self._wake_waiting()
-        self._report(self.destination.name, "ok", "")
+        self._report(self.destination.name, "ok", "", "")
 
     def _wake_waiting(self) -> None:
         woken = self._store.write(
@@ -177,7 +177,9 @@ class Worker(threading.Thread):
         self._store.write(
             lambda database: queue.postpone(database, self.destination.name, queue.clock() + pause)
         ).result()
-        self._report(self.destination.name, "rejected" if exc.code in REJECTED else "unreachable", exc.message)
+        self._report(
+            self.destination.name, "rejected" if exc.code in REJECTED else "unreachable", exc.message, exc.code
+        )
         return pause
 
     def _move(self, row: Any, new: State, reason: str, code: str = "", **changes: Any) -> None:

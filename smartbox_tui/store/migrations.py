@@ -27,7 +27,8 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX instance_exam ON instance (exam, captured_at)",
         """CREATE TABLE delivery (
             id INTEGER PRIMARY KEY, instance TEXT NOT NULL REFERENCES instance (id), sop_uid TEXT NOT NULL,
-            exam TEXT NOT NULL, destination TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
+            exam TEXT NOT NULL, destination TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL,
+            reason TEXT NOT NULL,
             code TEXT NOT NULL, attempts INTEGER NOT NULL, failures INTEGER NOT NULL, next_at REAL,
             bytes INTEGER NOT NULL,
             bytes_sent INTEGER NOT NULL, lease_until REAL, worker TEXT NOT NULL, priority INTEGER NOT NULL,

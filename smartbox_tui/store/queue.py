@@ -29,6 +29,7 @@ def enqueue(
     sop_uid: str,
     exam: str,
     destination: str,
+    kind: str,
     bytes_: int,
     state: State,
     reason: str,
@@ -38,8 +39,8 @@ def enqueue(
     """Makes the delivery; False when this instance has one for this destination already (nothing changes)."""
     at = now_text()
     row = {
-        "instance": instance, "sop_uid": sop_uid, "exam": exam, "destination": destination, "state": state.value,
-        "reason": reason, "code": code, "attempts": 0, "failures": 0, "bytes": bytes_,
+        "instance": instance, "sop_uid": sop_uid, "exam": exam, "destination": destination, "kind": kind,
+        "state": state.value, "reason": reason, "code": code, "attempts": 0, "failures": 0, "bytes": bytes_,
         "bytes_sent": bytes_ if state in states.PROMISED else 0,
         "worker": "", "priority": priority, "paused": False, "uncertain": False, "created_at": at, "changed_at": at,
     }  # fmt: skip

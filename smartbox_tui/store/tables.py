@@ -64,6 +64,7 @@ class Delivery(Model):
     sop_uid = TextField()
     exam = TextField()
     destination = TextField()
+    kind = TextField()
     state = TextField()
     reason = TextField()
     code = TextField()

@@ -20,6 +20,7 @@ from smartbox_tui.ui.link import (
     CommandWasRefused,
     PedalWasUsed,
     RecordingHasStarted,
+    TriggerHasFailed,
     new_id,
     process_for,
 )
@@ -109,7 +110,8 @@ class Actions(App[int]):
         self.go(ChoiceScreen(N_("Discard the last picture?"), which, DISCARD_REASONS, self._discard_because))
 
     def _discard_because(self, reason: str) -> None:
-        self.order(commands.DiscardLast(id=new_id(), reason=reason))
+        last = self.box.pictures[-1].id if self.box.pictures else None
+        self.order(commands.DiscardLast(id=new_id(), reason=reason, picture=last))
 
     # ---- exam
 
@@ -240,6 +242,12 @@ class Actions(App[int]):
         waits = after.status.suspended if after.status else None
         if waits is not None and (waited is None or waited.id != waits.id):
             self.ask_suspended()
+
+    @on(TriggerHasFailed)
+    def tell_trigger(self, message: TriggerHasFailed) -> None:
+        """A pedal asked for something that could not be done: whoever pressed it looks at this screen."""
+        if isinstance(message.fact, events.TriggerFailed):
+            self.tell_error(SmartBoxError.from_dict(message.fact.error))
 
     @on(PedalWasUsed)
     def tell_pedal(self, message: PedalWasUsed) -> None:

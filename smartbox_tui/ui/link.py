@@ -87,6 +87,10 @@ class PedalWasUsed(BoxMessage):
     """Also when it is stuck, gone or back."""
 
 
+class TriggerHasFailed(BoxMessage):
+    """A pedal's press could not be followed; the fact says why."""
+
+
 class ExamHasChanged(BoxMessage):
     """Opened, closed, released or resumed."""
 
@@ -112,6 +116,7 @@ _MESSAGES: Final[dict[type[msgspec.Struct], type[BoxMessage]]] = {
     events.PictureDiscarded: PictureWasDiscarded,
     events.ExamHeld: HeldExamHasChanged,
     events.PedalUsed: PedalWasUsed,
+    events.TriggerFailed: TriggerHasFailed,
     events.ExamChanged: ExamHasChanged,
     events.InstanceAdopted: InstanceWasAdopted,
     events.DeliveryChanged: DeliveryHasChanged,

@@ -42,7 +42,10 @@ class RecordMark(Command, frozen=True, kw_only=True, tag="record-mark"):
 
 
 class DiscardLast(Command, frozen=True, kw_only=True, tag="discard-last"):
+    """`picture`: the one that the operator was shown as the last; a pedal may have taken another meanwhile."""
+
     reason: str
+    picture: str | None = None
 
 
 class PedalPress(Command, frozen=True, kw_only=True, tag="pedal"):

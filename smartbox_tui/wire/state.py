@@ -98,6 +98,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     state: str  # ok | unreachable | rejected | paused | unknown
     reason: str = ""
+    code: str = ""  # the contract's error code of the reason
     open: int = 0
 
 

@@ -135,9 +135,9 @@ def _fill(path: Path, rows: int) -> None:
             ((f"i{number}", f"2.25.{number}", exam, number, at) for number in range(rows)),
         )
         connection.executemany(
-            "INSERT INTO delivery (instance, sop_uid, exam, destination, state, reason, code, attempts, failures,"
-            " bytes, bytes_sent, worker, priority, paused, uncertain, created_at, changed_at)"
-            " VALUES (?, ?, ?, 'archive', ?, '', '', 1, 0, 500000, 500000, '', 0, 0, 0, ?, ?)",
+            "INSERT INTO delivery (instance, sop_uid, exam, destination, kind, state, reason, code, attempts,"
+            " failures, bytes, bytes_sent, worker, priority, paused, uncertain, created_at, changed_at)"
+            " VALUES (?, ?, ?, 'archive', 'still', ?, '', '', 1, 0, 500000, 500000, '', 0, 0, 0, ?, ?)",
             (
                 (f"i{number}", f"2.25.{number}", exam, "sending" if number % 50_000 == 1 else "stored", at, at)
                 for number in range(rows)

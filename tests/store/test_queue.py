@@ -42,8 +42,8 @@ def add(store: Store, number: int, destination: str = "a", state: State = State.
             },
         )  # fmt: skip
         queue.enqueue(
-            db, instance=f"i{number}", sop_uid=f"2.25.{number}", exam=EXAM, destination=destination, bytes_=10,
-            state=state, reason="", priority=priority,
+            db, instance=f"i{number}", sop_uid=f"2.25.{number}", exam=EXAM, destination=destination, kind="still",
+            bytes_=10, state=state, reason="", priority=priority,
         )  # fmt: skip
 
     store.write(job).result()

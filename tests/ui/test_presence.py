@@ -77,7 +77,9 @@ async def test_what_changed_meanwhile_is_there_after_the_return() -> None:
     async with console(with_exam) as rig:
         await rig.box.away("engine")
         await rig.until(lambda: rig.app.box.engine is Presence.AWAY)
-        rig.box.destinations = [replace(rig.box.destinations[0], state="unreachable", reason="no-route: 10.0.0.5")]
+        rig.box.destinations = [
+            replace(rig.box.destinations[0], state="unreachable", reason="10.0.0.5", code="no-route")
+        ]
         await rig.box.back("engine")
         await rig.until(lambda: "✗ nicht erreichbar" in rig.text())
         assert "Das Archiv ist nicht erreichbar." in rig.text()

@@ -40,6 +40,14 @@ _COLOUR: Final = {
 }
 
 
+HELD: Final = {
+    "exam-open": N_("Goes out when the exam is closed or released."),
+    "no-patient": N_("No patient is assigned: it stays on the box."),
+    "manual": N_("Is sent by hand: release it."),
+}
+"""Why a row is held, by its code."""
+
+
 def rows(view: View, chosen: str) -> list[state.Delivery]:
     """The filter's deliveries: what needs a hand first, then the newest."""
     wanted = FILTERS[chosen][1]
@@ -49,8 +57,8 @@ def rows(view: View, chosen: str) -> list[state.Delivery]:
 
 def reason(t: Texts, item: state.Delivery) -> str:
     """Why it is where it is: by code, with the archive's own words after it."""
-    if item.state == "held" and not item.code:
-        return t("Goes out when the exam is closed or released.")
+    if item.state == "held":
+        return t(HELD.get(item.code, HELD["exam-open"]))
     what = sentence(t, item.code)[0] if item.code else ""
     return " · ".join(part for part in (what, item.reason) if part and part != item.code)
 

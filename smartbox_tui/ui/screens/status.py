@@ -85,7 +85,7 @@ class StatusText(Shown):
         for item in view.box.status.destinations if view.box.status else []:
             word = view.t(words.DESTINATION.get(item.state, item.state))
             count = view.t.n("{count} open", "{count} open", item.open) if item.open else ""
-            reason = reason_words(view, item.reason) if item.reason and item.state != "ok" else ""
+            reason = reason_words(view, item) if item.reason and item.state != "ok" else ""
             detail = " · ".join(part for part in (item.kind, count, reason) if part)
             rows.append((styles.get(item.state, _NONE), item.name, word, detail))
         return rows

@@ -106,11 +106,9 @@ class QueuePane(Shown):
             lines = [name.truncate(width, ellipsis=True), spread(Content(""), told, width)]
         if good or not item.reason:
             return lines
-        return [*lines, Content.styled(reason_words(view, item.reason), "$dim").truncate(width, ellipsis=True)]
+        return [*lines, Content.styled(reason_words(view, item), "$dim").truncate(width, ellipsis=True)]
 
 
-def reason_words(view: View, reason: str) -> str:
-    """The reason by its code where it begins with one (`no-route: …`), else as the engine says it."""
-    code, separator, _rest = reason.partition(":")
-    what, _hint = sentence(view.t, code.strip())
-    return what if separator and what != code.strip() else reason
+def reason_words(view: View, item: state.Destination) -> str:
+    """Why the archive is not well: by the reason's code, else as the engine says it."""
+    return sentence(view.t, item.code)[0] if item.code else item.reason
