@@ -150,6 +150,7 @@ class Exams:
                 return await self._reopen_after_crash(exam_id)
             now = datetime.now(UTC).astimezone()
             patient, emergency = self._patient(command, now)
+            accession = patients.accession_from(command.accession)  # nothing is closed for an order that is wrong
             if self.current is not None:
                 row = queries.exam(self.store.reader, self.current)
                 if row is not None and row.state != ExamState.UNASSIGNED:
@@ -176,7 +177,7 @@ class Exams:
                 revision=1,
                 patient=values,
                 study_at=exam.opened_at,
-                accession_number=patients.accession_from(command.accession),
+                accession_number=accession,
                 made_at=exam.opened_at,
             )
             await self.run(create_exam, self.folder(exam_id), exam, revision)

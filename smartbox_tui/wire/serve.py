@@ -48,8 +48,9 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return await handler(request)
     except SmartBoxError as exc:
         return reply({"error": exc.as_dict()}, 409)
-    except msgspec.ValidationError as exc:
-        return reply({"error": SmartBoxError("bad-value", str(exc)).as_dict()}, 400)
+    except msgspec.DecodeError as exc:  # its text names the place, never a value
+        error = SmartBoxError("bad-value", f"The request is not as the API has it: {exc}", "See wire/commands.py.")
+        return reply({"error": error.as_dict()}, 400)
     except web.HTTPException as exc:
         error = SmartBoxError("not-found", f"{request.method} {request.path}: {exc.reason}", "See the API's list.")
         return reply({"error": error.as_dict()}, exc.status)

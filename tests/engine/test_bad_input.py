@@ -106,6 +106,27 @@ def test_a_patient_file_that_is_none_is_told_without_its_content(box: Box) -> No
     assert "Geheim" not in box.log("engine")
 
 
+def test_a_request_that_is_none_is_told(box: Box) -> None:
+    from smartbox_tui.errors import SmartBoxError
+    from smartbox_tui.wire import client
+
+    for name in ("engine", "capture"):
+        for body in (b"{", b"[]", b'{"type": "nonsense"}', b'{"type": "still", "id": 7}', b"\xff"):
+            with pytest.raises(SmartBoxError) as caught:
+                client.request(box.runtime / f"{name}.sock", "POST", "/v1/command", body)
+            assert caught.value.code == "bad-value", body
+
+
+def test_a_wrong_accession_number_closes_nothing(box: Box) -> None:
+    box.ctl("still")
+    exam = until(lambda: box.ctl("exam", "current")["exam"])
+    assert exam["state"] == "unassigned"
+    error = refused(box, "ctl", "exam", "open", "--emergency", "male", "--accession", "A" * 17)
+    assert error.code == "bad-value"
+    assert box.ctl("exam", "current")["exam"]["id"] == exam["id"]
+    box.ctl("exam", "close")
+
+
 def test_second_exam_open_and_record_start_twice(box: Box) -> None:
     box.open_exam()
     error = refused(box, "ctl", "exam", "open", "--emergency", "male")
