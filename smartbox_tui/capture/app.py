@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import itertools
 import logging
-import os
 import signal
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -21,17 +17,16 @@ from smartbox_tui.capture.assembly import REAL, Assembly, Hardware
 from smartbox_tui.capture.desk import RECORD_FREE_BYTES
 from smartbox_tui.capture.memory import bound_malloc
 from smartbox_tui.capture.server import Server
-from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings.paths import Paths
 from smartbox_tui.settings.schema import Loaded, Settings
 from smartbox_tui.spool.durable import make_folder
+from smartbox_tui.spool.lock import FolderLock
 from smartbox_tui.wire import events
 from smartbox_tui.wire.hub import Hub
 from smartbox_tui.wire.serve import checked_socket_path, serve_unix
 
 log = logging.getLogger(__name__)
 
-LOCK_FILE: Final = "capture.lock"
 _TICK_S: Final = 1.0
 _CATCH_UP_TICKS: Final = 3
 """An engine that found no socket a moment ago writes `current.json` in the next one."""
@@ -53,24 +48,11 @@ def run(paths: Paths, loaded: Loaded, hardware: Hardware = REAL, record_free_byt
     bound_malloc()
     sys.setswitchinterval(_SWITCH_S)
     precedence.of_process()
-    with _alone(paths.state):
-        return asyncio.run(_Process(paths, loaded.settings, hardware, record_free_bytes).run())
-
-
-@contextlib.contextmanager
-def _alone(state: Path) -> Iterator[None]:
-    """One capture per state folder. The lock goes with the process, however it ends."""
-    fd = os.open(state / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    lock = FolderLock(paths.state, "capture")
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SmartBoxError(
-                "in-use", f"Another capture works on {state}.", "End it, or give another --state folder."
-            ) from None
-        yield
+        return asyncio.run(_Process(paths, loaded.settings, hardware, record_free_bytes).run())
     finally:
-        os.close(fd)
+        lock.release()
 
 
 class _Process:

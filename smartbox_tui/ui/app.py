@@ -17,10 +17,10 @@ from smartbox_tui.settings.schema import Loaded
 from smartbox_tui.ui import theme
 from smartbox_tui.ui.actions import Actions
 from smartbox_tui.ui.clock import Clock
-from smartbox_tui.ui.driver import BoxDriver
+from smartbox_tui.ui.driver import HANG_UP_STATUS, BoxDriver
 from smartbox_tui.ui.halfblocks import Depth
 from smartbox_tui.ui.i18n import Texts
-from smartbox_tui.ui.leaving import leave_on_signals
+from smartbox_tui.ui.leaving import forget_terminal, leave_on_signals
 from smartbox_tui.ui.link import BoxLink, BoxMessage
 from smartbox_tui.ui.screens.base import BoxScreen
 from smartbox_tui.ui.screens.capture import CaptureScreen
@@ -138,4 +138,7 @@ def run(paths: Paths, loaded: Loaded) -> int:
     app = ConsoleApp(paths, loaded)
     with leave_on_signals(app):
         app.run()
-    return app.return_code or 0
+    status = app.return_code or 0
+    if status == HANG_UP_STATUS:
+        forget_terminal()
+    return status

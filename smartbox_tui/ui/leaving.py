@@ -45,6 +45,15 @@ def leave_on_signals(app: App[Any]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def forget_terminal() -> None:
+    """Points standard output and error nowhere: what is still in their buffers cannot be written to a terminal
+    that is gone, and the interpreter would end with status 120 for it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
 def _end_hard(left: threading.Event, status: int) -> None:
     if not left.wait(GRACE_S):
         os._exit(status)

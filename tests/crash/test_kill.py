@@ -14,24 +14,10 @@ import pytest
 
 from tests.support.box import PROGRAM, Box, settings, until
 from tests.support.frames import assert_no_frame_lost_or_doubled, count_frames, strips_of_clip
-from tests.support.orthanc import Orthanc, orthanc
+from tests.support.orthanc import Orthanc
 from tests.support.relay import Relay
 
 pytestmark = [pytest.mark.crash, pytest.mark.orthanc]
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[Orthanc]:
-    with orthanc(tmp_path / "orthanc") as running:
-        yield running
-
-
-@pytest.fixture
-def box(archive: Orthanc) -> Iterator[Box]:
-    made = Box(settings(archive.port))
-    made.start()
-    yield made
-    made.close()
 
 
 def uids_in(archive: Orthanc) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +23,6 @@ from tests.support.orthanc import Orthanc, orthanc
 
 FPS = 30
 FRAME_NS = 1e9 / FPS
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[Orthanc]:
-    with orthanc(tmp_path / "orthanc") as running:
-        yield running
-
-
-@pytest.fixture
-def box(archive: Orthanc) -> Iterator[Box]:
-    made = Box(settings(archive.port))
-    made.start()
-    yield made
-    made.close()
 
 
 def exported(box: Box, folder: Path, study: str) -> dict[str, bytes]:

@@ -1,0 +1,25 @@
+"""What several folders of tests stand on: a real Orthanc, and a box of real processes that delivers to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.box import Box, settings
+from tests.support.orthanc import Orthanc, orthanc
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Orthanc]:
+    with orthanc(tmp_path / "orthanc") as running:
+        yield running
+
+
+@pytest.fixture
+def box(archive: Orthanc) -> Iterator[Box]:
+    made = Box(settings(archive.port))
+    made.start()
+    yield made
+    made.close()
