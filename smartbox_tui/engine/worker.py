@@ -34,6 +34,9 @@ LINGER_S: Final = 3.0
 """An association stays open that long without work: the next picture of a running exam finds it."""
 PROGRESS_S: Final = 0.25
 RENEW_S: Final = 10.0
+TELL_ROWS: Final = 200
+IDLE_PROBE_S: Final = 60.0
+"""An archive that has gone is told before the next exam is closed, not after."""
 TICK_S: Final = 0.5
 
 
@@ -69,6 +72,8 @@ class Worker(threading.Thread):
         self._paused = False
         retry = destination.retry
         self._breaker = Breaker(retry.first_s, retry.factor, retry.max_s)
+        self._heard_at = -IDLE_PROBE_S  # CLOCK_MONOTONIC of the archive's last sign of life: ask at the start
+        self._why = SmartBoxError("no-route", "The destination was not asked yet.")
         self._session: StoreSession | None = None
         self._current: int | None = None
         self._cancel: set[int] = set()
@@ -129,12 +134,18 @@ class Worker(threading.Thread):
             self._hang_up()
             return False
         now = time.monotonic()
-        if self._breaker.is_open and (not self._breaker.may_try(now) or not self._probe()):
+        if self._breaker.is_open and not self._breaker.may_try(now):
+            if queries.has_queued(self._store.reader, self.destination.name):
+                self._hold_queued()  # an exam was closed meanwhile
+            return False
+        if self._breaker.is_open and not self._probe():
             return False
         row = self._store.write(
             lambda database: queue.claim(database, self.destination.name, self.name, queue.clock())
         ).result()
         if row is None:
+            if self._session is None and now - self._heard_at >= IDLE_PROBE_S:
+                self._probe()
             return False
         self._current = row.id
         self._changed(row, 0)
@@ -149,34 +160,43 @@ class Worker(threading.Thread):
         return True
 
     def _probe(self) -> bool:
-        """C-ECHO while the breaker is open: True when the archive is back; its waiting rows are queued again."""
-        if not queries.open_by_destination(self._store.reader).get(self.destination.name):
-            return False  # nothing to send: leave the archive in peace
+        """C-ECHO while the breaker is open or nothing was heard for long: True when the archive is there; its
+        waiting rows are queued again."""
         try:
             echo(self._peer)
         except SmartBoxError as exc:
-            self._failed(exc)
-            return False
+            if exc.code != "no-context":  # it answers, only not to C-ECHO: good enough to send
+                self._failed(exc)
+                return False
         self._back()
         return True
 
     def _back(self) -> None:
+        self._heard_at = time.monotonic()
         if self._breaker.succeeded():
             self._wake_waiting()
         self._report(self.destination.name, "ok", "", "")
 
     def _wake_waiting(self) -> None:
-        woken = self._store.write(
-            lambda database: queue.wake(database, queue.clock(), self.destination.name)
-        ).result()
-        for identity in woken:
+        name = self.destination.name
+        self._tell(self._store.write(lambda database: queue.destination_back(database, name)).result())
+
+    def _hold_queued(self) -> None:
+        """While the breaker is open nothing is just queued: it waits, and says why and until when."""
+        name, why = self.destination.name, self._why
+        at = queue.clock() + max(0.0, self._breaker.next_probe_at - time.monotonic())
+        job = self._store.write(lambda database: queue.destination_away(database, name, why.message, why.code, at))
+        self._tell(job.result())
+
+    def _tell(self, rows: list[int]) -> None:
+        """Many rows at once: the screens show so many; their counts come with the status."""
+        for identity in rows[:TELL_ROWS]:
             self._changed(queries.delivery(self._store.reader, identity), None)
 
     def _failed(self, exc: SmartBoxError) -> float:
         pause = self._breaker.failed(time.monotonic())
-        self._store.write(
-            lambda database: queue.postpone(database, self.destination.name, queue.clock() + pause)
-        ).result()
+        self._why = exc
+        self._hold_queued()
         self._report(
             self.destination.name, "rejected" if exc.code in REJECTED else "unreachable", exc.message, exc.code
         )

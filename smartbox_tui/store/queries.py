@@ -158,3 +158,8 @@ def contexts_of_destination(database: Any, destination: str) -> list[tuple[str, 
 
 def instance_total(database: Any) -> int:
     return int(Instance.select(fn.COUNT(Instance.id)).tuples().execute(database)[0][0])
+
+
+def has_queued(database: Any, destination: str) -> bool:
+    sql = "SELECT 1 FROM delivery WHERE destination = ? AND state = 'queued' AND NOT paused LIMIT 1"
+    return database.execute_sql(sql, (destination,)).fetchone() is not None

@@ -140,43 +140,74 @@ def recover(database: Any, reason: str, *, before: float | None = None) -> list[
     return found
 
 
-def wake(database: Any, now: float, destination: str | None = None, longest_s: float = 86400.0) -> list[int]:
-    """Queues the waiting rows whose time has come; with `destination` all its rows that wait for the network
-    (only their destination's worker knows when that is back).
+def wake(database: Any, now: float, longest_s: float = 86400.0) -> list[int]:
+    """Queues the rows that wait for a time which has come, but not those that wait for their destination.
 
     A time further away than `longest_s` is a clock that was set back: it counts as come.
     """
-    where = Delivery.state == State.WAITING.value
-    due = (Delivery.next_at <= now) | (Delivery.next_at > now + longest_s) | Delivery.next_at.is_null()
-    where &= (
-        (due & (Delivery.failures == 0))
-        if destination is None
-        else ((Delivery.destination == destination) & (Delivery.failures > 0))
+    return _move_all(
+        database,
+        State.WAITING,
+        State.QUEUED,
+        "failures = 0 AND (next_at IS NULL OR next_at <= ? OR next_at > ?)",
+        (now, now + longest_s),
     )
-    found = [row[0] for row in Delivery.select(Delivery.id).where(where).tuples().execute(database)]
-    for identity in found:
-        move(database, identity, State.QUEUED, "")
-    return found
 
 
-def postpone(database: Any, destination: str, next_at: float) -> None:
-    """The next probe of an unreachable destination is later: so is the next try of what waits for it."""
-    Delivery.update(next_at=next_at).where(
-        (Delivery.destination == destination) & (Delivery.state == State.WAITING.value) & (Delivery.failures > 0)
-    ).execute(database)
+def destination_away(database: Any, destination: str, reason: str, code: str, next_at: float) -> list[int]:
+    """Everything queued for a destination that cannot be reached waits, and says why; what waits already is put
+    off to the next probe. Returns the rows that were queued."""
+    database.execute_sql(
+        "UPDATE delivery SET next_at = ? WHERE destination = ? AND state = 'waiting' AND failures > 0",
+        (next_at, destination),
+    )
+    return _move_all(
+        database, State.QUEUED, State.WAITING, "destination = ? AND NOT paused", (destination,),
+        reason=reason, code=code, next_at=next_at, failures=1,
+    )  # fmt: skip
+
+
+def destination_back(database: Any, destination: str) -> list[int]:
+    """Everything that waits for the network of this destination is queued again; returns it."""
+    return _move_all(
+        database, State.WAITING, State.QUEUED, "destination = ? AND failures > 0", (destination,), next_at=None
+    )
+
+
+def _move_all(
+    database: Any,
+    old: State,
+    new: State,
+    where: str,
+    parameters: tuple[Any, ...],
+    *,
+    reason: str = "",
+    code: str = "",
+    **changes: Any,
+) -> list[int]:
+    """`move` for many rows in two statements, whatever their number."""
+    states.check(old, new)
+    at = now_text()
+    found = f"state = '{old.value}' AND {where}"
+    database.execute_sql(
+        "INSERT INTO delivery_change (delivery, at, old, new, reason, code)"
+        f" SELECT id, ?, ?, ?, ?, ? FROM delivery WHERE {found}",
+        (at, old.value, new.value, reason, code, *parameters),
+    )
+    values = {"state": new.value, "reason": reason, "code": code, "changed_at": at, **changes}
+    columns = ", ".join(f"{name} = ?" for name in values)
+    rows = database.execute_sql(
+        f"UPDATE delivery SET {columns} WHERE {found} RETURNING id", (*values.values(), *parameters)
+    )
+    return [row[0] for row in rows.fetchall()]
 
 
 def release(database: Any, exam: str, destinations: Iterable[str]) -> list[int]:
     """Queues the held rows of an exam for these destinations; returns them."""
-    query = Delivery.select(Delivery.id).where(
-        (Delivery.exam == exam)
-        & (Delivery.state == State.HELD.value)
-        & (Delivery.destination.in_(list(destinations)))
-    )
-    found = [row[0] for row in query.tuples().execute(database)]
-    for identity in found:
-        move(database, identity, State.QUEUED, "")
-    return found
+    names = list(destinations)
+    marks = ", ".join("?" for _ in names)
+    where = f"exam = ? AND destination IN ({marks})"
+    return _move_all(database, State.HELD, State.QUEUED, where, (exam, *names))
 
 
 ACTIONS: Final = ("retry", "cancel", "prioritise", "pause", "resume")

@@ -8,12 +8,14 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from smartbox_tui.dicom import scp
 from smartbox_tui.spool import ledger
 from smartbox_tui.spool.sidecar import SidecarState
+from smartbox_tui.wire import client
 from tests.support.box import Box, CtlError, settings, until
 from tests.support.dcmtk import free_port
 from tests.support.spooled import put_exam, put_still
@@ -115,6 +117,25 @@ def test_an_archive_that_comes_back_needs_no_hand(tmp_path: Path) -> None:
             archive.stop()
     finally:
         box.close()
+
+
+def test_an_archive_is_asked_before_there_is_anything_to_send(box: Box, archive: scp.Archive) -> None:
+    box.start("engine")
+    until(lambda: box.ctl("destination", "list")["destinations"][0]["state"] == "ok")
+    other = Box(settings(free_port()))
+    try:
+        other.start("engine")
+        until(lambda: other.ctl("destination", "list")["destinations"][0]["state"] == "unreachable")
+        assert "destination-archive" in {item["code"] for item in other.ctl("status")["alarms"]}
+        exam = put_exam(other.state / "spool")
+        sidecar = put_still(other.state / "spool", exam)
+        command = {"type": "adopt", "id": str(uuid4()), "pictures": [sidecar.id]}
+        client.command(other.runtime / "engine.sock", command)
+        (row,) = until(lambda: [row for row in other.deliveries(exam) if row["state"] == "waiting"])
+        assert (row["code"], row["attempts"]) == ("refused", 0)
+        assert row["next_attempt_at"]
+    finally:
+        other.close()
 
 
 def test_a_wrong_title_is_told_and_blocks_nothing(archive: scp.Archive) -> None:

@@ -102,8 +102,22 @@ def test_waiting_rows_wake_when_due_or_when_the_destination_is_back(store: Store
         store.write(
             lambda db, row=row: queue.move(db, row.id, State.WAITING, "away", "no-route", next_at=500.0, failures=1)
         ).result()
-    assert store.write(lambda db: queue.wake(db, 499.0)).result() == []
-    assert len(store.write(lambda db: queue.wake(db, 100.0, "a")).result()) == 2
+    assert store.write(lambda db: queue.wake(db, 999.0)).result() == []  # only their destination's return helps
+    assert len(store.write(lambda db: queue.destination_back(db, "a")).result()) == 2
+
+
+def test_what_is_queued_for_a_destination_that_went_away_waits_with_the_reason(store: Store) -> None:
+    add(store, 1)
+    add(store, 2, destination="b")
+    moved = store.write(lambda db: queue.destination_away(db, "a", "away", "no-route", 500.0)).result()
+    assert len(moved) == 1
+    (row,) = queries.deliveries(store.reader, destination="a")
+    assert (row.state, row.reason, row.code, row.next_at) == ("waiting", "away", "no-route", 500.0)
+    assert [item.new for item in queries.history(store.reader, row.id)] == ["queued", "waiting"]
+    store.write(lambda db: queue.destination_away(db, "a", "away", "no-route", 900.0)).result()
+    assert queries.delivery(store.reader, row.id).next_at == 900.0
+    assert store.write(lambda db: queue.destination_back(db, "a")).result() == moved
+    assert {row.state for row in queries.deliveries(store.reader)} == {"queued"}
 
 
 def test_a_wait_that_a_wrong_clock_put_far_away_ends(store: Store) -> None:
