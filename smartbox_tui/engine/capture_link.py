@@ -99,7 +99,7 @@ class CaptureLink:
                     await self._take(event, listener)
                 except SmartBoxError as exc:
                     log.error("after capture's %s: %s: %s", event.type, exc.code, exc.message)
-                except (msgspec.DecodeError, KeyError, OSError):
+                except Exception:  # a defect in one event must not end the engine: the next snapshot mends it
                     log.exception("capture's event %s could not be taken", event.type)
 
     async def _take(self, event: events.Event, listener: Listener) -> None:

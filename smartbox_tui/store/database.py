@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
-from peewee import SqliteDatabase
+from peewee import PeeweeException, SqliteDatabase
 
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.store import migrations
@@ -65,13 +65,29 @@ class Store:
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                with database.atomic("IMMEDIATE"):
-                    result = job(database)
+                result = _transaction(database, job)
             except BaseException as exc:  # noqa: BLE001 - it belongs to whoever waits for the job
                 future.set_exception(_translated(exc, self._path))
             else:
                 future.set_result(result)
         database.close()
+
+
+def _transaction(database: Any, job: Callable[[Any], T]) -> T:
+    """Runs the job between BEGIN IMMEDIATE and COMMIT. Raises what it raises.
+
+    Not by the object mapper's own: SQLite rolls back by itself when the disk is full (lang_transaction, 2.3),
+    the mapper's ROLLBACK then fails, and that failure hid the real one.
+    """
+    database.execute_sql("BEGIN IMMEDIATE")
+    try:
+        result = job(database)
+        database.execute_sql("COMMIT")
+    except BaseException:
+        if database.connection().in_transaction:
+            database.execute_sql("ROLLBACK")
+        raise
+    return result
 
 
 def open_writer(path: Path) -> Any:
@@ -97,6 +113,10 @@ def _translated(exc: BaseException, path: Path) -> BaseException:
             "refused",
             f"{path.name} is damaged: {text}.",
             "Stop the engine, move the file away and run `smartbox store rebuild`: the spool holds everything.",
+        )
+    if isinstance(exc, PeeweeException):
+        return SmartBoxError(
+            "refused", f"The database did not take it: {text}.", "See the log; smartbox store check."
         )
     return exc
 

@@ -154,6 +154,22 @@ def test_counts_name_every_state(store: Store) -> None:
     assert counted["oldest_open_s"] >= 0
 
 
+def test_a_full_disk_is_told_and_the_next_job_works(store: Store) -> None:
+    def fill(db: Any) -> None:
+        pages = db.execute_sql("PRAGMA page_count").fetchone()[0]
+        db.execute_sql(f"PRAGMA max_page_count = {pages}")
+        for number in range(2000):
+            db.execute_sql("INSERT INTO paused_destination VALUES (?)", (f"{number:0500d}",))
+
+    with pytest.raises(SmartBoxError) as caught:
+        store.write(fill).result()
+    assert caught.value.code == "disk-full"
+    store.write(lambda db: db.execute_sql("PRAGMA max_page_count = 1000000")).result()
+    assert queries.paused_destinations(store.reader) == frozenset()  # nothing of it stayed
+    add(store, 1)
+    assert len(queries.deliveries(store.reader)) == 1
+
+
 def test_readers_cannot_write(store: Store) -> None:
     with pytest.raises(Exception, match="readonly"):
         store.reader.execute_sql("DELETE FROM exam")
