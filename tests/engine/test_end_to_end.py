@@ -20,6 +20,7 @@ from tests.support.frames import (
     strips_of_clip,
 )
 from tests.support.orthanc import Orthanc, orthanc
+from tests.support.stalls import StallWatch
 
 FPS = 30
 FRAME_NS = 1e9 / FPS
@@ -45,13 +46,14 @@ def test_an_exam_with_stills_and_a_clip_arrives_as_it_was_taken(box: Box, archiv
     stills = [box.ctl("still")["instance"] for _ in range(2)]
     time.sleep(6.5)  # so that the ring holds the pre-roll
     started = time.monotonic_ns()
-    box.ctl("record", "start")
-    time.sleep(10)
-    stills.append(box.ctl("still")["instance"])  # at full resolution while recording
-    mark = box.ctl("record", "mark", "--text", "polyp")["mark"]
-    assert mark["at_s"] > 9
-    time.sleep(10)
-    stopped = box.ctl("record", "stop")
+    with StallWatch() as machine:
+        box.ctl("record", "start")
+        time.sleep(10)
+        stills.append(box.ctl("still")["instance"])  # at full resolution while recording
+        mark = box.ctl("record", "mark", "--text", "polyp")["mark"]
+        assert mark["at_s"] > 9
+        time.sleep(10)
+        stopped = box.ctl("record", "stop")
     assert stopped["deliveries"] == "created"
     (clip,) = stopped["instances"]
     held = box.deliveries(exam["id"])
@@ -78,7 +80,9 @@ def test_an_exam_with_stills_and_a_clip_arrives_as_it_was_taken(box: Box, archiv
     assert int(dataset.NumberOfFrames) == count_frames(stream) == clip["frames"] == stopped["frames"]
     strips = strips_of_clip(stream, 640, 360)
     assert_no_frame_lost_or_doubled(strips, clip["frames_lost"])
-    assert clip["frames_lost"] == 0
+    assert clip["frames_lost"] == 0 or machine.stood_still, (
+        f"lost although the machine was {machine.worst_s} s late at most"
+    )
     assert len(strips) >= 25 * FPS - 2
     preroll = (clip["trigger_ns"] - clip["frame_ns"]) / 1e9
     assert 5 <= preroll <= 6.1  # from the last IDR before the asked five seconds
