@@ -14,10 +14,6 @@ from pathlib import Path
 from uuid import UUID
 
 
-def spool_dir(state: Path) -> Path:
-    return state / "spool"
-
-
 def exam_dir(spool: Path, exam_id: str) -> Path:
     """Raises ValueError for an id that is not a UUID: nothing else becomes a path."""
     return spool / str(UUID(exam_id))
@@ -28,7 +24,7 @@ def header_name(picture_id: str, revision: int) -> str:
 
 
 def exam_folders(spool: Path) -> Iterator[Path]:
-    """All exams' folders, oldest first by name of nothing: the order is the file system's."""
+    """All exams' folders, in the file system's order."""
     if not spool.is_dir():
         return
     for path in spool.iterdir():

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from peewee import BooleanField, CompositeKey, FloatField, IntegerField, Model, TextField
+from peewee import BooleanField, FloatField, IntegerField, Model, TextField
 
-__all__ = ["CompositeKey", "Delivery", "DeliveryChange", "Exam", "Instance", "PausedDestination"]
+__all__ = ["Delivery", "DeliveryChange", "Exam", "Instance", "PausedDestination"]
 
 
 class Exam(Model):

@@ -228,7 +228,6 @@ def test_what_was_discarded_while_the_engine_was_dead_is_not_sent(box: Box, arch
     until(lambda: box.ctl("exam", "current")["exam"])
     box.ctl("exam", "close")
     until(lambda: uids_in(archive) == [keep["sop_instance_uid"]])
-    rows = {row["sop_instance_uid"]: row["state"] for row in box.deliveries(exam["id"])}
     until(lambda: box.deliveries(exam["id"]) and not box.ctl("queue", "list", "--state", "queued")["deliveries"])
     rows = {row["sop_instance_uid"]: row["state"] for row in box.deliveries(exam["id"])}
     assert rows == {keep["sop_instance_uid"]: "stored", drop["sop_instance_uid"]: "cancelled"}

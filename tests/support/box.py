@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -181,7 +180,3 @@ send = "{send}"
 retry = {{ first_s = 0.2, max_s = 1 }}
 {extra}
 """
-
-
-def environment_without_smartbox() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if not key.startswith("SMARTBOX_")}

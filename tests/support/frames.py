@@ -64,8 +64,8 @@ def bitstream_of(data: bytes) -> bytes:
 
     dataset = pydicom.dcmread(io.BytesIO(data))
     fragments = list(generate_fragments(dataset.PixelData))
-    assert len(fragments) == 2 or len(fragments) == 1
-    return fragments[-1]
+    assert len(fragments) == 2, "an empty offset table and one fragment"
+    return fragments[1]
 
 
 def dataset_bytes(data: bytes) -> bytes:
