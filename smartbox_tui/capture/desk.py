@@ -105,6 +105,7 @@ def draft(
         sop_class=settings.clip_class if clip else settings.still_class,
         sampling="420" if clip else "422",
         media="h264-ts" if clip else "jpeg",
+        appended=held.parts,
         burned_in_annotation=settings.burned_in_annotation,
         device=session.device,
     )

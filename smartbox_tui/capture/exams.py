@@ -6,8 +6,8 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -23,7 +23,6 @@ from smartbox_tui.spool.examfile import (
     create_exam,
     read_exam,
     read_revision,
-    revision_name,
 )
 from smartbox_tui.spool.layout import exam_dir
 from smartbox_tui.wire import times
@@ -56,6 +55,10 @@ class Held:
     parts: int
     patient: Patient
     since_ns: int
+    accession_number: str = ""
+    emergency: str | None = None
+    generation: int = 0
+    uids: Mapping[str, str] = field(default_factory=dict)
 
     def shown(self, stills: int, clips: int) -> HeldExam:
         return HeldExam(
@@ -65,13 +68,15 @@ class Held:
             revision=self.revision,
             opened_at=self.opened_at,
             patient=self.patient,
+            accession_number=self.accession_number,
+            emergency=self.emergency,
             stills=stills,
             clips=clips,
         )
 
 
 def read_held(spool: Path, exam: str, revision: int, since_ns: int) -> Held:
-    """The exam with its newest revision, at least `revision`. Raises not-found, bad-value."""
+    """The exam with the revision that its file names, or the newer `revision`. Raises not-found, bad-value."""
     try:
         folder = exam_dir(spool, exam)
     except ValueError:
@@ -79,8 +84,6 @@ def read_held(spool: Path, exam: str, revision: int, since_ns: int) -> Held:
     try:
         file = read_exam(folder)
         newest = max(revision, file.revision)
-        while (folder / revision_name(newest + 1)).exists():
-            newest += 1
         values = read_revision(folder, newest)
     except (OSError, ValueError) as exc:
         raise SmartBoxError(
@@ -98,6 +101,10 @@ def read_held(spool: Path, exam: str, revision: int, since_ns: int) -> Held:
         parts=file.parts,
         patient=_patient(values.patient),
         since_ns=since_ns,
+        accession_number=values.accession_number,
+        emergency=file.emergency,
+        generation=values.generation,
+        uids=values.uids,
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+from smartbox_tui.capture.exams import Held
 from smartbox_tui.model.instance import SOP_CLASSES
 from smartbox_tui.model.uids import further, series_uuid, uid_of
 from smartbox_tui.spool.layout import exam_dir, sidecar_paths
@@ -26,11 +27,15 @@ MOST_READ: Final = 4000
 """Sidecars in memory, 2 kB each; the others are read again when somebody asks."""
 
 
-def instance_of(sidecar: Sidecar, parts: int = 0) -> Instance:
-    """INSTANCE of the contract; `parts`: how often the exam was appended to."""
+def instance_of(sidecar: Sidecar, held: Held | None) -> Instance:
+    """INSTANCE of the contract; `held`: the current exam, whose patient may have been corrected meanwhile."""
+    mine = held if held is not None and held.id == sidecar.exam else None
+    generation = mine.generation if mine else 0
+    reissued = mine.uids.get(sidecar.id) if mine else None
+    series = series_uuid(UUID(sidecar.exam), sidecar.source, sidecar.appended, generation)
     return Instance(
-        sop_instance_uid=uid_of(UUID(sidecar.id)),
-        series_instance_uid=uid_of(series_uuid(UUID(sidecar.exam), sidecar.source, parts)),
+        sop_instance_uid=reissued or uid_of(UUID(sidecar.id)),
+        series_instance_uid=uid_of(series),
         sop_class_uid=SOP_CLASSES[sidecar.sop_class],
         transfer_syntax_uid=sidecar.transfer_syntax_uid,
         kind=sidecar.kind,

@@ -158,7 +158,9 @@ class Recordings:
         for session in self._sessions:
             recorder = session.recorder
             if recorder is not None and recorder.first.exam != exam:
-                instances += [instance_of(part) for part in recorder.stop(at_ns, "", "the exam ended")]
+                instances += [
+                    instance_of(part, self._exams.held) for part in recorder.stop(at_ns, "", "the exam ended")
+                ]
         return instances
 
     def stop_all(self, note: str) -> None:
@@ -172,14 +174,13 @@ class Recordings:
             recorder = session.recorder
             if recorder is not None and recorder.first.id == identity:
                 return {"recording": recorder.state(), "picture": identity}
-        instances = [instance_of(part) for part in self._pictures.of_command(identity)]
+        instances = [instance_of(part, self._exams.held) for part in self._pictures.of_command(identity)]
         return {"recording": None, "picture": identity, "instances": instances}
 
     def _stopped(self, parts: list[Sidecar]) -> dict[str, Any]:
         held = self._exams.held
-        appended = held.parts if held and held.id == parts[0].exam else 0
         answer: dict[str, Any] = {
-            "instances": [instance_of(part, appended) for part in parts],
+            "instances": [instance_of(part, held) for part in parts],
             "frames": sum(part.frames for part in parts),
             "frames_lost": sum(part.frames_lost for part in parts),
         }
@@ -211,7 +212,7 @@ class Recordings:
                 events.RecordingStopped(
                     exam=recorder.first.exam,
                     source=session.id,
-                    instances=[instance_of(part) for part in recorder.closed],
+                    instances=[instance_of(part, self._exams.held) for part in recorder.closed],
                     note=recorder.closed[-1].note,
                 )
             )

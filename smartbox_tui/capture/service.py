@@ -15,6 +15,7 @@ from smartbox_tui.capture.once import Once
 from smartbox_tui.capture.pictures import Pictures, instance_of
 from smartbox_tui.capture.recordings import Recordings
 from smartbox_tui.capture.taking import Stills
+from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.spool.sidecar import SidecarState
 from smartbox_tui.wire import commands, events
 from smartbox_tui.wire.state import CaptureSnapshot, HeldExam, Instance, Source
@@ -81,6 +82,8 @@ class Service:
                 return self._hold(command)
             case commands.DropExam():
                 return self._drop(command)
+            case _:
+                raise SmartBoxError("bad-value", "This recorder does not know the command.", "Update the box.")
 
     def _hold(self, command: commands.HoldExam) -> dict[str, Any]:
         with self._recordings.gate:
@@ -129,11 +132,10 @@ class Service:
         """First message of the event stream."""
         held = self._exams.held
         taken = self._pictures.of_exam(held.id) if held else []
-        parts = held.parts if held else 0
         return CaptureSnapshot(
             sources=self.sources(),
             exam=self.shown(held),
-            instances=[instance_of(each, parts) for each in taken],
+            instances=[instance_of(each, held) for each in taken],
         )
 
     def exam_changed(self, held: Held | None) -> None:

@@ -78,7 +78,7 @@ class Stills:
             done = self._pictures.of_command(identity) or self._new(session, command, identity, at_ns, pinned)
         if done[0].kind == "clip":
             raise used_before(identity)
-        instances = [instance_of(each, self._parts(each.exam)) for each in done]
+        instances = [instance_of(each, self._exams.held) for each in done]
         return {"instance": instances[0], "instances": instances}
 
     def _new(
@@ -120,11 +120,7 @@ class Stills:
             write_sidecar(held.folder, sidecar)
         except (SmartBoxError, OSError):
             log.exception("the sidecar of %s keeps its first figures", picture)
-        self._publish(events.StillTaken(exam=held.id, instance=instance_of(sidecar, held.parts)))
-
-    def _parts(self, exam: str) -> int:
-        held = self._exams.held
-        return held.parts if held and held.id == exam else 0
+        self._publish(events.StillTaken(exam=held.id, instance=instance_of(sidecar, held)))
 
     # ---- at a press
 
@@ -152,7 +148,7 @@ class Stills:
         closed = sidecar.with_(state=SidecarState.CLOSED)
         write_sidecar(held.folder, closed)
         self._pictures.put(closed)
-        self._publish(events.StillTaken(exam=held.id, instance=instance_of(closed, held.parts)))
+        self._publish(events.StillTaken(exam=held.id, instance=instance_of(closed, held)))
         return closed
 
     def withdraw(self, pin: Pin) -> None:
@@ -175,7 +171,7 @@ class Stills:
             done = self._pictures.discarded_by(identity)
             if done is None:
                 done = self._discard(identity, command)
-            return {"instance": instance_of(done, self._parts(done.exam))}
+            return {"instance": instance_of(done, self._exams.held)}
 
     def _discard(self, identity: str, command: commands.DiscardLast) -> Sidecar:
         held = self._exams.held

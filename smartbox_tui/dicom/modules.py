@@ -164,6 +164,17 @@ def _increment(i: Inputs) -> int | None:
     return 0x00181063 if _frame_time(i) else None  # (0018,1063) FrameTime
 
 
+def _performed_step(i: Inputs) -> list[dict[str, str]]:
+    if i.picture.performed_step is None:
+        return []
+    return [
+        {
+            "ReferencedSOPClassUID": "1.2.840.10008.3.1.2.3.3",  # Modality Performed Procedure Step
+            "ReferencedSOPInstanceUID": i.picture.performed_step[0],
+        }
+    ]
+
+
 def _region(i: Inputs) -> list[dict[str, str]] | None:
     """What the picture shows is not known to the box, and a guess would be read as a finding.
 
@@ -215,6 +226,8 @@ GENERAL_SERIES: Final = (
     A("Laterality", "2C", lambda i: ""),
     A("SeriesDescription", "3", lambda i: i.order.step_description() or i.study.study_description),
     A("RequestAttributesSequence", "3", lambda i: i.order.request_attributes(i.study)),
+    A("ReferencedPerformedProcedureStepSequence", "3", _performed_step),
+    A("PerformedProcedureStepID", "3", lambda i: i.picture.performed_step[1] if i.picture.performed_step else ""),
 )
 
 GENERAL_EQUIPMENT: Final = (

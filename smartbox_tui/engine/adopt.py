@@ -44,6 +44,8 @@ def first_state(exam: ExamFile, patient_known: bool, send: str) -> tuple[State, 
     """The state a delivery is born in, why, and a word for the why (DESIGN section 2: `held`)."""
     if not patient_known:
         return State.HELD, "no patient is assigned", "no-patient"
+    if exam.extra.get("held"):
+        return State.HELD, "the exam is held back by hand", "exam-held"
     if exam.extra.get("sent_by_hand"):
         return State.QUEUED, "", ""
     if send == "manual":
@@ -71,7 +73,7 @@ class Adopter:
             revision = read_revision(folder, exam.revision)
         except FileNotFoundError as exc:
             raise SmartBoxError("not-found", f"There is no exam {exam_id}.", "See `ctl exam list`.") from exc
-        known = queries.instance_ids_of(self._store.reader, exam_id)
+        known = queries.instance_ids_in(self._store.reader, exam_id)
         paths = (
             [folder / f"{item}.json" for item in only if item not in known]
             if only is not None
@@ -109,10 +111,11 @@ class Adopter:
         if path.exists():  # the row was lost, or we died before it was written: the header keeps its meaning
             numbers = numbers_of(path)
         else:
-            numbers = numbers_for(reader, sidecar)
-        picture = rendition.picture_values(sidecar, *numbers)
+            numbers = numbers_for(reader, exam, revision, sidecar)
+        picture = rendition.picture_values(sidecar, revision, *numbers)
         block: SmartBoxError | None = None
-        if not path.exists():
+        again = path.exists()  # what was adopted before may have been sent before
+        if not again:
             equipment = rendition.equipment_values(settings.station_name, settings.institution_name, sidecar)
             try:
                 header = build_header(rendition.study_values(exam, revision), picture, equipment)
@@ -122,9 +125,11 @@ class Adopter:
                     raise
                 block = exc  # kept, shown and never sent until somebody has mended it
         uid = picture.sop_instance_uid
+        belongs_to = exam.merged_into or exam.id
         promises = {destination: item for (of, destination), item in told.items() if of == uid}
         values = {
-            "id": sidecar.id, "sop_uid": picture.sop_instance_uid, "exam": exam.id,
+            "id": sidecar.id, "sop_uid": picture.sop_instance_uid, "exam": belongs_to,
+            "folder": exam.id,
             "series_uid": picture.series_instance_uid, "series_number": numbers[0], "instance_number": numbers[1],
             "sop_class_uid": picture.sop_class_uid, "transfer_syntax_uid": picture.transfer_syntax_uid,
             "kind": sidecar.kind, "source": sidecar.source, "captured_at": sidecar.captured_at,
@@ -145,9 +150,9 @@ class Adopter:
                     exam, patient_known, sends.get(name, ""), promises.get(name), block
                 )
                 queue.enqueue(
-                    database, instance=sidecar.id, sop_uid=picture.sop_instance_uid, exam=exam.id, destination=name,
-                    kind=sidecar.kind, bytes_=sidecar.bytes, state=state, reason=reason, code=code,
-                    priority=1 if exam.emergency else 0,
+                    database, instance=sidecar.id, sop_uid=picture.sop_instance_uid, exam=belongs_to,
+                    destination=name, kind=sidecar.kind, bytes_=sidecar.bytes, state=state, reason=reason,
+                    code=code, priority=1 if exam.emergency else 0, uncertain=again and state is not State.HELD,
                 )  # fmt: skip
 
         self._store.write(job).result()
@@ -163,6 +168,6 @@ class Adopter:
         return first_state(exam, patient_known, send)
 
 
-def numbers_for(reader: Any, sidecar: Sidecar) -> tuple[int, int]:
+def numbers_for(reader: Any, exam: ExamFile, revision: RevisionFile, sidecar: Sidecar) -> tuple[int, int]:
     """Series and instance number of a picture that has none yet."""
-    return records.next_numbers(reader, sidecar.exam, rendition.series_uid(sidecar))
+    return records.next_numbers(reader, exam.merged_into or exam.id, rendition.series_uid(sidecar, revision))

@@ -17,8 +17,10 @@ from smartbox_tui.engine.clock import ClockGate
 from smartbox_tui.engine.delivery import Delivery
 from smartbox_tui.engine.desk import Desk, SettingsBox
 from smartbox_tui.engine.exams import Exams
+from smartbox_tui.engine.ports import NoSteps, NoWorklist
 from smartbox_tui.engine.server import Api
 from smartbox_tui.engine.status import StatusBoard
+from smartbox_tui.engine.who import Registry
 from smartbox_tui.settings.paths import Paths
 from smartbox_tui.settings.schema import Loaded
 from smartbox_tui.spool.durable import make_folder
@@ -114,6 +116,8 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
             adopter=Adopter(paths.spool, store, settings),
             spool_thread=spool_thread,
             capture=capture,
+            registry=Registry(store.reader, NoWorklist()),
+            performed=NoSteps(),
             publish=hub.publish,
             wake_delivery=delivery.wake,
         )

@@ -6,21 +6,23 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from smartbox_tui.engine import view
 from smartbox_tui.engine.adopt import Adopter
+from smartbox_tui.engine.ports import CapturePort, PerformedPort
+from smartbox_tui.engine.who import Registry
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model import exam as states
-from smartbox_tui.model import patient as patients
 from smartbox_tui.model.exam import ExamState
-from smartbox_tui.model.uids import uid_of
+from smartbox_tui.model.performed import REASONS
+from smartbox_tui.model.uids import study_uid
 from smartbox_tui.settings.schema import Settings
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile, create_exam, read_exam, read_revision, write_exam
 from smartbox_tui.spool.layout import exam_dir
@@ -30,19 +32,6 @@ from smartbox_tui.wire import commands, current, events, state, times
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-
-_SEX_TEXT = {
-    "de": {"male": "MANN", "female": "FRAU", "child": "KIND"},
-    "en": {"male": "MALE", "female": "FEMALE", "child": "CHILD"},
-}
-
-
-class CapturePort(Protocol):
-    """Capture as exams see it. Both raise SmartBoxError no-engine when capture is away."""
-
-    async def hold(self, exam_id: str, revision: int) -> dict[str, Any]: ...
-
-    async def drop(self, exam_id: str) -> dict[str, Any]: ...
 
 
 class Exams:
@@ -58,13 +47,16 @@ class Exams:
         adopter: Adopter,
         spool_thread: ThreadPoolExecutor,
         capture: CapturePort,
+        registry: Registry,
+        performed: PerformedPort,
         publish: Callable[[msgspec.Struct], None],
         wake_delivery: Callable[[], None],
     ) -> None:
         self.spool, self.runtime, self.store, self.settings = spool, runtime, store, settings
-        self._adopter, self._thread, self._capture = adopter, spool_thread, capture
-        self._publish, self._wake_delivery = publish, wake_delivery
-        self._lock = asyncio.Lock()
+        self._adopter, self._thread, self.capture = adopter, spool_thread, capture
+        self.registry, self.performed = registry, performed
+        self.publish, self.wake_delivery = publish, wake_delivery
+        self.lock = asyncio.Lock()
         self.current: str | None = None
         self.suspended: str | None = None
         self.unfinished: set[str] = set()  # exams with pictures that could not be adopted yet
@@ -94,8 +86,14 @@ class Exams:
     def announce(self, exam_id: str) -> state.Exam:
         """Publishes the exam as it stands, and returns it."""
         exam = self.view(exam_id)
-        self._publish(events.ExamChanged(exam=exam, current=exam_id == self.current))
+        self.publish(events.ExamChanged(exam=exam, current=exam_id == self.current))
         return exam
+
+    def tell_delivery(self, identity: int) -> None:
+        """Publishes a row of the queue as it stands."""
+        row = queries.delivery(self.store.reader, identity)
+        if row is not None:
+            self.publish(events.DeliveryChanged(delivery=view.delivery(row)))
 
     async def save(self, exam: ExamFile) -> None:
         """exam.json, then the row."""
@@ -129,108 +127,74 @@ class Exams:
         for identity in done.instances:
             row = queries.instance(self.store.reader, identity)
             if row is not None:
-                self._publish(events.InstanceAdopted(instance=view.instance(row)))
+                self.publish(events.InstanceAdopted(instance=view.instance(row)))
                 for item in queries.deliveries(self.store.reader, instance_id=identity):
-                    self._publish(events.DeliveryChanged(delivery=view.delivery(item)))
+                    self.publish(events.DeliveryChanged(delivery=view.delivery(item)))
         if done.instances:
             self.announce(exam_id)
-            self._wake_delivery()
+            self.wake_delivery()
         return list(done.instances)
 
     # ---- commands
 
     async def open(self, command: commands.ExamOpen) -> state.Exam:
-        """Opens an exam; a repeated id finds the one it made. Raises exam-open, bad-value, disk-full."""
+        """Opens an exam; a repeated id finds the one it made. Raises exam-open, bad-value, not-found, disk-full."""
         exam_id = _exam_id(command.id)
-        async with self._lock:
+        async with self.lock:
             if (
                 queries.exam(self.store.reader, exam_id) is not None
                 or (self.folder(exam_id) / "exam.json").exists()
             ):
                 return await self._reopen_after_crash(exam_id)
-            now = datetime.now(UTC).astimezone()
-            patient, emergency = self._patient(command, now)
-            accession = patients.accession_from(command.accession)  # nothing is closed for an order that is wrong
-            if self.current is not None:
-                row = queries.exam(self.store.reader, self.current)
-                if row is not None and row.state != ExamState.UNASSIGNED:
-                    raise SmartBoxError(
-                        "exam-open",
-                        "An exam is already open.",
-                        "Close it first (`ctl exam close`), then open the next.",
-                    )
-                await self.close_exam(self.current, "")
+            # nothing is closed for a patient or an order that is wrong
+            who = self.registry.identity(command, self.settings(), datetime.now(UTC).astimezone())
+            await self.make_room()
             if self.suspended is not None:
                 await self.close_exam(self.suspended, "")
             exam = ExamFile(
                 id=exam_id,
                 state=ExamState.OPEN,
-                study_instance_uid=uid_of(UUID(exam_id)),
+                study_instance_uid=who.study_instance_uid or study_uid(UUID(exam_id)),
                 opened_at=times.now(),
                 opened_by="engine",
                 boot_id=current.boot_id(),
-                emergency=emergency,
+                emergency=who.emergency,
             )
-            values = asdict(patient)
-            values["birth_date"] = patient.birth_date.isoformat() if patient.birth_date else None
-            revision = RevisionFile(
-                revision=1,
-                patient=values,
-                study_at=exam.opened_at,
-                accession_number=accession,
-                made_at=exam.opened_at,
-            )
+            revision = who.revision(1, exam.opened_at, exam.study_instance_uid, performed=self.performed.wanted)
             await self.run(create_exam, self.folder(exam_id), exam, revision)
             await self.write(lambda database: records.put_exam(database, exam, revision))
-            await self._make_current(exam)
+            await self.make_current(exam)
+            await self.run(self.performed.opened, exam, revision)
             return self.announce(exam_id)
 
-    def _patient(self, command: commands.ExamOpen, now: datetime) -> tuple[patients.Patient, str | None]:
-        given = [command.patient is not None, command.emergency is not None, command.worklist is not None]
-        if sum(given) != 1:
+    async def make_room(self) -> None:
+        """Closes an unassigned current exam: its pictures never slip to the next patient. Raises exam-open when the
+        current exam has a patient."""
+        if self.current is None:
+            return
+        row = queries.exam(self.store.reader, self.current)
+        if row is not None and row.state != ExamState.UNASSIGNED:
             raise SmartBoxError(
-                "bad-value",
-                "An exam opens with a patient or as an emergency: exactly one of them.",
-                "--patient-file, --emergency",
+                "exam-open", "An exam is already open.", "Close it first (`ctl exam close`), then open the next."
             )
-        if command.worklist is not None:
-            raise SmartBoxError(
-                "not-found",
-                "There is no worklist entry of that id.",
-                "This version has no worklist yet; type the patient.",
-            )
-        if command.patient is not None:
-            return patients.patient_from(command.patient, now.date()), None
-        assert command.emergency is not None
-        settings = self.settings()
-        prefix = settings.emergency.id.split("{time}")[0].split("{date}")[0]
-        texts = _SEX_TEXT[settings.language]
-        patient = patients.emergency_patient(
-            command.emergency,
-            command.age,
-            name=settings.emergency.name,
-            id=settings.emergency.id,
-            station_name=settings.station_name,
-            sex_text=texts.get(command.emergency, ""),
-            now=now,
-            taken=queries.patient_ids_like(self.store.reader, prefix),
-        )
-        return patient, command.emergency
+        await self.close_exam(self.current, "")
 
     async def _reopen_after_crash(self, exam_id: str) -> state.Exam:
         """The exam of a repeated command: made current when the crash came before that."""
         exam = await self.import_exam(exam_id)
         if exam is not None and exam.state in states.CURRENT and self.current is None:
-            await self._make_current(exam)
+            await self.make_current(exam)
+            revision = await self.run(read_revision, self.folder(exam_id), exam.revision)
+            await self.run(self.performed.opened, exam, revision)
         return self.announce(exam_id)
 
-    async def _make_current(self, exam: ExamFile) -> None:
+    async def make_current(self, exam: ExamFile) -> None:
         """Capture holds the exam, or it stands in current.json when capture is away."""
         self.current = exam.id
         if self.suspended == exam.id:
             self.suspended = None
         try:
-            answer = await self._capture.hold(exam.id, exam.revision)
+            answer = await self.capture.hold(exam.id, exam.revision)
         except SmartBoxError as exc:
             if exc.code not in ("no-engine", "timeout"):
                 raise
@@ -246,20 +210,24 @@ class Exams:
 
     async def close(self, command: commands.ExamClose) -> state.Exam:
         """Closes the current (or suspended) exam; answers when its deliveries exist. Raises no-exam."""
-        async with self._lock:
+        async with self.lock:
             done = queries.exam_by_close(self.store.reader, command.id)
             if done is not None:
                 return self.view(done.id)
             exam_id = self.current or self.suspended
             if exam_id is None:
                 raise SmartBoxError("no-exam", "No exam is open.", "Open one first (`ctl exam open`).")
-            await self.close_exam(exam_id, command.id)
+            if command.discontinued and command.discontinued not in REASONS:
+                raise SmartBoxError(
+                    "bad-value", f"'{command.discontinued}' is no reason.", f"One of {', '.join(REASONS)}."
+                )
+            await self.close_exam(exam_id, command.id, command.discontinued)
             return self.view(exam_id)
 
-    async def close_exam(self, exam_id: str, command: str) -> None:
+    async def close_exam(self, exam_id: str, command: str, discontinued: str = "") -> None:
         if exam_id == self.current:
             try:
-                await self._capture.drop(exam_id)  # stops a running recording and waits for its sidecar
+                await self.capture.drop(exam_id)  # stops a running recording and waits for its sidecar
             except SmartBoxError as exc:
                 if exc.code != "no-engine":
                     raise
@@ -278,6 +246,7 @@ class Exams:
         )
         await self.save(closed)
         if known:
+            await self.run(self.performed.ended, closed, revision, discontinued)
             await self.run_release(exam_id, by_hand=False)
         if exam_id == self.current:
             self.current = None
@@ -286,19 +255,21 @@ class Exams:
         self.announce(exam_id)
 
     async def run_release(self, exam_id: str, *, by_hand: bool) -> None:
-        """Queues what is held: for all destinations by hand, else for those that send at the exam's close."""
+        """Queues what is held: for all destinations by hand, else for those that send at the exam's close; nothing
+        of an exam that is held back."""
+        row = queries.exam(self.store.reader, exam_id)
+        if row is not None and row.held:
+            return
         names = [item.name for item in self.settings().destinations if by_hand or item.send != "manual"]
         found = await self.write(lambda database: queue.release(database, exam_id, names))
         for identity in found:
-            row = queries.delivery(self.store.reader, identity)
-            if row is not None:
-                self._publish(events.DeliveryChanged(delivery=view.delivery(row)))
-        self._wake_delivery()
+            self.tell_delivery(identity)
+        self.wake_delivery()
 
     async def release(self, command: commands.ExamRelease) -> state.Exam:
         """Sends the exam's pictures now, by hand. Raises not-found, refused (no patient assigned)."""
-        async with self._lock:
-            exam = await self._read(command.exam)
+        async with self.lock:
+            exam = await self.read(command.exam)
             revision = await self.run(read_revision, self.folder(exam.id), exam.revision)
             if not revision.patient.get("id"):
                 raise SmartBoxError(
@@ -307,29 +278,71 @@ class Exams:
                     "Assign a patient to it first.",
                 )
             await self.adopt(exam.id)
-            await self.save(replace(exam, released=True, extra={**exam.extra, "sent_by_hand": True}))
+            extra = {key: value for key, value in exam.extra.items() if key != "held"}
+            await self.save(replace(exam, released=True, extra={**extra, "sent_by_hand": True}))
+            await self.write(lambda database: queue.pause_exam(database, exam.id, paused=False))
             await self.run_release(exam.id, by_hand=True)
+            return self.announce(exam.id)
+
+    async def hold(self, command: commands.ExamHold) -> state.Exam:
+        """Keeps the exam's pictures on the box until it is released. Raises not-found."""
+        async with self.lock:
+            exam = await self.read(command.exam)
+            await self.save(replace(exam, extra={**exam.extra, "held": True, "sent_by_hand": False}))
+            for identity in await self.write(lambda database: queue.pause_exam(database, exam.id, paused=True)):
+                self.tell_delivery(identity)
             return self.announce(exam.id)
 
     async def resume(self, command: commands.ExamResume) -> state.Exam:
         """Goes on with a suspended exam. Raises not-found, exam-open, refused."""
-        async with self._lock:
-            exam = await self._read(command.exam)
+        async with self.lock:
+            exam = await self.read(command.exam)
             if exam.id == self.current:
                 return self.view(exam.id)
             if exam.state != ExamState.SUSPENDED:
                 raise SmartBoxError("refused", f"This exam is {exam.state}, not suspended.", "See `ctl exam list`.")
-            if self.current is not None:
-                row = queries.exam(self.store.reader, self.current)
-                if row is not None and row.state != ExamState.UNASSIGNED:
-                    raise SmartBoxError("exam-open", "Another exam is open.", "Close it first.")
-                await self.close_exam(self.current, "")
-            opened = replace(exam, state=ExamState.OPEN, boot_id=current.boot_id())
+            await self.make_room()
+            going_on = ExamState.APPENDED if exam.parts else ExamState.OPEN
+            opened = replace(exam, state=going_on, boot_id=current.boot_id())
             await self.save(opened)
-            await self._make_current(opened)
+            await self.make_current(opened)
             return self.announce(exam.id)
 
-    async def _read(self, exam_id: str) -> ExamFile:
+    async def append(self, command: commands.ExamAppend) -> state.Exam:
+        """A closed exam takes pictures again: new series, new performed step, the same study (DESIGN section 2).
+
+        Raises not-found, exam-open, refused (not closed, no patient, merged into another exam).
+        """
+        async with self.lock:
+            exam = await self.read(command.exam)
+            if exam.id == self.current and exam.state == ExamState.APPENDED:
+                return self.view(exam.id)
+            revision = await self.run(read_revision, self.folder(exam.id), exam.revision)
+            if exam.state != ExamState.CLOSED or not revision.patient.get("id"):
+                why = f"is {exam.state}" if exam.state != ExamState.CLOSED else "has no patient"
+                raise SmartBoxError("refused", f"This exam {why}.", "Only a patient's closed exam is appended to.")
+            if exam.merged_into:
+                raise SmartBoxError(
+                    "refused", "This exam's pictures belong to another exam now.", f"Append to {exam.merged_into}."
+                )
+            await self.make_room()
+            if self.suspended is not None:
+                await self.close_exam(self.suspended, "")
+            opened = replace(
+                exam,
+                state=ExamState.APPENDED,
+                parts=exam.parts + 1,
+                closed_at=None,
+                close_command="",
+                boot_id=current.boot_id(),
+                extra={**exam.extra, "sent_by_hand": False, "appended_at": times.now()},
+            )
+            await self.save(opened)
+            await self.make_current(opened)
+            await self.run(self.performed.opened, opened, revision)
+            return self.announce(exam.id)
+
+    async def read(self, exam_id: str) -> ExamFile:
         folder = self.folder(exam_id)
         try:
             return await self.run(read_exam, folder)
@@ -343,7 +356,7 @@ class Exams:
 
         An unassigned exam of capture's own becomes current when there is none; otherwise ours is held again.
         """
-        async with self._lock:
+        async with self.lock:
             if exam_id == self.current:
                 return
             if exam_id is not None:
@@ -353,10 +366,10 @@ class Exams:
                     self.announce(exam_id)
                     return
                 if self.current is None:  # closed while capture was out of reach
-                    await self._tell(self._capture.drop(exam_id))
+                    await self._tell(self.capture.drop(exam_id))
                     return
             if self.current is not None:
-                await self._make_current(await self._read(self.current))
+                await self.make_current(await self.read(self.current))
 
     @staticmethod
     async def _tell(call: Awaitable[Any]) -> None:

@@ -95,7 +95,7 @@ def check(paths: Paths, *, hashes: bool) -> dict[str, Any]:
         except (OSError, ValueError) as exc:
             found(folder.name, "exam.json", f"is not readable ({type(exc).__name__})")
             continue
-        known = queries.instance_ids_of(store.reader, folder.name) if store else None
+        known = queries.instance_ids_in(store.reader, folder.name) if store else None
         for path in sidecar_paths(folder):
             pictures += 1
             try:

@@ -11,7 +11,7 @@ from smartbox_tui import __version__
 from smartbox_tui.dicom.build import build_header
 from smartbox_tui.dicom.compose import Composition, compose
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.model import uids
+from smartbox_tui.model import performed, uids
 from smartbox_tui.model.instance import JPEG_BASELINE, SOP_CLASSES, Equipment, Kind, Picture, StudyValues
 from smartbox_tui.model.patient import Patient
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile, read_exam, read_revision
@@ -36,7 +36,7 @@ def study_values(exam: ExamFile, revision: RevisionFile, charset: str = "utf-8")
     return StudyValues(
         revision=revision.revision,
         patient=patient_values(revision.patient),
-        study_instance_uid=exam.study_instance_uid,
+        study_instance_uid=revision.study_instance_uid or exam.study_instance_uid,
         study_at=datetime.fromisoformat(revision.study_at),
         accession_number=revision.accession_number,
         referring_physician=revision.referring_physician,
@@ -47,18 +47,23 @@ def study_values(exam: ExamFile, revision: RevisionFile, charset: str = "utf-8")
     )
 
 
-def series_uid(sidecar: Sidecar, part: int = 0) -> str:
-    return uids.uid_of(uids.series_uuid(UUID(sidecar.exam), sidecar.source, part))
+def series_uid(sidecar: Sidecar, revision: RevisionFile) -> str:
+    return uids.uid_of(uids.series_uuid(UUID(sidecar.exam), sidecar.source, sidecar.appended, revision.generation))
 
 
-def picture_values(sidecar: Sidecar, series_number: int, instance_number: int) -> Picture:
+def sop_uid(picture_id: str, revision: RevisionFile) -> str:
+    """What the picture is called outside, as of this revision."""
+    return revision.uids.get(picture_id) or uids.uid_of(UUID(picture_id))
+
+
+def picture_values(sidecar: Sidecar, revision: RevisionFile, series_number: int, instance_number: int) -> Picture:
     """Raises ValueError for a sidecar whose SOP class word this version does not know."""
     if sidecar.sop_class not in SOP_CLASSES:
         raise ValueError(f"unknown SOP class word {sidecar.sop_class!r}")
     clip = sidecar.kind == "clip"
     return Picture(
-        sop_instance_uid=uids.uid_of(UUID(sidecar.id)),
-        series_instance_uid=series_uid(sidecar),
+        sop_instance_uid=sop_uid(sidecar.id, revision),
+        series_instance_uid=series_uid(sidecar, revision),
         sop_class_uid=SOP_CLASSES[sidecar.sop_class],
         transfer_syntax_uid=sidecar.transfer_syntax_uid or JPEG_BASELINE,
         kind=Kind(sidecar.kind),
@@ -74,7 +79,15 @@ def picture_values(sidecar: Sidecar, series_number: int, instance_number: int) -
         duration_s=sidecar.duration_s,
         burned_in_annotation=sidecar.burned_in_annotation,
         frames_lost=sidecar.frames_lost,
+        performed_step=_performed_step(sidecar, revision),
     )
+
+
+def _performed_step(sidecar: Sidecar, revision: RevisionFile) -> tuple[str, str] | None:
+    if not revision.performed:
+        return None
+    step = performed.step_of(sidecar.exam, sidecar.appended, revision.generation)
+    return step.uid, step.id
 
 
 def equipment_values(station_name: str, institution_name: str, sidecar: Sidecar) -> Equipment:
@@ -116,8 +129,11 @@ def composition_from_spool(
         path = folder / header_name(picture_id, exam.revision)
         header: Path | bytes = path
         if charset != "utf-8" and numbers is not None:
-            study = study_values(exam, read_revision(folder, exam.revision), charset)
-            header = build_header(study, picture_values(sidecar, *numbers), equipment_values(*station, sidecar))
+            revision = read_revision(folder, exam.revision)
+            picture = picture_values(sidecar, revision, *numbers)
+            header = build_header(
+                study_values(exam, revision, charset), picture, equipment_values(*station, sidecar)
+            )
         return compose(header, folder / sidecar.file, sidecar.bytes)
     except (OSError, ValueError) as exc:
         raise SmartBoxError(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, Protocol
 
 import msgspec
 from aiohttp import web
 
 from smartbox_tui.dicom.scu.echo import check_destination
 from smartbox_tui.dicom.scu.peer import Peer
-from smartbox_tui.engine import view
+from smartbox_tui.engine import audit, view
 from smartbox_tui.engine.desk import Desk
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.delivery import DeliveryState
@@ -21,27 +21,45 @@ from smartbox_tui.settings.schema import Settings
 from smartbox_tui.spool.layout import is_uuid
 from smartbox_tui.store import queries
 from smartbox_tui.wire import commands
-from smartbox_tui.wire.serve import reply
+from smartbox_tui.wire.serve import caller, reply
 
 LIST_LIMIT: Final = 100_000
+
+
+Handlers = dict[type[commands.Command], Callable[[Any], Awaitable[Any]]]
+
+
+class Area(Protocol):
+    """A part of the API with commands and state of its own, in a module of its own."""
+
+    def handlers(self) -> Handlers:
+        """What answers each command; the answer is encoded as JSON."""
+
+    def routes(self) -> list[web.RouteDef]:
+        """State by GET."""
 
 
 class Api:
     """The handlers. `routes()` is what the server serves."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, areas: Iterable[Area] = ()) -> None:
         self._desk = desk
-        self._handlers: dict[type[commands.Command], Callable[[Any], Awaitable[Any]]] = {
+        self._areas = tuple(areas)
+        self._handlers: Handlers = {
             commands.ExamOpen: self._exam_open,
             commands.ExamClose: self._exam_close,
             commands.ExamRelease: self._exam_release,
             commands.ExamResume: self._exam_resume,
+            commands.ExamAppend: self._exam_append,
+            commands.ExamHold: self._exam_hold,
             commands.QueueChange: self._queue_change,
             commands.DestinationTest: self._destination_test,
             commands.DestinationAdd: self._destination_add,
             commands.DestinationRemove: self._destination_remove,
             commands.Adopt: self._adopt,
         }
+        for area in self._areas:
+            self._handlers |= area.handlers()
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -57,6 +75,7 @@ class Api:
             web.get("/v1/queue/{id}/history", self.history),
             web.get("/v1/destinations", self.destinations),
             web.get("/healthz", self.healthz),
+            *(route for area in self._areas for route in area.routes()),
         ]
 
     # ---- commands
@@ -65,6 +84,7 @@ class Api:
         command: commands.Command = msgspec.json.decode(await request.read(), type=commands.EngineCommand)
         if not is_uuid(command.id):
             raise SmartBoxError("bad-value", "A command's id must be a UUID.", "Make a new one for each command.")
+        audit.remember(caller(request))
         return reply(await self._handlers[type(command)](command))
 
     async def _exam_open(self, command: commands.ExamOpen) -> Any:
@@ -78,6 +98,12 @@ class Api:
 
     async def _exam_resume(self, command: commands.ExamResume) -> Any:
         return {"exam": await self._desk.exams.resume(command)}
+
+    async def _exam_append(self, command: commands.ExamAppend) -> Any:
+        return {"exam": await self._desk.exams.append(command)}
+
+    async def _exam_hold(self, command: commands.ExamHold) -> Any:
+        return {"exam": await self._desk.exams.hold(command)}
 
     async def _queue_change(self, command: commands.QueueChange) -> Any:
         return {"changed": await self._desk.change_queue(command)}

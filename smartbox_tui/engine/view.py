@@ -32,6 +32,13 @@ def exam(database: Any, row: Any) -> state.Exam:
         patient=patient(json.loads(row.patient)),
         instances=queries.instance_count(database, row.id),
         emergency=row.emergency,
+        parts=row.parts,
+        generation=row.generation,
+        merged_into=row.merged_into,
+        held=bool(row.held),
+        worklist=row.worklist,
+        procedure=row.procedure,
+        last_picture_at=queries.last_picture_at(database, row.id),
     )
 
 

@@ -215,8 +215,10 @@ class Worker(threading.Thread):
                 raise SmartBoxError(
                     "invalid-object", "The instance is gone from the store.", "smartbox store check"
                 )
+            if self._discarded(row, instance.folder):
+                return
             composition = composition_from_spool(
-                exam_dir(self._spool, row.exam),
+                exam_dir(self._spool, instance.folder),
                 row.instance,
                 charset=self.destination.charset,
                 station=self._station,
@@ -247,11 +249,11 @@ class Worker(threading.Thread):
                 self._move(row, State.BLOCKED, exc.message, exc.code)
         else:
             self._back()
-            self._answered(row, result)
+            self._answered(row, instance.folder, result)
 
-    def _discarded(self, row: Any) -> bool:
+    def _discarded(self, row: Any, folder: str) -> bool:
         """The operator may have taken the picture back while no engine lived: the sidecar is asked last."""
-        if not is_discarded(exam_dir(self._spool, row.exam), row.instance):
+        if not is_discarded(exam_dir(self._spool, folder), row.instance):
             return False
         self._move(row, State.CANCELLED, "discarded by the operator", "discarded")
         for identity in self._store.write(lambda database: records.discard(database, row.instance)).result():
@@ -270,7 +272,7 @@ class Worker(threading.Thread):
             next_at=queue.clock() + pause,
         )
 
-    def _answered(self, row: Any, result: StoreResult) -> None:
+    def _answered(self, row: Any, folder: str, result: StoreResult) -> None:
         meaning = result.meaning
         reason = meaning.sentence + (f" ({result.status:04X}H{': ' + result.comment if result.comment else ''})")
         stored = meaning.outcome in (Outcome.STORED, Outcome.STORED_WITH_WARNING)
@@ -278,7 +280,7 @@ class Worker(threading.Thread):
             detail = "" if result.status == 0 else f"{result.status:04X}H"
             # the promise is durable in the spool before the table says it
             ledger.append(
-                exam_dir(self._spool, row.exam),
+                exam_dir(self._spool, folder),
                 [ledger.Promise(queue.now_text(), row.sop_uid, row.destination, State.STORED.value, detail)],
             )
             self._move(

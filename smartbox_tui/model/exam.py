@@ -25,6 +25,7 @@ TRANSITIONS: Final[frozenset[tuple[ExamState, ExamState]]] = frozenset(
         (ExamState.UNASSIGNED, ExamState.CLOSED),
         (ExamState.SUSPENDED, ExamState.OPEN),
         (ExamState.SUSPENDED, ExamState.CLOSED),
+        (ExamState.SUSPENDED, ExamState.APPENDED),  # what was suspended while it was appended to
         (ExamState.CLOSED, ExamState.APPENDED),
         (ExamState.APPENDED, ExamState.CLOSED),
         (ExamState.APPENDED, ExamState.SUSPENDED),

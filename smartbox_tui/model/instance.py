@@ -100,6 +100,8 @@ class Picture:
     duration_s: float | None = None
     burned_in_annotation: bool = True
     frames_lost: int = 0
+    performed_step: tuple[str, str] | None = None
+    """(SOP Instance UID, ID) of the performed procedure step that it was made in."""
 
     @property
     def uncompressed_bytes(self) -> int:

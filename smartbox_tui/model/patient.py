@@ -11,7 +11,9 @@ from smartbox_tui.errors import SmartBoxError
 
 SEXES: Final = ("M", "F", "O")
 EMERGENCY_KINDS: Final = ("male", "female", "child")
-_SEX_OF: Final = {"male": "M", "female": "F", "child": None}
+BY_PEDAL: Final = "unknown"
+"""The emergency of a pedal: nobody has said yet who it is."""
+_SEX_OF: Final = {"male": "M", "female": "F", "child": None, BY_PEDAL: None}
 _AGE: Final = re.compile(r"^(\d{1,3})([DWMY])$")
 _PN_MAX: Final = 64  # characters in each component group (PS3.5 6.2, PN)
 _LO_MAX: Final = 64
@@ -58,14 +60,14 @@ def _text(key: str, value: Any, maximum: int) -> str:
     return text
 
 
-def _person_name(value: Any) -> str:
+def _person_name(value: Any, key: str = "name") -> str:
     groups = str(value or "").split("=")
     if len(groups) > 3:
-        raise _bad("name", "more than three component groups", "A name has at most two '='.")
+        raise _bad(key, "more than three component groups", "A name has at most two '='.")
     for group in groups:
-        _text("name", group, _PN_MAX)
+        _text(key, group, _PN_MAX)
         if group.count("^") > 4:
-            raise _bad("name", "more than five components", "FAMILY^GIVEN^MIDDLE^PREFIX^SUFFIX")
+            raise _bad(key, "more than five components", "FAMILY^GIVEN^MIDDLE^PREFIX^SUFFIX")
     return "=".join(group.strip() for group in groups)
 
 
@@ -116,6 +118,11 @@ def accession_from(value: Any) -> str:
     return _text("accession", value, _SH_MAX)
 
 
+def physician_from(value: Any) -> str:
+    """A Referring Physician's Name: PN. Raises bad-value."""
+    return _person_name(value, "referring_physician")
+
+
 def emergency_patient(
     kind: str,
     age: str | None,
@@ -132,7 +139,7 @@ def emergency_patient(
     `taken` holds the IDs given so far: within one second the ID gets a counter, so that two never collide.
     A child's birth date stays empty (an invented one gets merged with somebody), the age carries the estimate.
     """
-    if kind not in EMERGENCY_KINDS:
+    if kind not in (*EMERGENCY_KINDS, BY_PEDAL):
         raise _bad("emergency", "must be male, female or child", "ctl exam open --emergency male|female|child")
     estimate = age_string(age) if age else None
     for count in range(1000):

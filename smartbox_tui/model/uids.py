@@ -21,6 +21,18 @@ def further(uuid: UUID, index: int) -> UUID:
     return uuid if index == 0 else uuid5(uuid, str(index))
 
 
-def series_uuid(exam_id: UUID, source: str, part: int = 0) -> UUID:
-    """One series per exam and source (IHE EIA); `part` counts the appended ones (added after closing)."""
-    return uuid5(exam_id, f"series:{source}:{part}")
+def series_uuid(exam_id: UUID, source: str, part: int = 0, generation: int = 0) -> UUID:
+    """One series per exam and source (IHE EIA); `part` counts the appended ones (added after closing),
+    `generation` how often the exam was reassigned: a corrected exam has other series."""
+    again = f":g{generation}" if generation else ""
+    return uuid5(exam_id, f"series:{source}:{part}{again}")
+
+
+def study_uid(exam_id: UUID, generation: int = 0) -> str:
+    """An exam's own study, where no worklist entry names one."""
+    return uid_of(uuid5(exam_id, f"study:g{generation}") if generation else exam_id)
+
+
+def reissued(picture: UUID, generation: int) -> str:
+    """The SOP Instance UID that a picture gets when its exam is reassigned and its old one was seen outside."""
+    return uid_of(uuid5(picture, f"generation:{generation}"))

@@ -9,6 +9,7 @@ from typing import Any, Final
 Rule = Callable[[Any], str | None]
 _WORD: Final = re.compile(r"^[a-z0-9][a-z0-9_-]{0,31}$", re.IGNORECASE)
 _SIZE: Final = re.compile(r"^(\d{2,4})x(\d{2,4})$")
+_CODE: Final = re.compile(r"^[A-Z0-9_ ]{1,16}$")
 _CROP: Final = re.compile(r"^\d+,\d+,\d+,\d+$")
 _TEMPLATE_KEYS: Final = ("sex_text", "date", "time", "station_name")
 
@@ -86,6 +87,13 @@ def ae_title(value: Any) -> str | None:
 
 def ae_title_or_empty(value: Any) -> str | None:
     return None if value == "" else ae_title(value)
+
+
+def code_string(value: Any) -> str | None:
+    """PS3.5 6.2 CS, or empty: upper case letters, digits, space and underscore."""
+    if value and not _CODE.match(value):
+        return "at most 16 upper case letters, digits and '_', as in ES"
+    return None
 
 
 def short_string(value: Any) -> str | None:

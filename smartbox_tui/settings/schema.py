@@ -102,6 +102,45 @@ class Destination:
     )
     rate_limit: int = key(0, "bytes per second, 0 = none", rule=rules.only(0))
     charset: str = key("utf-8", "of patient data", rule=rules.one_of("utf-8", "latin-1"))
+    rejection_note: bool = key(
+        True, "after a correction of the patient: tell this archive which objects are wrong (KOS 113038)"
+    )
+    mpps: bool = key(False, "this archive gets the performed procedure steps, too")
+    retry: Retry = key(Retry, "pauses between attempts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worklist:
+    """No host: no worklist. What the refresh asks for; a query by hand can ask for anything."""
+
+    host: str = key("", "name or address of the worklist server; empty: none", rule=rules.host)
+    port: int = key(104, "DICOM port", rule=rules.between(1, 65535))
+    aet: str = key("", "its application entity title", rule=rules.ae_title_or_empty)
+    calling_aet: str = key("", "ours; empty: the box's `aet`", rule=rules.ae_title_or_empty)
+    timeout_s: float = key(30.0, "for connecting and for each sign of progress", rule=rules.between(0.5, 600))
+    refresh_s: float = key(60.0, "seconds between two refreshes", rule=rules.between(5, 86400))
+    days_before: int = key(0, "the list begins that many days before today", rule=rules.between(0, 31))
+    days_after: int = key(0, "and ends that many days after", rule=rules.between(0, 31))
+    station_aet: str = key("", "only steps scheduled for this AE title; empty: all", rule=rules.ae_title_or_empty)
+    modality: str = key("", "only steps of this modality, as in ES; empty: all", rule=rules.code_string)
+    limit: int = key(20_000, "more answers are cancelled, and the list says so", rule=rules.between(1, 1_000_000))
+    charset: str = key(
+        "latin-1",
+        "of answers that name none and are not ASCII",
+        rule=rules.one_of("utf-8", "latin-1", "latin-2", "cyrillic", "greek", "turkish"),
+    )
+    keep_days: float = key(7.0, "days that heard entries stay on the box", rule=rules.between(1, 366))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mpps:
+    """No host: no performed procedure step server of its own; destinations may take them, too."""
+
+    host: str = key("", "name or address; empty: none", rule=rules.host)
+    port: int = key(104, "DICOM port", rule=rules.between(1, 65535))
+    aet: str = key("", "its application entity title", rule=rules.ae_title_or_empty)
+    calling_aet: str = key("", "ours; empty: the box's `aet`", rule=rules.ae_title_or_empty)
+    timeout_s: float = key(30.0, "for connecting and for each answer", rule=rules.between(0.5, 600))
     retry: Retry = key(Retry, "pauses between attempts")
 
 
@@ -109,6 +148,51 @@ class Destination:
 class Emergency:
     name: str = key("NOTFALL^{sex_text}^{date}^{time}", "template of the name", rule=rules.template)
     id: str = key("N{date}{time}{station_name}", "template of the ID", rule=rules.template)
+    pedal: str = key(
+        "unknown",
+        "whom a pedal's emergency is for",
+        rule=rules.one_of("unknown", "male", "female", "child"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExamRules:
+    open_warn_min: float = key(
+        90.0, "minutes after the last picture when it is asked once whether the exam is over; 0: never",
+        rule=rules.between(0, 1440),
+    )  # fmt: skip
+    announce_arrivals: bool = key(True, "a new worklist entry for this station is said once")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    burst: int = key(5, "stills of a pedal's burst", rule=rules.between(2, 30))
+    warn_min: float = key(
+        60.0, "minutes of recording when it is asked once whether it is still wanted; 0: never",
+        rule=rules.between(0, 1440),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scanner:
+    """A barcode scanner as keyboard wedge, owned by the panel's console. No device: none."""
+
+    device: str = key("", "identity or /dev/input/eventN; empty: none")
+    layout: str = key("us", "the keyboard it pretends to be", rule=rules.one_of("us", "de"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codes:
+    camera: bool = key(False, "QR and Data Matrix codes held before the camera choose the patient")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Display:
+    keyboard: str = key(
+        "touch", "when the keyboard on the screen opens", rule=rules.one_of("touch", "always", "never")
+    )
+    theme: str = key("auto", "colours of the screens", rule=rules.one_of("auto", "true-colour", "console"))
+    preview_fps: float = key(0.0, "pictures a second; 0: as the line carries", rule=rules.between(0, 30))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +215,14 @@ class Settings:
     sources: tuple[Source, ...] = key(tuple)
     pedals: tuple[Pedal, ...] = key(tuple)
     destinations: tuple[Destination, ...] = key(tuple)
+    worklist: Worklist = key(Worklist)
+    mpps: Mpps = key(Mpps)
     emergency: Emergency = key(Emergency)
+    exam: ExamRules = key(ExamRules)
+    recording: Recording = key(Recording)
+    scanner: Scanner = key(Scanner)
+    codes: Codes = key(Codes)
+    display: Display = key(Display)
     retention: Retention = key(Retention)
 
 

@@ -32,13 +32,22 @@ class ExamFile:
     boot_id: str = ""
     emergency: str | None = None
     parts: int = 0  # appended that many times
+    merged_into: str | None = None  # the exam whose study the pictures belong to
     extra: dict[str, Any] = field(default_factory=dict)
     version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class RevisionFile:
-    """One header revision. `patient` has PATIENT's keys and `comments`; `worklist` the item as it came."""
+    """One header revision. `patient` has PATIENT's keys and `comments`; `worklist` the item as it came.
+
+    study_instance_uid  of this revision; empty in the first: exam.json has it
+    generation  how often the exam was reassigned: series UIDs follow from it
+    uids        picture id -> its SOP Instance UID from this revision on, where that is not 2.25.<id>; complete
+    notes       rejection notes that this revision needs: {"id", "destination", "file"}
+    performed   the parts of the exam have performed procedure steps
+    worklist_id the id of the worklist entry
+    """
 
     revision: int
     patient: dict[str, Any]
@@ -49,6 +58,12 @@ class RevisionFile:
     study_id: str = ""
     worklist: dict[str, Any] = field(default_factory=dict)
     made_at: str = ""
+    study_instance_uid: str = ""
+    generation: int = 0
+    uids: dict[str, str] = field(default_factory=dict)
+    notes: list[dict[str, str]] = field(default_factory=list)
+    performed: bool = False
+    worklist_id: str = ""
     version: int = 1
 
 

@@ -61,6 +61,7 @@ class Sidecar:
     sha256: str = ""
     burned_in_annotation: bool = True
     device: dict[str, str] = field(default_factory=dict)  # manufacturer, model, serial
+    appended: int = 0  # how often the exam had been appended to when it was taken: the series follows from it
     part: int = 0  # of a clip that outgrew one instance: 0, 1, 2 ...
     stop_command: str = ""
     marks: tuple[dict[str, Any], ...] = ()  # {"id", "at_s", "text"}

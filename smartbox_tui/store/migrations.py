@@ -43,6 +43,39 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX delivery_change_of ON delivery_change (delivery)",
         "CREATE TABLE paused_destination (name TEXT PRIMARY KEY) WITHOUT ROWID",
     ),
+    (  # 2: the right patient
+        "ALTER TABLE exam ADD COLUMN generation INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE exam ADD COLUMN merged_into TEXT",
+        "ALTER TABLE exam ADD COLUMN held INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE exam ADD COLUMN worklist TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE exam ADD COLUMN procedure TEXT NOT NULL DEFAULT ''",
+        "CREATE INDEX exam_worklist ON exam (worklist)",
+        # the exam whose folder holds the files; `exam` is the one they belong to
+        "ALTER TABLE instance ADD COLUMN folder TEXT NOT NULL DEFAULT ''",
+        "UPDATE instance SET folder = exam",
+        "CREATE INDEX instance_folder ON instance (folder)",
+        # exams whose deliveries nobody may claim: their patient is being corrected
+        "CREATE TABLE reconciling (exam TEXT PRIMARY KEY) WITHOUT ROWID",
+        """CREATE TABLE worklist_item (
+            id TEXT PRIMARY KEY, patient_id TEXT NOT NULL, accession TEXT NOT NULL, scheduled_at TEXT NOT NULL,
+            item TEXT NOT NULL, source TEXT NOT NULL, heard_at TEXT NOT NULL, listed INTEGER NOT NULL
+            ) WITHOUT ROWID""",
+        "CREATE INDEX worklist_listed ON worklist_item (listed, scheduled_at)",
+        "CREATE INDEX worklist_heard ON worklist_item (heard_at)",
+        """CREATE TABLE performed_message (
+            id INTEGER PRIMARY KEY, step TEXT NOT NULL, exam TEXT NOT NULL, peer TEXT NOT NULL, verb TEXT NOT NULL,
+            dataset TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, code TEXT NOT NULL,
+            attempts INTEGER NOT NULL, failures INTEGER NOT NULL, next_at REAL, uncertain INTEGER NOT NULL,
+            created_at TEXT NOT NULL, changed_at TEXT NOT NULL, UNIQUE (step, peer, verb))""",
+        "CREATE INDEX performed_open ON performed_message (state, peer, id)",
+        "CREATE INDEX performed_exam ON performed_message (exam)",
+        """CREATE TABLE audit (
+            id INTEGER PRIMARY KEY, at TEXT NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL, exam TEXT NOT NULL,
+            detail TEXT NOT NULL)""",
+        "CREATE INDEX audit_exam ON audit (exam)",
+        # small things worth keeping over a restart: the time of the worklist's last answer
+        "CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    ),
 )
 
 VERSION: Final = len(STEPS)

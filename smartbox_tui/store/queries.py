@@ -12,6 +12,8 @@ from peewee import fn
 from smartbox_tui.model.delivery import DeliveryState as State
 from smartbox_tui.store.tables import Delivery, DeliveryChange, Exam, Instance, PausedDestination
 
+NOTE = "note"
+"""`kind` of a rejection note: an instance that is no picture."""
 OPEN_STATES = [State.HELD, State.QUEUED, State.PREPARING, State.SENDING, State.WAITING, State.BLOCKED]
 
 
@@ -49,24 +51,39 @@ def instance(database: Any, identity: str) -> Any | None:
 
 
 def instances_of(database: Any, exam_id: str) -> list[Any]:
+    """The exam's pictures, whichever folder they lie in, oldest first."""
     query = (
-        Instance.select().where(Instance.exam == exam_id).order_by(Instance.captured_at, Instance.instance_number)
+        Instance.select()
+        .where((Instance.exam == exam_id) & (Instance.kind != NOTE))
+        .order_by(Instance.captured_at, Instance.instance_number)
     )
     return list(query.execute(database))
 
 
-def instance_ids_of(database: Any, exam_id: str) -> frozenset[str]:
-    query = Instance.select(Instance.id).where(Instance.exam == exam_id).tuples()
+def instances_in(database: Any, folder: str) -> list[Any]:
+    """What lies in one exam's folder, notes too."""
+    return list(Instance.select().where(Instance.folder == folder).order_by(Instance.captured_at).execute(database))
+
+
+def instance_ids_in(database: Any, folder: str) -> frozenset[str]:
+    query = Instance.select(Instance.id).where(Instance.folder == folder).tuples()
     return frozenset(row[0] for row in query.execute(database))
 
 
 def instance_count(database: Any, exam_id: str) -> int:
+    """Of pictures that are neither discarded nor a note."""
     return int(
         Instance.select(fn.COUNT(Instance.id))
-        .where((Instance.exam == exam_id) & ~Instance.discarded)
+        .where((Instance.exam == exam_id) & ~Instance.discarded & (Instance.kind != NOTE))
         .tuples()
         .execute(database)[0][0]
     )
+
+
+def last_picture_at(database: Any, exam_id: str) -> str | None:
+    pictures = (Instance.exam == exam_id) & (Instance.kind != NOTE)
+    query = Instance.select(fn.MAX(Instance.captured_at)).where(pictures)
+    return query.tuples().execute(database)[0][0]  # type: ignore[no-any-return]
 
 
 def delivery(database: Any, identity: int) -> Any | None:
@@ -161,5 +178,8 @@ def instance_total(database: Any) -> int:
 
 
 def has_queued(database: Any, destination: str) -> bool:
-    sql = "SELECT 1 FROM delivery WHERE destination = ? AND state = 'queued' AND NOT paused LIMIT 1"
+    sql = (
+        "SELECT 1 FROM delivery WHERE destination = ? AND state = 'queued' AND NOT paused"
+        " AND exam NOT IN (SELECT exam FROM reconciling) LIMIT 1"
+    )
     return database.execute_sql(sql, (destination,)).fetchone() is not None

@@ -35,6 +35,7 @@ def enqueue(
     reason: str,
     code: str = "",
     priority: int = 0,
+    uncertain: bool = False,
 ) -> bool:
     """Makes the delivery; False when this instance has one for this destination already (nothing changes)."""
     at = now_text()
@@ -42,7 +43,8 @@ def enqueue(
         "instance": instance, "sop_uid": sop_uid, "exam": exam, "destination": destination, "kind": kind,
         "state": state.value, "reason": reason, "code": code, "attempts": 0, "failures": 0, "bytes": bytes_,
         "bytes_sent": bytes_ if state in states.PROMISED else 0,
-        "worker": "", "priority": priority, "paused": False, "uncertain": False, "created_at": at, "changed_at": at,
+        "worker": "", "priority": priority, "paused": False, "uncertain": uncertain, "created_at": at,
+        "changed_at": at,
     }  # fmt: skip
     query = Delivery.insert(row).on_conflict_ignore()
     if not query.as_rowcount().execute(database):
@@ -100,7 +102,8 @@ def claim(database: Any, destination: str, worker: str, now: float, lease_s: flo
         database,
         "UPDATE delivery SET state = 'sending', reason = '', code = '', changed_at = ?, worker = ?,"
         " lease_until = ?, bytes_sent = 0, next_at = NULL WHERE id = (SELECT id FROM delivery"
-        " WHERE destination = ? AND state = 'queued' AND NOT paused ORDER BY priority DESC, id LIMIT 1)"
+        " WHERE destination = ? AND state = 'queued' AND NOT paused"
+        " AND exam NOT IN (SELECT exam FROM reconciling) ORDER BY priority DESC, id LIMIT 1)"
         " RETURNING *",
         at := now_text(),
         worker,
@@ -248,6 +251,16 @@ def pause_destination(database: Any, name: str, paused: bool) -> None:
         PausedDestination.insert(name=name).on_conflict_ignore().execute(database)
     else:
         PausedDestination.delete().where(PausedDestination.name == name).execute(database)
+
+
+def pause_exam(database: Any, exam: str, *, paused: bool) -> list[int]:
+    """Pauses, or lets go on, all open rows of an exam in one statement; returns those that changed."""
+    marks = ", ".join(f"'{state.value}'" for state in states.OPEN)
+    rows = database.execute_sql(
+        f"UPDATE delivery SET paused = ? WHERE exam = ? AND paused = ? AND state IN ({marks}) RETURNING id",
+        (paused, exam, not paused),
+    )
+    return [row[0] for row in rows.fetchall()]
 
 
 def clock() -> float:

@@ -18,7 +18,8 @@ def put_exam(database: Any, exam: ExamFile, revision: RevisionFile) -> None:
         opened_at=exam.opened_at, opened_by=exam.opened_by, closed_at=exam.closed_at, released=exam.released,
         revision=exam.revision, patient=json.dumps(revision.patient, ensure_ascii=False),
         patient_id=revision.patient.get("id", ""), emergency=exam.emergency, close_command=exam.close_command,
-        parts=exam.parts,
+        parts=exam.parts, generation=revision.generation, merged_into=exam.merged_into,
+        held=bool(exam.extra.get("held")), worklist=revision.worklist_id, procedure=revision.study_description,
     ).execute(database)  # fmt: skip
 
 

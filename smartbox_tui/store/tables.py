@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from peewee import BooleanField, FloatField, IntegerField, Model, TextField
 
-__all__ = ["Delivery", "DeliveryChange", "Exam", "Instance", "PausedDestination"]
+__all__ = [
+    "Audit",
+    "Delivery",
+    "DeliveryChange",
+    "Exam",
+    "Fact",
+    "Instance",
+    "PausedDestination",
+    "PerformedMessage",
+    "Reconciling",
+    "WorklistItem",
+]
 
 
 class Exam(Model):
@@ -24,10 +35,16 @@ class Exam(Model):
     emergency = TextField(null=True)
     close_command = TextField()
     parts = IntegerField()
+    generation = IntegerField()
+    merged_into = TextField(null=True)
+    held = BooleanField()
+    worklist = TextField()
+    procedure = TextField()
 
 
 class Instance(Model):
-    """`id` the picture's UUID, `file` its bitstream's name in the exam's folder."""
+    """`id` the picture's UUID, `file` its bitstream's name in the folder of exam `folder`; `exam` is the one that
+    it belongs to. `kind` is still, burst, clip, or note: a rejection note, which is no picture."""
 
     id = TextField(primary_key=True)
     sop_uid = TextField()
@@ -50,6 +67,7 @@ class Instance(Model):
     file = TextField()
     revision = IntegerField()
     discarded = BooleanField()
+    folder = TextField()
 
 
 class Delivery(Model):
@@ -102,3 +120,65 @@ class PausedDestination(Model):
 
     class Meta:
         table_name = "paused_destination"
+
+
+class Reconciling(Model):
+    """Exams whose deliveries nobody may claim."""
+
+    exam = TextField(primary_key=True)
+
+
+class WorklistItem(Model):
+    """`item` is the wire's WorklistItem, `source` the answer in the DICOM JSON model, both as JSON."""
+
+    id = TextField(primary_key=True)
+    patient_id = TextField()
+    accession = TextField()
+    scheduled_at = TextField()
+    item = TextField()
+    source = TextField()
+    heard_at = TextField()
+    listed = BooleanField()
+
+    class Meta:
+        table_name = "worklist_item"
+
+
+class PerformedMessage(Model):
+    """One N-CREATE or N-SET for one server. `verb` create | set; `state` waiting | sent | blocked | dropped;
+    `dataset` the attributes in the DICOM JSON model. `uncertain`: the last try may have arrived."""
+
+    id = IntegerField(primary_key=True)
+    step = TextField()
+    exam = TextField()
+    peer = TextField()
+    verb = TextField()
+    dataset = TextField()
+    state = TextField()
+    reason = TextField()
+    code = TextField()
+    attempts = IntegerField()
+    failures = IntegerField()
+    next_at = FloatField(null=True)
+    uncertain = BooleanField()
+    created_at = TextField()
+    changed_at = TextField()
+
+    class Meta:
+        table_name = "performed_message"
+
+
+class Audit(Model):
+    """Who did what to which exam, or to the settings. `detail` is JSON without patient data and secrets."""
+
+    id = IntegerField(primary_key=True)
+    at = TextField()
+    who = TextField()
+    action = TextField()
+    exam = TextField()
+    detail = TextField()
+
+
+class Fact(Model):
+    name = TextField(primary_key=True)
+    value = TextField()

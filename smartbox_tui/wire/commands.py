@@ -70,7 +70,30 @@ class DropExam(Command, frozen=True, kw_only=True, tag="drop-exam"):
     exam: str
 
 
-CaptureCommand = Still | RecordStart | RecordStop | RecordMark | DiscardLast | PedalPress | HoldExam | DropExam
+class TeachPedal(Command, frozen=True, kw_only=True, tag="teach-pedal"):
+    """Waits for a press on any device that could be a pedal; answers {"pedal": {"kind", "device", "name"}}, or the
+    error `timeout`. Configured pedals do nothing meanwhile."""
+
+    seconds: float = 15.0
+
+
+class Restart(Command, frozen=True, kw_only=True, tag="restart"):
+    """From the engine: settings of sources or pedals have changed. Capture ends by itself and is started anew;
+    refused (in-use) while it records, then it ends after the recording."""
+
+
+CaptureCommand = (
+    Still
+    | RecordStart
+    | RecordStop
+    | RecordMark
+    | DiscardLast
+    | PedalPress
+    | HoldExam
+    | DropExam
+    | TeachPedal
+    | Restart
+)
 
 # ---- to the engine
 
@@ -83,10 +106,41 @@ class ExamOpen(Command, frozen=True, kw_only=True, tag="exam-open"):
     age: str | None = None
     worklist: str | None = None
     accession: str = ""
+    referring_physician: str = ""
 
 
 class ExamClose(Command, frozen=True, kw_only=True, tag="exam-close"):
-    pass
+    """`discontinued`: a word of model.performed.REASONS: the procedure was not carried through; empty: completed,
+    or, with no picture at all, discontinued for an unspecified reason."""
+
+    discontinued: str = ""
+
+
+class ExamAppend(Command, frozen=True, kw_only=True, tag="exam-append"):
+    """A closed exam takes pictures again: a new series and a new performed step in the same study."""
+
+    exam: str
+
+
+class ExamHold(Command, frozen=True, kw_only=True, tag="exam-hold"):
+    """Keeps everything of the exam on the box until `exam-release`; what is being sent is finished."""
+
+    exam: str
+
+
+class ExamReassign(Command, frozen=True, kw_only=True, tag="exam-reassign"):
+    """The exam's pictures belong to somebody else: exactly one of `patient`, `worklist`, `emergency`, `to_exam`.
+
+    `to_exam`: into that exam, as a new series of its study."""
+
+    exam: str
+    patient: dict[str, Any] | None = None
+    worklist: str | None = None
+    emergency: str | None = None
+    age: str | None = None
+    to_exam: str | None = None
+    accession: str = ""
+    referring_physician: str = ""
 
 
 class ExamRelease(Command, frozen=True, kw_only=True, tag="exam-release"):
@@ -127,14 +181,71 @@ class Adopt(Command, frozen=True, kw_only=True, tag="adopt"):
     pictures: list[str]
 
 
+class WorklistQuery(Command, frozen=True, kw_only=True, tag="worklist-query"):
+    """`date` YYYY-MM-DD, a range YYYY-MM-DD/YYYY-MM-DD, or "any"; empty: as the refresh. `name` and `patient` with
+    * and ?: `patient` is an ID or, where no ID matches, a name. `cached`: only what is on the box. Answers
+    {"items", "age_s", "from_cache", "complete", "error"}: with the server away what is on the box, and why."""
+
+    date: str = ""
+    patient: str = ""
+    name: str = ""
+    patient_id: str = ""
+    accession: str = ""
+    modality: str = ""
+    station: str = ""
+    cached: bool = False
+
+
+class WorklistCancel(Command, frozen=True, kw_only=True, tag="worklist-cancel"):
+    """Cancels a running query (C-CANCEL); it answers with what has come so far, `complete` false."""
+
+    query: str
+
+
+class SettingsPut(Command, frozen=True, kw_only=True, tag="settings-put"):
+    """By dotted path: `worklist.host`, `destinations.archive.port`, `pedals.left.short`. A whole entry of a list
+    (`destinations.archive`) takes a table, and null removes it; null for a value: what the file before says."""
+
+    changes: dict[str, Any]
+
+
+class SettingsUndo(Command, frozen=True, kw_only=True, tag="settings-undo"):
+    """Back to how it was before that change; None: before the last one."""
+
+    change: int | None = None
+
+
+class SettingsImport(Command, frozen=True, kw_only=True, tag="settings-import"):
+    """`text`: a settings file (TOML) as the export writes it; it replaces all that the box itself has written."""
+
+    text: str
+
+
+class ConnectionTest(Command, frozen=True, kw_only=True, tag="connection-test"):
+    """`what`: destination, worklist, mpps; `values`: settings that are not saved yet, over those that are."""
+
+    what: str
+    name: str = ""
+    values: dict[str, Any] = {}
+
+
 EngineCommand = (
     ExamOpen
     | ExamClose
     | ExamRelease
     | ExamResume
+    | ExamAppend
+    | ExamHold
+    | ExamReassign
     | QueueChange
     | DestinationTest
     | DestinationAdd
     | DestinationRemove
     | Adopt
+    | WorklistQuery
+    | WorklistCancel
+    | SettingsPut
+    | SettingsUndo
+    | SettingsImport
+    | ConnectionTest
 )

@@ -78,6 +78,14 @@ class TriggerFailed(msgspec.Struct, frozen=True, kw_only=True):
     error: dict[str, str]
 
 
+class EmergencyAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """A pedal said emergency. Capture has made `exam`, unassigned, with the picture of the press, and holds it;
+    the engine makes it the emergency patient's."""
+
+    pedal: str
+    exam: str
+
+
 class ExamChanged(msgspec.Struct, frozen=True, kw_only=True):
     """Opened, closed, released, resumed: `exam.state` says which. `current`: it is the one pictures go to."""
 
@@ -91,6 +99,26 @@ class InstanceAdopted(msgspec.Struct, frozen=True, kw_only=True):
 
 class DeliveryChanged(msgspec.Struct, frozen=True, kw_only=True):
     delivery: state.Delivery
+
+
+class WorklistChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A refresh has ended, well or not. `arrived`: entries that were not in the last complete list."""
+
+    service: state.ServiceState
+    arrived: list[state.WorklistItem] = []
+
+
+class SettingsChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings on disk are others now; `paths` those that changed."""
+
+    paths: list[str]
+
+
+class CodeSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A QR or Data Matrix code was held before the camera; what it says may be a patient's."""
+
+    source: str
+    text: str
 
 
 class StatusChanged(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +136,11 @@ DATA: Final[dict[str, type[msgspec.Struct]]] = {
     "exam-held": ExamHeld,
     "pedal-used": PedalUsed,
     "trigger-failed": TriggerFailed,
+    "emergency-asked": EmergencyAsked,
     # of the engine
+    "worklist-changed": WorklistChanged,
+    "settings-changed": SettingsChanged,
+    "code-seen": CodeSeen,
     "exam-changed": ExamChanged,
     "instance-adopted": InstanceAdopted,
     "delivery-changed": DeliveryChanged,

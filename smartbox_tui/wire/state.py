@@ -52,6 +52,13 @@ class Exam(msgspec.Struct, frozen=True, kw_only=True):
     patient: Patient
     instances: int = 0
     emergency: str | None = None
+    parts: int = 0  # appended that many times
+    generation: int = 0  # reassigned that many times
+    merged_into: str | None = None  # its pictures belong to that exam now
+    held: bool = False  # kept back by hand
+    worklist: str = ""  # the id of the worklist entry it was opened from
+    procedure: str = ""
+    last_picture_at: str | None = None
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +115,41 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     since: str
 
 
+class WorklistItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One Scheduled Procedure Step. `id` stays the same from query to query; `emergency`: its priority says so;
+    `exam`: the one that was opened from it; `listed`: it was in the last complete refresh."""
+
+    id: str
+    patient: Patient
+    accession_number: str = ""
+    study_instance_uid: str = ""
+    procedure: str = ""
+    scheduled_at: str | None = None
+    modality: str = ""
+    station: str = ""  # the scheduled station's AE title
+    station_name: str = ""
+    step_id: str = ""
+    requested_procedure_id: str = ""
+    referring_physician: str = ""
+    priority: str = ""  # STAT, HIGH, ROUTINE, MEDIUM, LOW as it came (0040,1003)
+    emergency: bool = False
+    issuer: str = ""
+    exam: str | None = None
+    listed: bool = True
+
+
+class ServiceState(msgspec.Struct, frozen=True, kw_only=True):
+    """A server that is no archive. `at`: its last complete answer; `count`: entries heard, or messages open."""
+
+    name: str  # worklist | mpps | the destination's name
+    state: str  # ok | unreachable | rejected | unknown
+    reason: str = ""
+    code: str = ""
+    at: str | None = None
+    count: int = 0
+    truncated: bool = False
+
+
 class Storage(msgspec.Struct, frozen=True, kw_only=True):
     free_bytes: int
     hours_left: float
@@ -123,6 +165,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     clock: str  # trusted | unsure
     alarms: list[Alarm] = []
     suspended: Exam | None = None
+    worklist: ServiceState | None = None  # None: none is set up
+    performed: list[ServiceState] = []  # the servers that get performed procedure steps
+    unassigned: int = 0  # exams with pictures that wait for a patient
     capture: bool = True  # whether the capture process answers
 
 
@@ -135,6 +180,8 @@ class HeldExam(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     opened_at: str
     patient: Patient
+    accession_number: str = ""
+    emergency: str | None = None
     stills: int = 0
     clips: int = 0
 

@@ -1,4 +1,5 @@
 """The catalogues of the screens: `python -m tests.ui.catalogs` brings the .po files up to the code, compiled.
+`python -m tests.ui.catalogs FILE.json` takes German texts by their English ones, too.
 
 New texts arrive untranslated and make the test fail until somebody has translated them; English is its own
 translation.
@@ -6,6 +7,10 @@ translation.
 
 from __future__ import annotations
 
+import fcntl
+import json
+import sys
+import tempfile
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -83,6 +88,24 @@ _DATED = (
 """Header lines that would make every run a change."""
 
 
+def translate(german: dict[str, str | list[str]]) -> None:
+    """Brings the catalogues up to the code, puts these German texts in and compiles them; a list holds the singular
+    and the plural. One at a time, whoever else is at it."""
+    lock = Path(tempfile.gettempdir()) / "smartbox-catalogs.lock"
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        update()
+        catalog = read("de")
+        for message in catalog:
+            one = message.id[0] if isinstance(message.id, (tuple, list)) else message.id
+            if one in german:
+                text = german[one]
+                message.string = tuple(text) if isinstance(text, list) else text
+        with path("de").open("wb") as out:
+            write_po(out, catalog, omit_header=False, sort_by_file=True, width=110, include_lineno=False)
+        update()
+        compile_all()
+
+
 if __name__ == "__main__":
-    update()
-    compile_all()
+    translate(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")) if len(sys.argv) > 1 else {})

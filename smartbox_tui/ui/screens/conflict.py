@@ -7,20 +7,23 @@ from textual import on
 
 from smartbox_tui.ui.i18n import N_
 from smartbox_tui.ui.link import CommandWasAnswered, CommandWasRefused, new_id
+from smartbox_tui.ui.purpose import NEW, Purpose
 from smartbox_tui.ui.screens.base import BoxScreen
 from smartbox_tui.ui.screens.choice import ChoiceScreen, Option
 from smartbox_tui.wire import commands
 
 
 class OpensExam(BoxScreen):
-    """A screen that ends with an exam opened: `open` gives the command, the screen leaves when it was done."""
+    """A screen that ends with an exam opened, or reassigned: `open` gives the command, the screen leaves when it
+    was done."""
 
-    def __init__(self) -> None:
+    def __init__(self, purpose: Purpose = NEW) -> None:
         super().__init__()
+        self.purpose = purpose
         self._after_closing: commands.ExamOpen | None = None
         self._under_way = False
 
-    def open(self, command: commands.ExamOpen) -> None:
+    def open(self, command: commands.ExamOpen | commands.ExamReassign) -> None:
         """The answer comes back to this screen. A second press before it does nothing: it would ask for another
         exam, and be told that the first is open."""
         if not self._under_way:
@@ -30,7 +33,7 @@ class OpensExam(BoxScreen):
     @on(CommandWasAnswered)
     def _answered(self, message: CommandWasAnswered) -> None:
         self._under_way = False
-        if isinstance(message.command, commands.ExamOpen):
+        if isinstance(message.command, (commands.ExamOpen, commands.ExamReassign)):
             self.action_back()
         elif isinstance(message.command, commands.ExamClose) and self._after_closing is not None:
             waiting, self._after_closing = self._after_closing, None

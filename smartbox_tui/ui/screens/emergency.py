@@ -8,12 +8,10 @@ from textual.containers import Center, Grid, Horizontal, Vertical
 from textual.widget import Widget
 
 from smartbox_tui.ui.i18n import N_
-from smartbox_tui.ui.link import new_id
 from smartbox_tui.ui.screens.choice import Question
 from smartbox_tui.ui.screens.conflict import OpensExam
 from smartbox_tui.ui.view import View
 from smartbox_tui.ui.widgets.big_button import BigButton
-from smartbox_tui.wire import commands
 
 AGES = (
     ("0M", 0),
@@ -94,8 +92,8 @@ class EmergencyScreen(OpensExam):
             self.add_class("-child")
             self.refresh_bindings()
             return
-        self.open(commands.ExamOpen(id=new_id(), emergency=kind))
+        self.open(self.purpose.command(emergency=kind))
 
     def action_age(self, age: str) -> None:
         if self.has_class("-child"):
-            self.open(commands.ExamOpen(id=new_id(), emergency="child", age=age or None))
+            self.open(self.purpose.command(emergency="child", age=age or None))

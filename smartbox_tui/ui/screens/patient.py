@@ -18,13 +18,13 @@ from textual.widgets import Input
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.patient import accession_from, patient_from
 from smartbox_tui.ui.i18n import N_
-from smartbox_tui.ui.link import CommandWasRefused, new_id
+from smartbox_tui.ui.link import CommandWasRefused
+from smartbox_tui.ui.purpose import NEW, Purpose
 from smartbox_tui.ui.screens.conflict import OpensExam
 from smartbox_tui.ui.sentences import field_error
 from smartbox_tui.ui.state import Process
 from smartbox_tui.ui.view import Shown, View
 from smartbox_tui.ui.widgets.big_button import BigButton
-from smartbox_tui.wire import commands
 
 _DAY_FIRST: Final = re.compile(r"^(\d{1,2})[./ -](\d{1,2})[./ -](\d{4})$")
 _DIGITS: Final = re.compile(r"^(\d{2})(\d{2})(\d{4})$")
@@ -106,8 +106,8 @@ class PatientScreen(OpensExam):
     PatientScreen .narrow { width: 24; }
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, purpose: Purpose = NEW) -> None:
+        super().__init__(purpose)
         self._sex: str | None = None
 
     def compose_body(self) -> Iterable[Widget]:
@@ -183,7 +183,7 @@ class PatientScreen(OpensExam):
         except SmartBoxError as exc:
             self._say_at_field(exc)
             return
-        self.open(commands.ExamOpen(id=new_id(), patient=self.values(), accession=accession))
+        self.open(self.purpose.command(patient=self.values(), accession=accession))
 
     def _check_separators(self) -> None:
         """`^` and `=` would move a part of the name into another component."""
