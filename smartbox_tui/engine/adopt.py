@@ -11,19 +11,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from smartbox_tui.dicom.build import build_header
 from smartbox_tui.dicom.headers import numbers_of
 from smartbox_tui.engine import rendition
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model import uids
 from smartbox_tui.model.delivery import DeliveryState as State
+from smartbox_tui.model.instance import EXPLICIT_VR_LE, KEY_OBJECT_SELECTION
 from smartbox_tui.settings.schema import Settings
 from smartbox_tui.spool import ledger
 from smartbox_tui.spool.durable import write_new
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile, read_exam, read_revision
 from smartbox_tui.spool.layout import exam_dir, header_name, sidecar_paths
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, read_sidecar
-from smartbox_tui.store import queries, queue, records
+from smartbox_tui.store import queries, queue, reconcile, records
 from smartbox_tui.store.database import Store
 
 Told = dict[tuple[str, str], ledger.Promise]
@@ -91,6 +94,8 @@ class Adopter:
                 continue
             if sidecar.state is SidecarState.CLOSED and sidecar.exam == exam_id:
                 sidecars.append(sidecar)
+        if exam.revision > 1:
+            self.notes(folder, exam)
         done = []
         told = {(item.uid, item.destination): item for item in ledger.read(folder)} if sidecars else {}
         for sidecar in sorted(sidecars, key=lambda item: (item.captured_at, item.part)):
@@ -156,6 +161,38 @@ class Adopter:
                 )  # fmt: skip
 
         self._store.write(job).result()
+
+    def notes(self, folder: Path, exam: ExamFile) -> None:
+        """The rejection notes of all corrections of this exam that the store does not have."""
+        known = queries.instance_ids_in(self._store.reader, exam.id)
+        promised = {(item.uid, item.destination): item for item in ledger.read(folder)}
+        number = exam.revision
+        while number:
+            revision = read_revision(folder, number)
+            for note in revision.notes:
+                if note["id"] not in known:
+                    self._adopt_note(folder, exam, revision, note, promised)
+            number = revision.before
+
+    def _adopt_note(
+        self, folder: Path, exam: ExamFile, revision: RevisionFile, note: dict[str, str], promised: Told
+    ) -> None:
+        uid = uids.uid_of(UUID(note["id"]))
+        values = {
+            "id": note["id"], "sop_uid": uid, "exam": exam.merged_into or exam.id, "folder": exam.id,
+            "series_uid": note["series"], "series_number": 0, "instance_number": 1,
+            "sop_class_uid": KEY_OBJECT_SELECTION, "transfer_syntax_uid": EXPLICIT_VR_LE, "kind": queries.NOTE,
+            "source": "", "captured_at": revision.made_at, "frames": 0, "frames_lost": 0, "duration_s": None,
+            "trigger_ns": 0, "frame_ns": 0, "trigger_to_disk_ms": None,
+            "bytes": (folder / note["file"]).stat().st_size, "file": note["file"], "revision": revision.revision,
+            "discarded": False,
+        }  # fmt: skip
+        promise = promised.get((uid, note["destination"]))
+        state = State(promise.state) if promise else State.QUEUED
+        reason = promise.detail if promise else ""
+        self._store.write(
+            lambda database: reconcile.put_note(database, values, note["destination"], state, reason)
+        ).result()
 
     @staticmethod
     def _born(

@@ -18,6 +18,8 @@ from smartbox_tui.engine.delivery import Delivery
 from smartbox_tui.engine.desk import Desk, SettingsBox
 from smartbox_tui.engine.exams import Exams
 from smartbox_tui.engine.ports import NoSteps, NoWorklist
+from smartbox_tui.engine.reassign import Reassigner
+from smartbox_tui.engine.reconcile import Reconcile
 from smartbox_tui.engine.server import Api
 from smartbox_tui.engine.status import StatusBoard
 from smartbox_tui.engine.who import Registry
@@ -107,24 +109,28 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
     delivery = Delivery(
         paths.spool, store, changed=delivery_changed, status_changed=ticker.changed, may_send=clock.why_not
     )
+    adopter = Adopter(paths.spool, store, settings)
+    performed = NoSteps()
     with ThreadPoolExecutor(1, "spool") as spool_thread:
         exams = Exams(
             spool=paths.spool,
             runtime=paths.runtime,
             store=store,
             settings=settings,
-            adopter=Adopter(paths.spool, store, settings),
+            adopter=adopter,
             spool_thread=spool_thread,
             capture=capture,
             registry=Registry(store.reader, NoWorklist()),
-            performed=NoSteps(),
+            performed=performed,
             publish=hub.publish,
             wake_delivery=delivery.wake,
         )
         board = StatusBoard(paths.spool, store, settings, exams, delivery, capture, clock)
         desk = Desk(paths, settings, store, hub, exams, delivery, board, ticker.changed)
+        reconcile = Reconcile(exams, Reassigner(paths.spool, store, settings, adopter, performed), delivery)
         await recovery.before_serving(exams)
-        runner = await serve_unix(Api(desk).routes(), paths.engine_socket)
+        await reconcile.recover()
+        runner = await serve_unix(Api(desk, [reconcile]).routes(), paths.engine_socket)
         log.info("the engine serves %s", paths.engine_socket)
         tasks = [
             asyncio.create_task(capture.follow(desk), name="capture-link"),

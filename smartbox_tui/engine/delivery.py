@@ -114,6 +114,11 @@ class Delivery:
     def cancel_sending(self, delivery: int) -> bool:
         return any(worker.cancel(delivery) for worker in list(self._workers.values()))
 
+    def interrupt(self, delivery: int, reason: str, *, hard: bool) -> None:
+        """Stops a row before its last fragment, for this reason; `hard` cuts an association that does not move."""
+        for worker in list(self._workers.values()):
+            worker.cancel(delivery, reason, hard=hard)
+
     def health(self, name: str) -> Health:
         return self._health.get(name, Health("unknown", "", ""))
 

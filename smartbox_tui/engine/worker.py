@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from smartbox_tui.dicom.compose import from_part10
 from smartbox_tui.dicom.scu.echo import echo
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.dicom.scu.status import Outcome
@@ -76,7 +77,7 @@ class Worker(threading.Thread):
         self._why = SmartBoxError("no-route", "The destination was not asked yet.")
         self._session: StoreSession | None = None
         self._current: int | None = None
-        self._cancel: set[int] = set()
+        self._cancel: dict[int, str] = {}  # delivery -> why
 
     # ---- from other threads
 
@@ -87,11 +88,16 @@ class Worker(threading.Thread):
         self._paused = paused
         self.wake()
 
-    def cancel(self, delivery: int) -> bool:
-        """Stops a row that is being sent, before its last fragment; False when it is not this worker's."""
+    def cancel(self, delivery: int, reason: str = "cancelled by hand", *, hard: bool = False) -> bool:
+        """Stops a row that is being sent, before its last fragment; False when it is not this worker's.
+
+        `hard` also ends the waiting for an archive that takes nothing more, or does not answer.
+        """
         if self._current != delivery:
             return False
-        self._cancel.add(delivery)
+        self._cancel[delivery] = reason
+        if hard and (session := self._session) is not None:
+            session.abort()
         return True
 
     def probe_now(self) -> None:
@@ -156,7 +162,7 @@ class Worker(threading.Thread):
             self._move(row, State.BLOCKED, f"the picture cannot be read: {exc.strerror}", "invalid-object")
         finally:
             self._current = None
-            self._cancel.discard(row.id)
+            self._cancel.pop(row.id, None)
         return True
 
     def _probe(self) -> bool:
@@ -217,13 +223,17 @@ class Worker(threading.Thread):
                 )
             if self._discarded(row, instance.folder):
                 return
-            composition = composition_from_spool(
-                exam_dir(self._spool, instance.folder),
-                row.instance,
-                charset=self.destination.charset,
-                station=self._station,
-                numbers=(instance.series_number, instance.instance_number),
-            )
+            folder = exam_dir(self._spool, instance.folder)
+            if instance.kind == queries.NOTE:
+                composition = from_part10(folder / instance.file)
+            else:
+                composition = composition_from_spool(
+                    folder,
+                    row.instance,
+                    charset=self.destination.charset,
+                    station=self._station,
+                    numbers=(instance.series_number, instance.instance_number),
+                )
             result = self._open((instance.sop_class_uid, instance.transfer_syntax_uid)).store(
                 composition, on_progress=self._progress(row), cancelled=lambda: row.id in self._cancel
             )
@@ -232,13 +242,15 @@ class Worker(threading.Thread):
             if self._ending.is_set():
                 self._move(row, State.QUEUED, "the engine was stopped")
             else:
-                self._move(row, State.CANCELLED, "cancelled by hand", "cancelled")
+                self._move(row, State.CANCELLED, self._cancel.get(row.id, "cancelled by hand"), "cancelled")
         except TransferLost as exc:
             self._hang_up(abort=True)
             if self._ending.is_set():
                 self._move(
                     row, State.QUEUED, "the engine was stopped", uncertain=exc.outcome_unknown or row.uncertain
                 )
+            elif row.id in self._cancel:  # cut by us: that says nothing of the way to the archive
+                self._move(row, State.WAITING, exc.message, exc.code, uncertain=True, next_at=queue.clock())
             else:
                 self._wait_for_network(row, exc, uncertain=exc.outcome_unknown or row.uncertain)
         except SmartBoxError as exc:

@@ -28,6 +28,8 @@ SOP_CLASSES: Final = {
 }
 """The words of the settings (`still_class`, `clip_class`, `burst_class`) and their UIDs (PS3.4 B.5)."""
 
+KEY_OBJECT_SELECTION: Final = "1.2.840.10008.5.1.4.1.1.88.59"
+EXPLICIT_VR_LE: Final = "1.2.840.10008.1.2.1"
 JPEG_BASELINE: Final = "1.2.840.10008.1.2.4.50"
 H264_HP_41: Final = "1.2.840.10008.1.2.4.102"
 H264_HP_42_2D: Final = "1.2.840.10008.1.2.4.104"

@@ -44,7 +44,7 @@ class RevisionFile:
     study_instance_uid  of this revision; empty in the first: exam.json has it
     generation  how often the exam was reassigned: series UIDs follow from it
     uids        picture id -> its SOP Instance UID from this revision on, where that is not 2.25.<id>; complete
-    notes       rejection notes that this revision needs: {"id", "destination", "file"}
+    notes       rejection notes that this revision needs: {"id", "destination", "file", "study", "series"}
     performed   the parts of the exam have performed procedure steps
     worklist_id the id of the worklist entry
     """
@@ -58,6 +58,8 @@ class RevisionFile:
     study_id: str = ""
     worklist: dict[str, Any] = field(default_factory=dict)
     made_at: str = ""
+    before: int = 0  # the revision that it corrects
+    command: str = ""  # the UUID of the command that asked for it
     study_instance_uid: str = ""
     generation: int = 0
     uids: dict[str, str] = field(default_factory=dict)
@@ -91,6 +93,12 @@ def write_revision(folder: Path, revision: RevisionFile) -> None:
             return
         raise FileExistsError(path)
     write_json(path, asdict(revision))
+
+
+def next_revision(folder: Path) -> int:
+    """The next free number: one that a crash left without its exam naming it is never used again."""
+    numbers = (path.stem.removeprefix("revision-") for path in folder.glob("revision-*.json"))
+    return max((int(number) for number in numbers if number.isdigit()), default=0) + 1
 
 
 def _read(path: Path, kind: type[Any]) -> Any:

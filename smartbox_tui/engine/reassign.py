@@ -1,0 +1,244 @@
+"""Reassigning in the spool: everything that the new header revision needs is durable before exam.json names it.
+
+Two rules hold whatever happens in between (DESIGN section 7): every picture that ever entered `sending` gets a new
+SOP Instance UID, the others keep theirs; study and series UIDs change for all. Until exam.json is replaced the exam
+is the old one, from then on the new one, and `finish` can be done again and again until the rows agree.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+from smartbox_tui.dicom.build import build_header
+from smartbox_tui.dicom.headers import numbers_of
+from smartbox_tui.engine import rendition
+from smartbox_tui.engine.adopt import Adopter, first_state
+from smartbox_tui.engine.ports import PerformedPort
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.delivery import DeliveryState as State
+from smartbox_tui.model.instance import Equipment
+from smartbox_tui.model.rejection import RejectionNote
+from smartbox_tui.model.uids import reissued, uid_of
+from smartbox_tui.settings.schema import Settings
+from smartbox_tui.spool import ledger
+from smartbox_tui.spool.durable import fsync_dir, write_new
+from smartbox_tui.spool.examfile import (
+    ExamFile,
+    RevisionFile,
+    read_exam,
+    read_revision,
+    write_exam,
+    write_revision,
+)
+from smartbox_tui.spool.layout import exam_dir, header_name
+from smartbox_tui.spool.sidecar import read_sidecar
+from smartbox_tui.store import audit, queries, reconcile, records
+from smartbox_tui.store.database import Store
+from smartbox_tui.wire import times
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What `finish` changed: rows of the queue, and the pictures that belong to the exam."""
+
+    deliveries: tuple[int, ...]
+    instances: tuple[str, ...]
+
+
+class Reassigner:
+    """Blocks; belongs to the spool's thread, like the Adopter, so that no adoption falls between two steps."""
+
+    def __init__(
+        self,
+        spool: Path,
+        store: Store,
+        settings: Callable[[], Settings],
+        adopter: Adopter,
+        performed: PerformedPort,
+    ) -> None:
+        self._spool, self._store, self._settings = spool, store, settings
+        self._adopter, self._performed = adopter, performed
+
+    # ---- the spool
+
+    def prepare(self, old: ExamFile, new: ExamFile, revision: RevisionFile) -> tuple[ExamFile, RevisionFile]:
+        """Writes header revision, headers and notes, then exam.json; returns the two as they were written.
+
+        `new` and `revision` say who it is; UIDs of pictures and notes are put in here. Nothing of the exam is in
+        `sending` and nothing can be claimed. Raises disk-full, invalid-object: the exam then is as it was.
+        """
+        folder = exam_dir(self._spool, old.id)
+        self._adopter.exam(old.id)  # what lies there closed becomes a row of the old exam first
+        before = read_revision(folder, old.revision)
+        rows = [row for row in queries.instances_in(self._store.reader, old.id) if row.kind != queries.NOTE]
+        seen = reconcile.seen_outside(self._store.reader, old.id)
+        outside = frozenset().union(*seen.values()) | self._promised(folder)
+        uids = dict(before.uids)
+        for row in rows:
+            if row.sop_uid in outside:
+                uids[row.id] = reissued(UUID(row.id), revision.generation)
+        notes = self._write_notes(folder, old, before, revision, rows, seen)
+        revision = replace(revision, uids=uids, notes=notes, before=old.revision)
+        belongs_to = new.merged_into or new.id
+        for row in rows:
+            sidecar = read_sidecar(folder / f"{row.id}.json")
+            series = rendition.series_uid(sidecar, revision)
+            number = self._series_number(belongs_to, row, series)
+            picture = rendition.picture_values(sidecar, revision, number, row.instance_number)
+            settings = self._settings()
+            equipment = rendition.equipment_values(settings.station_name, settings.institution_name, sidecar)
+            try:
+                header = build_header(rendition.study_values(new, revision), picture, equipment)
+            except SmartBoxError:
+                if (folder / header_name(row.id, old.revision)).exists():
+                    raise  # it is this patient that cannot be written
+                continue  # this picture has no header under any patient: it stays blocked
+            write_new(folder / header_name(row.id, revision.revision), header, sync_folder=False)
+        fsync_dir(folder)
+        write_revision(folder, revision)
+        written = replace(
+            new,
+            revision=revision.revision,
+            study_instance_uid=revision.study_instance_uid or new.study_instance_uid,
+        )
+        write_exam(folder, written)  # from here on the exam is the new one
+        return written, revision
+
+    @staticmethod
+    def _promised(folder: Path) -> frozenset[str]:
+        """What an archive has, as the ledger tells, also when the database was lost."""
+        return frozenset(item.uid for item in ledger.read(folder) if item.state in ("stored", "committed"))
+
+    def _series_number(self, belongs_to: str, row: Any, series_uid: str) -> int:
+        """The same as before in the exam's own study; the next free one among another exam's series."""
+        if belongs_to == row.exam:
+            return int(row.series_number)
+        taken, _ = records.next_numbers(self._store.reader, belongs_to, series_uid)
+        own = sorted({item.series_number for item in queries.instances_in(self._store.reader, row.folder)})
+        return taken + own.index(row.series_number)
+
+    def _write_notes(
+        self,
+        folder: Path,
+        old: ExamFile,
+        before: RevisionFile,
+        revision: RevisionFile,
+        rows: list[Any],
+        seen: dict[str, frozenset[str]],
+    ) -> list[dict[str, str]]:
+        """One rejection note for each destination that wants it and has seen something."""
+        from smartbox_tui.dicom.rejection import build_rejection_note  # seldom needed
+
+        settings = self._settings()
+        wanted = [item.name for item in settings.destinations if item.rejection_note and seen.get(item.name)]
+        notes = []
+        for name in wanted:
+            uuid = uuid5(UUID(old.id), f"note:{revision.revision}:{name}")
+            series = uid_of(uuid5(uuid, "series"))
+            rejected = tuple(
+                (row.series_uid, row.sop_class_uid, row.sop_uid) for row in rows if row.sop_uid in seen[name]
+            )
+            note = RejectionNote(
+                sop_instance_uid=uid_of(uuid),
+                series_instance_uid=series,
+                series_number=9000 + revision.generation,
+                instance_number=1,
+                made_at=times.parse(revision.made_at),
+                instances=rejected,
+            )
+            equipment = Equipment(settings.station_name, settings.institution_name)
+            file = f"{uuid}.note.dcm"
+            # in the study of the pictures that it rejects (IHE RAD TF-3 4.66): it is there that they are looked for
+            write_new(folder / file, build_rejection_note(rendition.study_values(old, before), note, equipment))
+            notes.append({"id": str(uuid), "destination": name, "file": file, "series": series})
+        return notes
+
+    # ---- the rows
+
+    def finish(self, exam_id: str, who: str) -> Done:
+        """Makes ledger, rows, performed steps and audit agree with exam.json. Can be repeated after any crash."""
+        folder = exam_dir(self._spool, exam_id)
+        exam = read_exam(folder)
+        revision = read_revision(folder, exam.revision)
+        reader = self._store.reader
+        rows = [row for row in queries.instances_in(reader, exam_id) if row.kind != queries.NOTE]
+        belongs_to = exam.merged_into or exam.id
+        changes = [self._change(folder, exam, revision, row, belongs_to) for row in rows]
+        self._supersede(folder, {row.sop_uid for row in rows} - {item.sop_uid for item in changes})
+        settings = self._settings()
+        births = [
+            reconcile.Birth(item.name, *first_state(exam, bool(revision.patient.get("id")), item.send))
+            for item in settings.destinations
+        ]
+
+        def job(database: Any) -> list[int]:
+            if exam.merged_into:
+                self._put(database, exam.merged_into)
+            records.put_exam(database, exam, revision)
+            changed = reconcile.apply(
+                database, changes, births, 1 if exam.emergency else 0, "the exam was reassigned"
+            )
+            audit.add(
+                database, who, "exam-reassigned", exam.id,
+                {"revision": revision.revision, "before": revision.before, "into": exam.merged_into,
+                 "pictures": len(changes), "notes": len(revision.notes)},
+            )  # fmt: skip
+            return changed
+
+        changed = self._store.write(job).result()
+        self._adopter.notes(folder, exam)
+        self._steps(folder, exam, revision)
+        return Done(tuple(changed), tuple(item.id for item in changes))
+
+    def _put(self, database: Any, exam_id: str) -> None:
+        """The row of another exam, which the pictures' rows name."""
+        folder = exam_dir(self._spool, exam_id)
+        exam = read_exam(folder)
+        records.put_exam(database, exam, read_revision(folder, exam.revision))
+
+    @staticmethod
+    def _change(
+        folder: Path, exam: ExamFile, revision: RevisionFile, row: Any, belongs_to: str
+    ) -> reconcile.Change:
+        sidecar = read_sidecar(folder / f"{row.id}.json")
+        header = folder / header_name(row.id, exam.revision)
+        series_number, number = numbers_of(header) if header.exists() else (row.series_number, row.instance_number)
+        return reconcile.Change(
+            id=row.id,
+            sop_uid=rendition.sop_uid(row.id, revision),
+            series_uid=rendition.series_uid(sidecar, revision),
+            series_number=series_number,
+            instance_number=number,
+            revision=exam.revision,
+            exam=belongs_to,
+        )
+
+    @staticmethod
+    def _supersede(folder: Path, gone: set[str]) -> None:
+        """A promise about a UID that is no more is taken back in the ledger, before the first row says so."""
+        last = {(item.uid, item.destination): item for item in ledger.read(folder) if item.uid in gone}
+        ledger.append(
+            folder,
+            [
+                ledger.Promise(times.now(), item.uid, item.destination, State.SUPERSEDED.value, "reassigned")
+                for item in last.values()
+                if item.state != State.SUPERSEDED.value
+            ],
+        )
+
+    def _steps(self, folder: Path, exam: ExamFile, revision: RevisionFile) -> None:
+        before = read_revision(folder, revision.before) if revision.before else None
+        if before is not None and before.patient.get("id"):
+            old = replace(exam, study_instance_uid=before.study_instance_uid or exam.study_instance_uid)
+            self._performed.corrected(old, before, exam, revision)
+            return
+        self._performed.opened(exam, revision)
+        if exam.closed_at:
+            self._performed.ended(exam, revision, "")
