@@ -107,6 +107,22 @@ class StatusHasChanged(BoxMessage):
     """Archives, storage, clock, alarms, counts."""
 
 
+class EmergencyWasAsked(BoxMessage):
+    """By a pedal: capture has the picture, the engine makes the patient."""
+
+
+class WorklistHasChanged(BoxMessage):
+    """A refresh has ended, well or not."""
+
+
+class SettingsHaveChanged(BoxMessage):
+    """The settings on the disk are others now."""
+
+
+class CodeWasSeen(BoxMessage):
+    """A code was held before the camera."""
+
+
 _MESSAGES: Final[dict[type[msgspec.Struct], type[BoxMessage]]] = {
     events.SourceChanged: SourceHasChanged,
     events.StillTaken: StillWasTaken,
@@ -121,6 +137,10 @@ _MESSAGES: Final[dict[type[msgspec.Struct], type[BoxMessage]]] = {
     events.InstanceAdopted: InstanceWasAdopted,
     events.DeliveryChanged: DeliveryHasChanged,
     events.StatusChanged: StatusHasChanged,
+    events.EmergencyAsked: EmergencyWasAsked,
+    events.WorklistChanged: WorklistHasChanged,
+    events.SettingsChanged: SettingsHaveChanged,
+    events.CodeSeen: CodeWasSeen,
 }
 _SNAPSHOT: Final[dict[Process, tuple[type[msgspec.Struct], type[BoxMessage], type[BoxMessage]]]] = {
     Process.ENGINE: (state.EngineSnapshot, EngineCameBack, EngineWentAway),
@@ -143,6 +163,26 @@ class CommandWasRefused(Message):
     def __init__(self, command: commands.Command, error: SmartBoxError) -> None:
         super().__init__()
         self.command = command
+        self.error = error
+
+
+class StateWasRead(Message):
+    """What the engine answered at `target`; posted to whoever asked."""
+
+    def __init__(self, target: str, value: Any) -> None:
+        super().__init__()
+        self.target = target
+        self.value = value
+
+
+class ReadingFailed(Message):
+    """The engine did not answer at `target`, or with an error; posted to whoever asked, bubbles to nobody."""
+
+    bubble = False
+
+    def __init__(self, target: str, error: SmartBoxError) -> None:
+        super().__init__()
+        self.target = target
         self.error = error
 
 
@@ -174,6 +214,25 @@ class BoxLink:
     def order(self, command: commands.Command, reply_to: MessagePump) -> None:
         """Gives the command; its outcome comes to `reply_to`, or to the app when that is gone by then."""
         self._work(self._give(command, reply_to), f"command-{type(command).__name__}")
+
+    def read(self, target: str, reply_to: MessagePump) -> None:
+        """Asks the engine for state; StateWasRead or ReadingFailed comes to `reply_to`."""
+        self._work(self._read(target, reply_to), "read-state")
+
+    async def picture(self, picture: str) -> bytes:
+        """The JPEG of a picture by its id or SOP Instance UID, a clip's poster. Raises SmartBoxError."""
+        await self._ready.wait()
+        return await self._links[Process.ENGINE].read(f"/v1/instances/{picture}/picture")
+
+    async def _read(self, target: str, reply_to: MessagePump) -> None:
+        await self._ready.wait()
+        outcome: Message
+        try:
+            outcome = StateWasRead(target, await self._links[Process.ENGINE].get(target))
+        except SmartBoxError as exc:
+            outcome = ReadingFailed(target, exc)
+        if reply_to.is_running:
+            reply_to.post_message(outcome)
 
     def _work(self, work: Any, name: str) -> Worker[None]:
         return self._app.run_worker(work, name=name, group=name, exit_on_error=False)

@@ -21,6 +21,8 @@ from smartbox_tui.wire import state as wire
 
 TAKEN_S: Final = 2.0
 """How long what was just taken stands out on the screen."""
+NOTE: Final = "note"
+"""The kind of a rejection note: an instance, but no picture."""
 
 
 class Process(StrEnum):
@@ -109,6 +111,8 @@ class CurrentExam:
     opened_at: str
     accession: str = ""
     emergency: str | None = None
+    procedure: str = ""
+    last_picture_at: str = ""
 
     @property
     def unassigned(self) -> bool:
@@ -125,15 +129,26 @@ def current_exam(box: BoxState) -> CurrentExam | None:
     if held is None:
         if exam is None:
             return None
-        return CurrentExam(exam.id, exam.state, exam.patient, exam.opened_at, exam.accession_number, exam.emergency)
+        return CurrentExam(
+            exam.id,
+            exam.state,
+            exam.patient,
+            exam.opened_at,
+            exam.accession_number,
+            exam.emergency,
+            exam.procedure,
+            exam.last_picture_at or "",
+        )
     known = exam if exam is not None and exam.id == held.id else None
     return CurrentExam(
         held.id,
         held.state,
         held.patient,
         held.opened_at,
-        known.accession_number if known else "",
-        known.emergency if known else None,
+        held.accession_number or (known.accession_number if known else ""),
+        held.emergency or (known.emergency if known else None),
+        known.procedure if known else "",
+        (known.last_picture_at if known else None) or "",
     )
 
 
@@ -225,7 +240,8 @@ def _(fact: events.MarkSet, box: BoxState, heard_s: float) -> BoxState:
 
 @_reduce.register
 def _(fact: events.PictureDiscarded, box: BoxState, heard_s: float) -> BoxState:
-    left = tuple(item for item in box.pictures if item.sop_instance_uid != fact.sop_instance_uid)
+    gone = (fact.picture, fact.sop_instance_uid)
+    left = tuple(item for item in box.pictures if key_of(item) not in gone and item.sop_instance_uid not in gone)
     return replace(box, pictures=left, taken=None)
 
 
@@ -262,6 +278,13 @@ def _(fact: events.StatusChanged, box: BoxState, heard_s: float) -> BoxState:
     return _of_exam(replace(_with_status(box, fact.status, heard_s), exam=fact.status.exam))
 
 
+@_reduce.register
+def _(fact: events.WorklistChanged, box: BoxState, heard_s: float) -> BoxState:
+    if box.status is None:
+        return box
+    return replace(box, status=msgspec.structs.replace(box.status, worklist=fact.service))
+
+
 def _with_status(box: BoxState, status: wire.Status, heard_s: float) -> BoxState:
     box = replace(box, status=status, status_heard_s=heard_s)
     if box.capture is Presence.HERE:
@@ -296,13 +319,20 @@ def _of_exam(box: BoxState) -> BoxState:
     return box if len(pictures) == len(box.pictures) else replace(box, pictures=pictures)
 
 
+def key_of(picture: wire.Instance) -> str:
+    """What a picture is known by: its SOP Instance UID changes when it is another patient's, its own id never."""
+    return picture.id or picture.sop_instance_uid
+
+
 def _with_pictures(box: BoxState, new: list[wire.Instance]) -> BoxState:
     """Adds those that are not yet there: capture and engine both tell of each picture, in either order."""
-    pictures = {item.sop_instance_uid: item for item in box.pictures}
+    pictures = {key_of(item): item for item in box.pictures}
     for item in new:
+        if item.kind == NOTE:
+            continue
         if item.discarded:
-            pictures.pop(item.sop_instance_uid, None)
+            pictures.pop(key_of(item), None)
         else:
-            pictures[item.sop_instance_uid] = item
+            pictures[key_of(item)] = item
     ordered = tuple(sorted(pictures.values(), key=lambda item: item.captured_at))
     return _of_exam(replace(box, pictures=ordered))

@@ -45,19 +45,36 @@ class Link:
         """The decoded JSON at `target`. Raises as `command`."""
         return await self._request("GET", target, None)
 
+    async def read(self, target: str) -> bytes:
+        """The body at `target` as it is: a picture. Raises as `command`."""
+        status, body = await self._exchange("GET", target, None)
+        if status < 400:
+            return body
+        with contextlib.suppress(msgspec.DecodeError):
+            value = msgspec.json.decode(body)
+            if isinstance(value, dict) and isinstance(value.get("error"), dict):
+                raise SmartBoxError.from_dict(value["error"])
+        raise process_away(self._path)
+
     async def _request(self, method: str, target: str, body: bytes | None) -> Any:
-        assert self._session is not None, "use it as a context manager"
+        status, text = await self._exchange(method, target, body)
         try:
-            async with self._session.request(method, f"http://localhost{target}", data=body) as answer:
-                value = msgspec.json.decode(await answer.read())
-                status = answer.status
-        except TimeoutError as exc:
-            raise SmartBoxError("timeout", f"The {self._path.stem} process did not answer.", "Try again.") from exc
-        except (aiohttp.ClientError, OSError, msgspec.DecodeError) as exc:
+            value = msgspec.json.decode(text)
+        except msgspec.DecodeError as exc:
             raise process_away(self._path) from exc
         if status >= 400 and isinstance(value, dict) and isinstance(value.get("error"), dict):
             raise SmartBoxError.from_dict(value["error"])
         return value
+
+    async def _exchange(self, method: str, target: str, body: bytes | None) -> tuple[int, bytes]:
+        assert self._session is not None, "use it as a context manager"
+        try:
+            async with self._session.request(method, f"http://localhost{target}", data=body) as answer:
+                return answer.status, await answer.read()
+        except TimeoutError as exc:
+            raise SmartBoxError("timeout", f"The {self._path.stem} process did not answer.", "Try again.") from exc
+        except (aiohttp.ClientError, OSError) as exc:
+            raise process_away(self._path) from exc
 
     async def events(self) -> AsyncIterator[events.Event | None]:
         """The stream for ever: a `snapshot` event, then the numbered ones. None: the process went away; a new
