@@ -30,6 +30,8 @@ class Listener(Protocol):
 
     async def catch_up(self) -> None: ...
 
+    async def emergency(self, exam_id: str) -> None: ...
+
 
 class CaptureLink:
     """Follows capture's events for ever. `sources` is what it said last; away, each source says so."""
@@ -126,6 +128,8 @@ class CaptureLink:
                 await listener.adopt(data.exam, [item.id for item in data.instances])
             case events.PictureDiscarded():
                 await listener.discarded(data.exam, data.picture)
+            case events.EmergencyAsked():
+                await listener.emergency(data.exam)
             case events.ExamHeld():
                 await listener.capture_holds(data.exam.id if data.exam else None)
             case _:

@@ -89,6 +89,13 @@ class Desk:
             self.exams.announce(exam_id)
         self._status_changed()
 
+    async def emergency(self, exam_id: str) -> None:
+        """A pedal said emergency: the exam that capture has made for it gets the emergency patient of the settings."""
+        if queries.exam(self.store.reader, exam_id) is None:
+            await self.exams.import_exam(exam_id)
+        await self.exams.declare_emergency(exam_id)
+        self._status_changed()
+
     async def catch_up(self) -> None:
         """Capture is back, or was never away: whatever it closed meanwhile, in whichever exam, is adopted."""
         rows = queries.exams(self.store.reader, limit=CATCH_UP_EXAMS)
