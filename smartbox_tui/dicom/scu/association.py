@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -18,6 +19,7 @@ _OUR_MAX_PDU: Final = 16384  # we receive responses only
 _CONTEXTS_MAX: Final = 128  # odd numbers from 1 to 255 (PS3.8 9.3.2.2)
 _RELEASE_S: Final = 5.0  # as the ARTIM timer: a peer that forgot to answer must not hold a worker
 _COMMAND_MAX: Final = 65536
+_FRAGMENTS_MAX: Final = 65536  # of one message: nobody keeps us for ever with empty ones
 
 _AC, _RJ, _P_DATA, _RELEASE_RQ, _RELEASE_RP, _ABORT = 2, 3, 4, 5, 6, 7
 _ABORT_BY_USER: Final = b"\x07\0\0\0\0\x04\0\0\0\0"
@@ -76,6 +78,7 @@ class Association:
         self.link = link
         self._message_ids = itertools.cycle(range(1, 65536))
         self._open = True
+        self._fragments: deque[tuple[int, bytes]] = deque()
 
     def is_open(self) -> bool:
         """Can it carry another message? Looks at the socket: an idle peer may have gone since the last one."""
@@ -107,13 +110,18 @@ class Association:
         """Bytes of a message that one PDV may carry, even (PS3.8 D.1, E.2); a peer maximum of 0 is no limit."""
         return (min(self.peer_max_pdu or 131072, 1 << 20) - 6) & ~1
 
-    def command_pdus(self, context_id: int, command: bytes) -> bytes:
-        """The P-DATA-TF PDUs of a command set (PS3.8 9.3.5, E.2: bit 0 command, bit 1 last fragment)."""
+    def command_pdus(self, context_id: int, command: bytes, dataset: bytes = b"") -> bytes:
+        """The P-DATA-TF PDUs of a command set and, where given, of a short data set behind it (PS3.8 9.3.5, E.2:
+        bit 0 command, bit 1 last fragment)."""
+        pdus = self._pdus(context_id, command, 1)
+        return pdus + self._pdus(context_id, dataset, 0) if dataset else pdus
+
+    def _pdus(self, context_id: int, message: bytes, kind: int) -> bytes:
         size = self.fragment_size
         pdus = bytearray()
-        for start in range(0, len(command), size):
-            piece = command[start : start + size]
-            flags = 1 | (2 if start + size >= len(command) else 0)
+        for start in range(0, len(message), size):
+            piece = message[start : start + size]
+            flags = kind | (2 if start + size >= len(message) else 0)
             pdus += b"\x04\0" + (len(piece) + 6).to_bytes(4, "big") + (len(piece) + 2).to_bytes(4, "big")
             pdus += bytes((context_id, flags)) + piece
         return bytes(pdus)
@@ -144,6 +152,61 @@ class Association:
             last = bool(flags & 2)
             position += 4 + length
         return last
+
+    def receive_message(
+        self,
+        context_id: int,
+        *,
+        max_dataset: int,
+        timeout_s: float | None = None,
+        on_wait: Callable[[], None] | None = None,
+    ) -> tuple[dimse.Command, bytes | None]:
+        """The next command message and its data set: empty without one, None when it is longer than `max_dataset`
+        bytes (it is read to its end and thrown away). Each PDU has `timeout_s` of its own; `on_wait` as in
+        Link.receive. Raises LinkLost."""
+        command, data = bytearray(), bytearray()
+        decoded: dimse.Command | None = None
+        fragments = 0
+        while True:
+            fragments += 1
+            flags, piece = self._next_fragment(context_id, timeout_s, on_wait)
+            if fragments > _FRAGMENTS_MAX or len(command) > _COMMAND_MAX:
+                self._break_protocol("a message without end")
+            if bool(flags & 1) is not (decoded is None):
+                self._break_protocol("command and data set in disorder")
+            if decoded is not None:
+                if len(data) <= max_dataset:
+                    data += piece
+                if flags & 2:
+                    return decoded, bytes(data) if len(data) <= max_dataset else None
+                continue
+            command += piece
+            if flags & 2:
+                try:
+                    decoded = dimse.decode(bytes(command))
+                except ValueError:
+                    self._break_protocol("an answer that is no DIMSE command")
+                if decoded.get(dimse.DATA_SET_TYPE) == dimse.NO_DATA_SET:
+                    return decoded, b""
+
+    def _next_fragment(
+        self, context_id: int, timeout_s: float | None, on_wait: Callable[[], None] | None
+    ) -> tuple[int, bytes]:
+        """The next PDV's message control header and fragment; one PDU may hold several (PS3.8 9.3.5)."""
+        while not self._fragments:
+            kind, body = self.link.receive(timeout_s, on_wait)
+            if kind != _P_DATA:
+                self._unexpected(kind, body)
+            position = 0
+            while position < len(body):
+                length = int.from_bytes(body[position : position + 4], "big")
+                if length < 2 or position + 4 + length > len(body) or body[position + 4] != context_id:
+                    self._break_protocol("a PDU that is none, or of another presentation context")
+                self._fragments.append((body[position + 5], body[position + 6 : position + 4 + length]))
+                position += 4 + length
+            if not body:
+                self._break_protocol("an empty PDU")
+        return self._fragments.popleft()
 
     def _unexpected(self, kind: int, body: bytes) -> NoReturn:
         if kind == _ABORT:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 C_STORE_RQ: Final = 0x0001
+C_FIND_RQ: Final = 0x0020
 C_ECHO_RQ: Final = 0x0030
+C_CANCEL_RQ: Final = 0x0FFF
 RESPONSE: Final = 0x8000
 NO_DATA_SET: Final = 0x0101
 DATA_SET: Final = 0x0001
@@ -81,3 +83,21 @@ def echo_rq(message_id: int, sop_class_uid: str) -> bytes:
             DATA_SET_TYPE: NO_DATA_SET,
         }
     )
+
+
+def find_rq(message_id: int, sop_class_uid: str) -> bytes:
+    """C-FIND-RQ; the identifier follows as its data set (PS3.7 9.3.2.1)."""
+    return encode(
+        {
+            SOP_CLASS_UID: sop_class_uid,
+            COMMAND_FIELD: C_FIND_RQ,
+            MESSAGE_ID: message_id,
+            PRIORITY: PRIORITY_MEDIUM,
+            DATA_SET_TYPE: DATA_SET,
+        }
+    )
+
+
+def cancel_rq(responded_to: int) -> bytes:
+    """C-CANCEL-RQ for the request of that message ID (PS3.7 9.3.2.3)."""
+    return encode({COMMAND_FIELD: C_CANCEL_RQ, RESPONDED_TO: responded_to, DATA_SET_TYPE: NO_DATA_SET})

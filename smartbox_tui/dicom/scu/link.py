@@ -16,6 +16,7 @@ import struct
 import termios
 import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
 from smartbox_tui.dicom.scu.peer import Peer
@@ -116,11 +117,13 @@ class Link:
             elif time.monotonic() >= deadline:
                 raise self._stalled()
 
-    def receive(self, timeout_s: float | None = None) -> tuple[int, bytes]:
+    def receive(
+        self, timeout_s: float | None = None, on_wait: Callable[[], None] | None = None
+    ) -> tuple[int, bytes]:
         """The next PDU: its type, and what follows its six bytes of head (PS3.8 9.3.1).
 
-        Waits `timeout_s` (default: the link's) from the moment the kernel has delivered what we sent. Raises
-        LinkLost: time is up, closed, or no DICOM.
+        Waits `timeout_s` (default: the link's) from the moment the kernel has delivered what we sent. `on_wait`
+        is called about twice a second of waiting; it may send. Raises LinkLost: time is up, closed, or no DICOM.
         """
         patience = self._timeout_s if timeout_s is None else timeout_s
         deadline = time.monotonic() + patience
@@ -134,6 +137,8 @@ class Link:
             if self._wait(select.POLLIN, min(deadline, time.monotonic() + _SLICE_S), patient=True):
                 self._take()
                 continue
+            if on_wait is not None:
+                on_wait()
             left = self._unsent()
             if left < unsent:  # a slow line still carries the object: that is progress
                 unsent, deadline = left, time.monotonic() + patience
