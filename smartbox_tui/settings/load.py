@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import os
@@ -10,46 +11,102 @@ import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.settings import history
 from smartbox_tui.settings.schema import Loaded, Settings
 
 PREFIX: Final = "SMARTBOX_"
 SITE_FILE: Final = "site.toml"
 SYSTEM_FILE: Final = Path("/etc/smartbox/smartbox.toml")
-_LIST_KEY: Final = {"sources": "id", "pedals": "id", "destinations": "name"}
+LIST_KEY: Final = {"sources": "id", "pedals": "id", "destinations": "name"}
+"""The lists of tables, and the key that names an entry."""
 PARENT_VARIABLE: Final = "SMARTBOX_PARENT"
 """Set by the demo for its children: the process id without which they must not go on."""
 _OWN_VARIABLES: Final = frozenset({PARENT_VARIABLE, "SMARTBOX_LOG", "SMARTBOX_LOG_LEVEL"})
 
+INSTEAD: Final = "instead"
+"""Marks an entry of a list in the box's own file that replaces the one of the file before it as a whole."""
+
 Tree = dict[str, Any]
+T = TypeVar("T")
 
 
-def load(config: Path | None, state: Path | None, environ: Mapping[str, str] | None = None) -> Loaded:
-    """Raises unknown-key, bad-value; not-found for a `config` that was named and is not there."""
+def load(
+    config: Path | None, state: Path | None, environ: Mapping[str, str] | None = None, *, fallback: bool = False
+) -> Loaded:
+    """Raises unknown-key, bad-value; not-found for a `config` that was named and is not there.
+
+    `fallback`: what the box itself wrote must not keep it from starting. With a `site.toml` that does not hold, the
+    newest one of the history that does is in force, none where there is none; `trouble` says why.
+    """
+    if state is None:
+        return load_with(config, None, None, environ)
+    path = state / SITE_FILE
+    try:
+        return load_with(config, path, _read_toml(path, named=False), environ)
+    except SmartBoxError as exc:
+        if not fallback:
+            raise
+        trouble = exc
+    good = load_with(config, None, None, environ)  # it is not the site's fault when this raises
+    for number in reversed(history.numbers(state)):
+        with contextlib.suppress(SmartBoxError):
+            past = history.file(state, number)
+            good = load_with(config, path, _read_toml(past, named=True), environ)
+            break
+    return dataclasses.replace(good, trouble=trouble.message)
+
+
+def load_with(
+    config: Path | None, site: Path | None, values: Tree | None, environ: Mapping[str, str] | None = None
+) -> Loaded:
+    """As `load`, with `values` in the place of what the box's own file `site` holds; None: it holds nothing."""
     origins: dict[str, str] = {}
     tree: Tree = {}
     files = []
-    for path, named in ((config or SYSTEM_FILE, config is not None), (state / SITE_FILE if state else None, False)):
-        if path is None:
-            continue
-        values = _read_toml(path, named)
-        if values is not None:
-            files.append(path)
-            _merge(tree, values, str(path), origins)
+    path = config or SYSTEM_FILE
+    written = _read_toml(path, config is not None)
+    for origin, found in ((path, written), (site, values)):
+        if origin is not None and found is not None:
+            files.append(origin)
+            _merge(tree, found, str(origin), origins)
     _merge_environment(tree, os.environ if environ is None else environ, origins)
     return Loaded(_build(Settings, tree, "", origins), origins, tuple(files))
 
 
+def settings_from(tree: Tree) -> Settings:
+    """The settings of a whole tree, as the engine serves them. Raises as `load`."""
+    origins: dict[str, str] = {}
+    merged: Tree = {}
+    _merge(merged, tree, "", origins)
+    built: Settings = _build(Settings, merged, "", origins)
+    return built
+
+
+def build(kind: type[T], values: Tree, path: str) -> T:
+    """One table of the schema from its values; `path` is what errors call it. Raises unknown-key, bad-value."""
+    built: T = _build(kind, values, path + ".", {})
+    return built
+
+
+def parse(text: str, what: str) -> Tree:
+    """TOML. Raises bad-value with the line."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise SmartBoxError("bad-value", f"{what} is not readable as TOML: {exc}", "Mend that line.") from exc
+
+
 def _read_toml(path: Path, named: bool) -> Tree | None:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError:
         if named:
             raise SmartBoxError("not-found", f"There is no settings file {path}.", "Check --config.") from None
         return None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except UnicodeDecodeError as exc:
         raise SmartBoxError("bad-value", f"{path} is not readable as TOML: {exc}", "Mend that line.") from exc
     except OSError as exc:
         raise SmartBoxError("refused", f"{path} cannot be read: {exc.strerror}", "Check its permissions.") from exc
@@ -59,8 +116,12 @@ def _merge(tree: Tree, values: Tree, origin: str, origins: dict[str, str], path:
     for name, value in values.items():
         here = f"{path}{name}"
         if isinstance(value, dict):
+            if not isinstance(tree.get(name, {}), dict):
+                raise _bad(here, "must be a table", origins, f"[{here}]")
             _merge(tree.setdefault(name, {}), value, origin, origins, here + ".")
-        elif not path and name in _LIST_KEY and isinstance(value, list):
+        elif not path and name in LIST_KEY and isinstance(value, list):
+            if not isinstance(tree.get(name, []), list):
+                raise _bad(here, "must be a list of tables", origins, f"[[{here}]]")
             _merge_list(tree.setdefault(name, []), value, name, origin, origins)
         else:
             tree[name] = value
@@ -68,7 +129,7 @@ def _merge(tree: Tree, values: Tree, origin: str, origins: dict[str, str], path:
 
 
 def _merge_list(old: list[Tree], new: list[Any], section: str, origin: str, origins: dict[str, str]) -> None:
-    name_key = _LIST_KEY[section]
+    name_key = LIST_KEY[section]
     for item in new:
         if not isinstance(item, dict) or not isinstance(item.get(name_key), str):
             raise SmartBoxError(
@@ -82,7 +143,16 @@ def _merge_list(old: list[Tree], new: list[Any], section: str, origin: str, orig
         if found is None:
             found = {}
             old.append(found)
+        elif item.get(INSTEAD) is True:  # nothing of what the file before it says about this entry holds
+            found.clear()
+            _forget(origins, f"{section}.{item[name_key]}.")
+        item = {key: value for key, value in item.items() if key != INSTEAD}
         _merge(found, item, origin, origins, f"{section}.{item[name_key]}.")
+
+
+def _forget(origins: dict[str, str], prefix: str) -> None:
+    for path in [path for path in origins if path.startswith(prefix)]:
+        del origins[path]
 
 
 def _merge_environment(tree: Tree, environ: Mapping[str, str], origins: dict[str, str]) -> None:
@@ -93,11 +163,11 @@ def _merge_environment(tree: Tree, environ: Mapping[str, str], origins: dict[str
         node: Any = tree
         path = ""
         for index, part in enumerate(parts[:-1]):
-            if index == 0 and part in _LIST_KEY:
+            if index == 0 and part in LIST_KEY:
                 node = node.setdefault(part, [])
             elif isinstance(node, list):
                 node = _entry(node, parts[0], part)
-                part = node[_LIST_KEY[parts[0]]]
+                part = node[LIST_KEY[parts[0]]]
             else:
                 node = node.setdefault(part, {})
             path += part + "."
@@ -109,7 +179,7 @@ def _merge_environment(tree: Tree, environ: Mapping[str, str], origins: dict[str
 
 def _entry(entries: list[Tree], section: str, name: str) -> Tree:
     """The entry of that name, whatever its case and dashes (a variable has neither), or a new one."""
-    name_key = _LIST_KEY[section]
+    name_key = LIST_KEY[section]
     for entry in entries:
         if str(entry[name_key]).lower().replace("-", "_") == name:
             return entry
@@ -161,7 +231,7 @@ def _value(hint: Any, value: Any, here: str, origins: dict[str, str]) -> Any:
         return _build(hint, value, here + ".", origins)
     if typing.get_origin(hint) is tuple:
         kind = typing.get_args(hint)[0]
-        name_key = _LIST_KEY[here]
+        name_key = LIST_KEY[here]
         if not isinstance(value, list):
             raise _bad(here, "must be a list of tables", origins, f"[[{here}]]")
         return tuple(_build(kind, item, f"{here}.{item[name_key]}.", origins) for item in value)

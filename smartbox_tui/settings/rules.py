@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 Rule = Callable[[Any], str | None]
@@ -14,38 +15,54 @@ _CROP: Final = re.compile(r"^\d+,\d+,\d+,\d+$")
 _TEMPLATE_KEYS: Final = ("sex_text", "date", "time", "station_name")
 
 
-def one_of(*choices: Any) -> Rule:
-    def rule(value: Any) -> str | None:
-        return None if value in choices else f"must be one of {', '.join(map(str, choices))}"
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of `choices`; what is only `planned` is refused in plain words."""
 
-    return rule
+    choices: tuple[Any, ...]
+    planned: tuple[Any, ...] = ()
+    fixed: bool = False
+
+    def __call__(self, value: Any) -> str | None:
+        if value in self.choices:
+            return None
+        if not self.fixed:
+            return f"must be one of {', '.join(map(str, self.choices))}"
+        if value in self.planned or not self.planned:
+            return f"this version can only do {self.choices[0]!r}"
+        return f"must be {self.choices[0]!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A number of at least `minimum`, and of at most `maximum` where there is one."""
+
+    minimum: float
+    maximum: float | None = None
+
+    def __call__(self, value: Any) -> str | None:
+        if self.maximum is None:
+            return None if value >= self.minimum else f"must be at least {self.minimum}"
+        if self.minimum <= value <= self.maximum:
+            return None
+        return f"must be between {self.minimum} and {self.maximum}"
+
+
+def one_of(*choices: Any) -> Rule:
+    return Choice(choices)
 
 
 def only(built: Any, *planned: Any) -> Rule:
     """A key of the contract of which this version can do one value: the others are refused in plain words."""
-
-    def rule(value: Any) -> str | None:
-        if value == built:
-            return None
-        if value in planned or not planned:
-            return f"this version can only do {built!r}"
-        return f"must be {built!r}"
-
-    return rule
+    return Choice((built,), planned, fixed=True)
 
 
 def between(low: float, high: float) -> Rule:
-    def rule(value: Any) -> str | None:
-        return None if low <= value <= high else f"must be between {low} and {high}"
-
-    return rule
+    return Bounds(low, high)
 
 
 def at_least(low: float) -> Rule:
-    def rule(value: Any) -> str | None:
-        return None if value >= low else f"must be at least {low}"
-
-    return rule
+    return Bounds(low)
 
 
 def word(value: Any) -> str | None:

@@ -228,8 +228,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """`origins` maps a dotted path (`destinations.archive.port`) to default, a file's path or a variable's name."""
+    """`origins` maps a dotted path (`destinations.archive.port`) to default, a file's path or a variable's name.
+    `trouble`: why what the box itself has written is not in force; empty: it is."""
 
     settings: Settings
     origins: dict[str, str]
     files: tuple[Path, ...]
+    trouble: str = ""

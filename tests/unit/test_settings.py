@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.settings import site
 from smartbox_tui.settings.load import load
 from smartbox_tui.settings.schema import Settings
 
@@ -89,21 +88,9 @@ def test_a_named_file_that_is_missing_is_told(tmp_path: Path) -> None:
     assert caught.value.code == "not-found"
 
 
-def test_what_the_box_writes_goes_to_its_own_file_and_can_be_taken_back(tmp_path: Path) -> None:
-    config = write(tmp_path, BASE)
-    before = config.read_text(encoding="utf-8")
-    site.put_entry(tmp_path, config, "destinations", "name", {"name": "second", "host": "b", "aet": "B"})
-    site.put_entry(tmp_path, config, "destinations", "name", {"name": "archive", "removed": True})
-    names = [item.name for item in load(config, tmp_path, {}).settings.destinations]
-    assert names == ["second"]
-    assert config.read_text(encoding="utf-8") == before
-
-
-def test_a_wrong_entry_leaves_the_boxs_file_as_it_was(tmp_path: Path) -> None:
-    config = write(tmp_path, BASE)
-    site.put_entry(tmp_path, config, "destinations", "name", {"name": "second", "host": "b", "aet": "B"})
-    before = (tmp_path / "site.toml").read_bytes()
-    for wrong in ({"name": "third", "port": 0}, {"name": "third", "prot": 4}):
-        with pytest.raises(SmartBoxError):
-            site.put_entry(tmp_path, config, "destinations", "name", wrong)
-        assert (tmp_path / "site.toml").read_bytes() == before
+@pytest.mark.parametrize("text", ['worklist = "x"', "destinations = 5"])
+def test_a_table_that_is_none_in_the_file_is_told_and_not_stumbled_over(tmp_path: Path, text: str) -> None:
+    (tmp_path / "site.toml").write_text('[worklist]\nhost = "a"\n[[destinations]]\nname = "x"\n', encoding="utf-8")
+    with pytest.raises(SmartBoxError) as caught:
+        load(write(tmp_path, text), tmp_path, {})
+    assert caught.value.code == "bad-value"

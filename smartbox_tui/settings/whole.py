@@ -1,0 +1,35 @@
+"""What no single key can say: keys that need each other. Asked before the box writes, so that it never writes
+settings that a process would stumble over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.settings.schema import Settings
+
+
+def problems(settings: Settings) -> Iterator[tuple[str, str]]:
+    """(path, why) of each."""
+    for item in settings.destinations:
+        for name in ("host", "aet"):
+            if item.kind == "dimse" and not getattr(item, name):
+                yield f"destinations.{item.name}.{name}", "a dimse destination needs host, port and aet"
+    for name, server in (("worklist", settings.worklist), ("mpps", settings.mpps)):
+        if server.host and not server.aet:
+            yield f"{name}.aet", "a server needs its AE title"
+    for source in settings.sources:
+        if source.kind == "file" and not source.device:
+            yield f"sources.{source.id}.device", "a file source needs the file's path"
+    for pedal in settings.pedals:
+        if pedal.kind != "key" and not pedal.device:
+            yield f"pedals.{pedal.id}.device", "a pedal needs its device"
+
+
+def check(new: Settings, old: Settings) -> None:
+    """Raises bad-value for the first problem that `old` did not have: what somebody else left behind must not keep
+    anybody from changing something else."""
+    known = set(problems(old))
+    for path, why in problems(new):
+        if (path, why) not in known:
+            raise SmartBoxError("bad-value", f"{path}: {why}", f"Give {path}.")
