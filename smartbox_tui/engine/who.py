@@ -66,7 +66,8 @@ class Registry:
     def identity(
         self, command: commands.ExamOpen | commands.ExamReassign, settings: Settings, now: datetime
     ) -> Identity:
-        """Raises bad-value (not exactly one is named, a value that no VR allows), unknown-key, not-found."""
+        """Raises bad-value (not exactly one is named, a value that no VR allows), unknown-key, not-found, refused (an
+        entry that names nobody)."""
         given = [command.patient is not None, command.emergency is not None, command.worklist is not None]
         if sum(given) != 1:
             raise SmartBoxError(
@@ -83,6 +84,12 @@ class Registry:
             return Identity(patient, accession, physician, emergency=command.emergency)
         assert command.worklist is not None
         entry = self._worklist.entry(command.worklist)
+        if not entry.patient.id or not entry.patient.name:  # without them an exam is nobody's
+            raise SmartBoxError(
+                "refused",
+                "This worklist entry has no patient ID or no name.",
+                "Have it completed where it was made, or type the patient.",
+            )
         return Identity(
             entry.patient,
             accession or entry.accession_number,

@@ -1,0 +1,206 @@
+"""Queries of the worklist by hand: beside the refresh, in threads of their own, cancelled by whoever asked."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date
+from typing import Any, Final
+
+import msgspec
+
+from smartbox_tui.engine import worklist as lists
+from smartbox_tui.engine.worklist import Asked, Worklist
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.matching import open_ended
+from smartbox_tui.model.worklist import WorklistKeys
+from smartbox_tui.store import worklist as kept
+from smartbox_tui.wire import commands, state
+
+AT_ONCE: Final = 4
+ANY: Final = "any"
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """`worklist query` of the contract. `complete`: nothing is missing; `skipped` answers were no entries."""
+
+    items: list[state.WorklistItem]
+    age_s: float | None
+    from_cache: bool
+    complete: bool
+    skipped: int = 0
+    error: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+
+
+class Queries:
+    """All methods belong to the event loop's thread."""
+
+    def __init__(self, worklist: Worklist) -> None:
+        self._worklist = worklist
+        self._threads = ThreadPoolExecutor(AT_ONCE, "worklist-query")
+        self._running: dict[str, tuple[asyncio.Future[Answer], threading.Event]] = {}
+
+    async def query(self, command: commands.WorklistQuery) -> Answer:
+        """Raises not-found (no worklist is set up), bad-value (a date), in-use (too many at a time)."""
+        if command.id in self._running:  # the same one again: it has one answer
+            return await asyncio.shield(self._running[command.id][0])
+        settings = self._worklist.settings()
+        wanted = lists.asked(settings, date.today())  # noqa: DTZ011 - the day of the house
+        wanted = replace(wanted, keys=_keys(command, wanted.keys))
+        if len(self._running) >= AT_ONCE:
+            raise SmartBoxError(
+                "in-use", f"{AT_ONCE} queries are running.", "Wait for one, or cancel it, then ask again."
+            )
+        cancel = threading.Event()
+        future = asyncio.get_running_loop().run_in_executor(
+            self._threads, self._ask, command, wanted, cancel.is_set
+        )
+        self._running[command.id] = (future, cancel)
+        future.add_done_callback(lambda _: self._running.pop(command.id, None))
+        return await asyncio.shield(future)
+
+    def cancel(self, query: str) -> bool:
+        """False: there is no such query any more."""
+        found = self._running.get(query)
+        if found is not None:
+            found[1].set()
+        return found is not None
+
+    def stop(self) -> None:
+        for _, cancel in self._running.values():
+            cancel.set()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    # ---- in a thread
+
+    def _ask(self, command: commands.WorklistQuery, wanted: Asked, cancelled: Callable[[], bool]) -> Answer:
+        tries = _tries(command, wanted.keys)
+        if command.cached:
+            plain = not any(
+                (command.date, command.patient, command.name, command.patient_id, command.accession,
+                 command.modality, command.station)
+            )  # fmt: skip
+            reader = self._worklist.store.reader
+            return self._from_box(kept.listed(reader) if plain else self._search(tries), None)
+        came: dict[str, kept.Heard] = {}
+        skipped, complete = 0, True
+
+        def keep(entry: Any) -> None:
+            came[entry.id] = lists.heard(entry)
+
+        try:
+            for keys in tries:
+                result = self._worklist.find(
+                    wanted.peer,
+                    keys,
+                    on_entry=keep,
+                    cancelled=cancelled,
+                    limit=wanted.limit,
+                    charset=wanted.charset,
+                )
+                skipped, complete = skipped + result.skipped, result.complete
+                if came or not complete:
+                    break
+        except SmartBoxError as exc:
+            return self._without_server(came, tries, exc)
+        self._keep(came)
+        if self._worklist.away():
+            self._worklist.refresh_now()
+        rows = kept.rows_of(self._worklist.store.reader, came)
+        return Answer(items=_by_time(rows), age_s=0.0, from_cache=False, complete=complete, skipped=skipped)
+
+    def _without_server(
+        self, came: dict[str, kept.Heard], tries: list[WorklistKeys], error: SmartBoxError
+    ) -> Answer:
+        self._keep(came)
+        rows = {row.id: row for row in self._search(tries)}
+        rows |= {row.id: row for row in kept.rows_of(self._worklist.store.reader, came.keys() - rows.keys())}
+        return self._from_box(list(rows.values()), error)
+
+    def _keep(self, came: dict[str, kept.Heard]) -> None:
+        if came:
+            values = list(came.values())
+            self._worklist.store.write(lambda database: kept.put(database, values, lists.now_utc())).result()
+
+    def _search(self, tries: list[WorklistKeys]) -> list[kept.Row]:
+        for keys in tries:
+            if found := kept.search(self._worklist.store.reader, keys):
+                return found
+        return []
+
+    def _from_box(self, rows: list[kept.Row], error: SmartBoxError | None) -> Answer:
+        """Its age is that of the oldest word in it."""
+        last = self._worklist.list_age_s()
+        ages = [lists.age_s(row.heard_at) for row in rows if not row.listed]
+        if last is not None and (not rows or any(row.listed for row in rows)):
+            ages.append(last)
+        return Answer(
+            items=_by_time(rows),
+            age_s=max(ages, default=None),
+            from_cache=True,
+            complete=error is None,
+            error=msgspec.UNSET if error is None else error.as_dict(),
+        )
+
+
+def _by_time(rows: list[kept.Row]) -> list[state.WorklistItem]:
+    return sorted(lists.items(rows), key=lambda item: (item.scheduled_at is None, item.scheduled_at or "", item.id))
+
+
+def _keys(command: commands.WorklistQuery, default: WorklistKeys) -> WorklistKeys:
+    """What is asked for, but for `patient`. Raises bad-value."""
+    date_from, date_to = _dates(command.date, default)
+    return WorklistKeys(
+        date_from=date_from,
+        date_to=date_to,
+        name=_name(command.name),
+        patient_id=_text("patient_id", command.patient_id),
+        accession=_text("accession", command.accession),
+        modality=_text("modality", command.modality).upper(),
+        station_aet=_text("station", command.station),
+    )
+
+
+def _tries(command: commands.WorklistQuery, keys: WorklistKeys) -> list[WorklistKeys]:
+    """One after the other until one finds something: `patient` is an ID, or else a name."""
+    if not command.patient.strip():
+        return [keys]
+    patient = _text("patient", command.patient)
+    return [replace(keys, patient_id=patient), replace(keys, name=_name(patient))]
+
+
+def _name(text: str) -> str:
+    """`Müller, J` is `Müller^J*`."""
+    parts = [part.strip() for part in _text("name", text).split(",", 1)]
+    return open_ended("^".join(parts))
+
+
+def _text(key: str, text: str) -> str:
+    text = text.strip()
+    if "\\" in text or not text.isprintable() or len(text) > 64 * 3:
+        raise SmartBoxError(
+            "bad-value", f"{key}: a backslash, a control character or too long.", "Leave that character out."
+        )
+    return text
+
+
+def _dates(text: str, default: WorklistKeys) -> tuple[date | None, date | None]:
+    text = text.strip()
+    if not text:
+        return default.date_from, default.date_to
+    if text == ANY:
+        return None, None
+    first, slash, second = text.partition("/")
+    try:
+        begin = date.fromisoformat(first) if first else None
+        end = (date.fromisoformat(second) if second else None) if slash else begin
+        if begin and end and end < begin:
+            raise ValueError
+    except ValueError:
+        raise SmartBoxError(
+            "bad-value", "The date is none.", f"YYYY-MM-DD, YYYY-MM-DD/YYYY-MM-DD, or {ANY}."
+        ) from None
+    return begin, end
