@@ -126,8 +126,8 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
             wake_delivery=delivery.wake,
         )
         board = StatusBoard(paths.spool, store, settings, exams, delivery, capture, clock)
-        desk = Desk(paths, settings, store, hub, exams, delivery, board, ticker.changed)
         reconcile = Reconcile(exams, Reassigner(paths.spool, store, settings, adopter, performed), delivery)
+        desk = Desk(paths, settings, store, hub, exams, reconcile, delivery, board, ticker.changed)
         await recovery.before_serving(exams)
         await reconcile.recover()
         runner = await serve_unix(Api(desk, [reconcile]).routes(), paths.engine_socket)

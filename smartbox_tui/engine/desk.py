@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from smartbox_tui.engine import view
+from smartbox_tui.engine import holding, view
 from smartbox_tui.engine.delivery import Delivery, unknown_destination
 from smartbox_tui.engine.exams import Exams
+from smartbox_tui.engine.reconcile import Reconcile
 from smartbox_tui.engine.status import StatusBoard
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings import site
@@ -55,10 +56,12 @@ class Desk:
         store: Store,
         hub: Hub,
         exams: Exams,
+        reconcile: Reconcile,
         delivery: Delivery,
         board: StatusBoard,
         status_changed: Callable[[], None],
     ) -> None:
+        self.reconcile = reconcile
         self.paths, self.settings, self.store, self.hub = paths, settings, store, hub
         self.exams, self.delivery, self.board = exams, delivery, board
         self._status_changed = status_changed
@@ -66,7 +69,7 @@ class Desk:
     # ---- what capture says
 
     async def capture_holds(self, exam_id: str | None) -> None:
-        await self.exams.capture_holds(exam_id)
+        await holding.capture_holds(self.exams, exam_id)
         self._status_changed()
 
     async def adopt(self, exam_id: str, only: list[str] | None = None) -> list[str]:
@@ -74,6 +77,7 @@ class Desk:
             await self.exams.import_exam(exam_id)
         done = await self.exams.adopt(exam_id, only)
         if done:
+            await holding.close_stray(self.exams, exam_id)
             self._status_changed()
         return done
 
@@ -90,10 +94,10 @@ class Desk:
         self._status_changed()
 
     async def emergency(self, exam_id: str) -> None:
-        """A pedal said emergency: the exam that capture has made for it gets the emergency patient of the settings."""
+        """A pedal said emergency: the exam that capture made for it gets the emergency patient."""
         if queries.exam(self.store.reader, exam_id) is None:
             await self.exams.import_exam(exam_id)
-        await self.exams.declare_emergency(exam_id)
+        await self.reconcile.declare_emergency(exam_id)
         self._status_changed()
 
     async def catch_up(self) -> None:

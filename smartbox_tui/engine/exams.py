@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -348,35 +348,6 @@ class Exams:
             return await self.run(read_exam, folder)
         except FileNotFoundError:
             raise SmartBoxError("not-found", f"There is no exam {exam_id}.", "See `ctl exam list`.") from None
-
-    # ---- what capture says
-
-    async def capture_holds(self, exam_id: str | None) -> None:
-        """Capture's exam as it says itself, after a (re)connection or when a trigger made one.
-
-        An unassigned exam of capture's own becomes current when there is none; otherwise ours is held again.
-        """
-        async with self.lock:
-            if exam_id == self.current:
-                return
-            if exam_id is not None:
-                exam = await self.import_exam(exam_id)
-                if exam is not None and self.current is None and exam.state in states.CURRENT:
-                    self.current = exam_id
-                    self.announce(exam_id)
-                    return
-                if self.current is None:  # closed while capture was out of reach
-                    await self._tell(self.capture.drop(exam_id))
-                    return
-            if self.current is not None:
-                await self.make_current(await self.read(self.current))
-
-    @staticmethod
-    async def _tell(call: Awaitable[Any]) -> None:
-        try:
-            await call
-        except SmartBoxError as exc:
-            log.info("capture did not take a command: %s", exc.code)
 
 
 def _exam_id(command_id: str) -> str:

@@ -134,12 +134,12 @@ class Reassigner:
         seen: dict[str, frozenset[str]],
     ) -> list[dict[str, str]]:
         """One rejection note for each destination that wants it and has seen something."""
-        from smartbox_tui.dicom.rejection import build_rejection_note  # seldom needed
-
         settings = self._settings()
         wanted = [item.name for item in settings.destinations if item.rejection_note and seen.get(item.name)]
         notes = []
         for name in wanted:
+            from smartbox_tui.dicom.rejection import build_rejection_note  # seldom needed
+
             uuid = uuid5(UUID(old.id), f"note:{revision.revision}:{name}")
             series = uid_of(uuid5(uuid, "series"))
             rejected = tuple(

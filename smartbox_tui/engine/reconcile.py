@@ -16,7 +16,7 @@ from aiohttp import web
 from smartbox_tui.engine import audit
 from smartbox_tui.engine.exams import Exams
 from smartbox_tui.engine.reassign import Done, Reassigner
-from smartbox_tui.engine.server import Handlers
+from smartbox_tui.engine.area import Handlers
 from smartbox_tui.engine.view import instance as instance_view
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.exam import ExamState
@@ -160,7 +160,7 @@ class Reconcile:
             await exams.make_current(new)
 
     async def _finish(self, blocked: Iterable[str], folders: Iterable[str], who: str) -> None:
-        """Rows, events, and delivery goes on. Not undone by anything: a crash here is finished at the next start."""
+        """Rows, events, and delivery goes on. A crash in here is finished at the next start."""
         exams = self._exams
         for folder in folders:
             done: Done = await exams.run(self._reassigner.finish, folder, who)

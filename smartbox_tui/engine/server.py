@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Final, Protocol
+from collections.abc import Iterable
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
@@ -12,6 +12,7 @@ from aiohttp import web
 from smartbox_tui.dicom.scu.echo import check_destination
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.engine import audit, view
+from smartbox_tui.engine.area import Area, Handlers
 from smartbox_tui.engine.desk import Desk
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.delivery import DeliveryState
@@ -24,19 +25,6 @@ from smartbox_tui.wire import commands
 from smartbox_tui.wire.serve import caller, reply
 
 LIST_LIMIT: Final = 100_000
-
-
-Handlers = dict[type[commands.Command], Callable[[Any], Awaitable[Any]]]
-
-
-class Area(Protocol):
-    """A part of the API with commands and state of its own, in a module of its own."""
-
-    def handlers(self) -> Handlers:
-        """What answers each command; the answer is encoded as JSON."""
-
-    def routes(self) -> list[web.RouteDef]:
-        """State by GET."""
 
 
 class Api:
