@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,16 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.model.patient import accession_from, patient_from
 from smartbox_tui.settings.schema import Destination, Loaded, Pedal, Settings, Source
 from smartbox_tui.wire import commands, events, serve, state
 from smartbox_tui.wire.hub import Hub
 from smartbox_tui.wire.preview import preview_name
+from tests.support import fakepeople
+from tests.support.fakequeue import START as START
+from tests.support.fakequeue import assorted as assorted
+from tests.support.fakequeue import delivery as delivery
 from tests.support.moving import MovingPreview
 
-START = datetime.fromisoformat("2026-11-20T21:45:00+01:00")
 PATIENT = state.Patient(id="4711-22", name="Müller^Jörg", birth_date="1961-03-14", sex="M")
 SOURCE = state.Source(
     id="endo",
@@ -55,43 +57,8 @@ def loaded() -> Loaded:
     return Loaded(settings, {}, ())
 
 
-def delivery(number: int, condition: str, **values: Any) -> state.Delivery:
-    """One row of the queue."""
-    made = (START - timedelta(seconds=20 * (12 - number))).isoformat()
-    base = {
-        "id": number,
-        "sop_instance_uid": f"2.25.{number}",
-        "exam": "exam-1",
-        "destination": "archive",
-        "state": condition,
-        "bytes": 500_000,
-        "kind": "still",
-        "created_at": made,
-        "changed_at": made,
-    }
-    return state.Delivery(**{**base, **values})
-
-
-def assorted() -> list[state.Delivery]:
-    """Deliveries in all the states that an operator asks about."""
-    soon = (START + timedelta(minutes=2)).isoformat()
-    blocked = {"code": "archive-refused", "reason": "Patient ID does not match an order (A700)", "attempts": 2}
-    return [
-        delivery(11, "blocked", **blocked),
-        delivery(10, "sending", bytes=84_000_000, bytes_sent=52_000_000, kind="clip", attempts=1),
-        delivery(9, "waiting", code="no-route", reason="no route to 10.0.0.5", next_attempt_at=soon, attempts=3),
-        delivery(8, "queued"),
-        delivery(7, "held", reason="exam not released"),
-        delivery(6, "preparing", kind="clip", bytes=12_000_000),
-        delivery(5, "stored", bytes_sent=500_000, attempts=1),
-        delivery(4, "committed", bytes_sent=500_000, attempts=1),
-        delivery(3, "cancelled"),
-        delivery(2, "stored", destination="backup", bytes_sent=500_000, attempts=1),
-    ]
-
-
 @dataclass
-class FakeBox:
+class FakeBox(fakepeople.People):
     """`now` is the box's wall clock. State is changed by the methods, which publish what they changed."""
 
     runtime: Path
@@ -109,8 +76,14 @@ class FakeBox:
     pictures: list[state.Instance] = field(default_factory=list)
     commands: list[commands.Command] = field(default_factory=list)
     moving: bool = False
+    worklist: state.ServiceState | None = None
+    performed: list[state.ServiceState] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        fakepeople.People.__init__(self)
+        self.answering = asyncio.Event()
+        """Cleared, a query of the worklist server waits for it, or for being cancelled."""
+        self.answering.set()
         self.engine = Hub(lambda: state.EngineSnapshot(**self._engine_snapshot()))
         self.capture = Hub(lambda: state.CaptureSnapshot(**self._capture_snapshot()))
         self.preview = MovingPreview(self.runtime / SOURCE.preview)
@@ -144,6 +117,7 @@ class FakeBox:
             web.post("/v1/command", self._command_handler(kinds)),
             web.get("/v1/events", hub.serve),
             web.get("/v1/queue", self._queue),
+            *(self.routes() if process == "engine" else ()),
         ]
         self._runners[process] = await serve.serve_unix(routes, self.runtime / f"{process}.sock")
 
@@ -190,6 +164,9 @@ class FakeBox:
             clock=self.clock,
             alarms=self.alarms,
             suspended=self.suspended,
+            worklist=self.worklist,
+            performed=self.performed,
+            unassigned=sum(not exam.patient.id and bool(self.taken.get(exam.id)) for exam in self.exams.values()),
             capture="capture" in self._runners,
         )
 
@@ -205,6 +182,7 @@ class FakeBox:
         }
         exam = state.Exam(**{**made, **values})
         self.exam, self.pictures = exam, []
+        self.exams[exam.id], self.taken[exam.id] = exam, self.pictures
         self.engine.publish(events.ExamChanged(exam=exam, current=True))
         self.capture.publish(events.ExamHeld(exam=self._held()))
         self.tell()
@@ -213,7 +191,8 @@ class FakeBox:
     def close_exam(self) -> state.Exam:
         if self.exam is None:
             raise SmartBoxError("no-exam", "No exam is open.", "Open one.")
-        closed, self.exam = replace(self.exam, state="closed", closed_at=self.now().isoformat()), None
+        closed = replace(self.exam, state="closed", closed_at=self.now().isoformat(), instances=len(self.pictures))
+        self.exam, self.exams[closed.id] = None, closed
         self.engine.publish(events.ExamChanged(exam=closed, current=False))
         self.capture.publish(events.ExamHeld(exam=None))
         self.tell()
@@ -224,24 +203,9 @@ class FakeBox:
         if self.exam is None:
             self.open_exam(state.Patient(), state="unassigned")
         assert self.exam is not None
+        made = fakepeople.picture(self.exam.id, len(self.pictures), self.now(), kind, duration_s)
         number = len(self.pictures) + 1
-        picture = state.Instance(
-            sop_instance_uid=f"2.25.7{self._count:03d}{number:03d}",
-            series_instance_uid="2.25.8",
-            sop_class_uid="1.2.840.10008.5.1.4.1.1.77.1.1",
-            transfer_syntax_uid="1.2.840.10008.1.2.4.50",
-            kind=kind,
-            source="endo",
-            captured_at=(self.now() + timedelta(seconds=7 * number)).isoformat(),
-            frames=1 if duration_s is None else int(duration_s * 30),
-            frames_lost=0,
-            duration_s=duration_s,
-            trigger_ns=0,
-            frame_ns=0,
-            trigger_to_disk_ms=41.0,
-            bytes=500_000,
-            exam=self.exam.id,
-        )
+        picture: state.Instance = replace(made, sop_instance_uid=f"2.25.7{self._count:03d}{number:03d}")
         self.pictures.append(picture)
         if kind != "clip":
             self.capture.publish(events.StillTaken(exam=self.exam.id, instance=picture))
@@ -283,7 +247,19 @@ class FakeBox:
             revision=1,
             opened_at=exam.opened_at,
             patient=exam.patient,
+            accession_number=exam.accession_number,
+            emergency=exam.emergency,
         )
+
+    def tell_exam(self, exam: state.Exam, current: bool) -> None:
+        """Publishes it; the current one by capture, too."""
+        self.exams[exam.id] = exam
+        if current:
+            self.exam = exam
+        self.engine.publish(events.ExamChanged(exam=exam, current=current))
+        if current:
+            self.capture.publish(events.ExamHeld(exam=self._held()))
+        self.tell()
 
     def _engine_snapshot(self) -> dict[str, Any]:
         rows = list(self.deliveries.values())
@@ -303,6 +279,8 @@ class FakeBox:
             if self._refusal is not None:
                 error, self._refusal = self._refusal, None
                 raise error
+            if isinstance(command, commands.WorklistQuery) and not command.cached:
+                await self.answering.wait()
             return serve.reply(self._obey(command))
 
         return handle
@@ -338,6 +316,23 @@ class FakeBox:
                 return {"exam": self.open_exam(patient)}
             case commands.QueueChange():
                 return {"changed": len(command.deliveries)}
+            case commands.WorklistQuery():
+                return self.find(command)
+            case commands.WorklistCancel():
+                self.partial = True
+                self.answering.set()
+            case commands.ExamReassign():
+                return {"exam": self.reassign(command)}
+            case commands.ExamAppend():
+                exam = replace(self.known(command.exam), state="appended", closed_at=None)
+                self.pictures = self.taken.setdefault(exam.id, [])
+                self.tell_exam(exam, True)
+                return {"exam": exam}
+            case commands.ExamHold() | commands.ExamRelease():
+                held = isinstance(command, commands.ExamHold)
+                exam = replace(self.known(command.exam), held=held, released=not held)
+                self.tell_exam(exam, self.exam is not None and self.exam.id == exam.id)
+                return {"exam": exam}
         return {}
 
     def _discard(self, command: commands.DiscardLast) -> dict[str, Any]:
@@ -346,25 +341,20 @@ class FakeBox:
         gone = self.pictures.pop()
         uid = gone.sop_instance_uid
         self.capture.publish(
-            events.PictureDiscarded(exam=self.exam.id, sop_instance_uid=uid, picture="p", reason=command.reason)
+            events.PictureDiscarded(exam=self.exam.id, sop_instance_uid=uid, picture=gone.id, reason=command.reason)
         )
         return {"instance": gone}
 
     def _open(self, command: commands.ExamOpen) -> state.Exam:
         if self.exam is not None and self.exam.state != "unassigned":
             raise SmartBoxError("exam-open", "The exam exam-1 is still open.", "Close it first.")
-        if command.emergency:
-            sex = {"male": "M", "female": "F"}.get(command.emergency)
-            patient = state.Patient(id="N20261120214500ENDO1", name="NOTFALL", sex=sex, age=command.age)
-            return self.open_exam(patient, emergency=command.emergency)
-        made = patient_from(command.patient or {}, date(2026, 11, 20))
-        patient = msgspec.convert(made.to_json(), state.Patient)
-        return self.open_exam(patient, accession_number=accession_from(command.accession))
+        return self.open_exam(**self.patient_for(command))
 
 
 async def _by_hand(runtime: Path) -> None:
     box = FakeBox(runtime, now=lambda: datetime.now().astimezone(), moving=True)
     box.deliveries = {item.id: item for item in assorted()}
+    box.items, box.worklist = fakepeople.worklist(), fakepeople.service(box.now())
     async with box:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
