@@ -44,6 +44,15 @@ def patient_ids_like(database: Any, prefix: str) -> frozenset[str]:
     return frozenset(row[0] for row in query.execute(database))
 
 
+def unassigned_exams(database: Any) -> int:
+    """Exams with pictures that wait for a patient."""
+    sql = (
+        "SELECT COUNT(*) FROM exam e WHERE e.patient_id = '' AND EXISTS"
+        " (SELECT 1 FROM instance i WHERE i.exam = e.id AND NOT i.discarded AND i.kind != ?)"
+    )
+    return int(database.execute_sql(sql, (NOTE,)).fetchone()[0])
+
+
 def instance(database: Any, identity: str) -> Any | None:
     """By UUID or SOP Instance UID."""
     column = "sop_uid" if "." in identity else "id"
