@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from textual import on
-from textual.events import Event, Key, MouseDown
+from textual.events import DescendantFocus, Event, Key, MouseDown, MouseUp
 from textual.widgets import Input
 
 from smartbox_tui.settings.paths import Paths
@@ -17,6 +17,7 @@ from smartbox_tui.settings.schema import Loaded
 from smartbox_tui.ui import theme
 from smartbox_tui.ui.actions import Actions
 from smartbox_tui.ui.clock import Clock
+from smartbox_tui.ui.completion import Completion
 from smartbox_tui.ui.driver import HANG_UP_STATUS, BoxDriver
 from smartbox_tui.ui.halfblocks import Depth
 from smartbox_tui.ui.i18n import Texts
@@ -26,6 +27,7 @@ from smartbox_tui.ui.screens.base import BoxScreen
 from smartbox_tui.ui.screens.capture import CaptureScreen
 from smartbox_tui.ui.state import BoxState, reduce
 from smartbox_tui.ui.view import View
+from smartbox_tui.ui.widgets.keyboard_host import KeyboardHost
 from smartbox_tui.ui.widgets.preview import LOCAL_FPS, REMOTE_FPS
 
 LOG_VARIABLE: Final = "SMARTBOX_LOG"
@@ -56,6 +58,8 @@ class ConsoleApp(Actions):
         self.wall = clock or Clock()
         self.box = BoxState()
         self.link = BoxLink(self, paths)
+        self.completion = Completion()
+        self._keyboard = KeyboardHost(self.view, self.completion, lambda: getattr(self, "known_people", tuple)())
         self._remote = "SSH_CONNECTION" in environ
         self._pressed_s = 0.0
         self._last_key = ("", 0.0)
@@ -83,7 +87,20 @@ class ConsoleApp(Actions):
             if isinstance(event, Key) and not event.is_forwarded and self._repeats(event):
                 return
             self._pressed_s = event.time
+            if isinstance(event, Key) and not event.is_forwarded and self._keyboard.real_key(event, self.screen):
+                return
         await super().on_event(event)
+
+    def on_mouse_down(self, event: MouseDown) -> None:
+        """Whatever is touched: a field brings the keyboard on the screen, anything else sends it away."""
+        self._keyboard.touched(event, self.screen)
+
+    def on_mouse_up(self, _event: MouseUp) -> None:
+        self._keyboard.let_go(self.screen)
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """Where the keyboard on the screen is wanted always, it comes with every field."""
+        self._keyboard.field_focused(event.widget)
 
     def _repeats(self, event: Key) -> bool:
         """Whether a key that works the box is held down: an elbow on it takes no thirty pictures a second."""

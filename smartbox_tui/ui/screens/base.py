@@ -19,6 +19,7 @@ from smartbox_tui.ui.view import Shown, View
 from smartbox_tui.ui.widgets.alarms import AlarmBar
 from smartbox_tui.ui.widgets.banner import PatientBanner
 from smartbox_tui.ui.widgets.big_button import BigButton
+from smartbox_tui.ui.widgets.keyboard import Keyboard
 from smartbox_tui.ui.widgets.preview import Preview
 from smartbox_tui.ui.widgets.signal_line import SignalLine
 from smartbox_tui.wire import commands
@@ -62,6 +63,9 @@ class BoxScreen(Screen[None]):
     BoxScreen #nav #emergency { margin-right: 0; padding: 0 2; }
     BoxScreen.-narrow #nav #emergency { padding: 0 1; }
     BoxScreen.-high PatientBanner { height: 4; padding: 1 2; }
+    BoxScreen.-low.-keyboard #nav { display: none; }
+    BoxScreen.-low.-keyboard AlarmBar { max-height: 2; }
+    BoxScreen.-high Keyboard { height: 20; }
     """
 
     def compose(self) -> ComposeResult:
@@ -91,7 +95,7 @@ class BoxScreen(Screen[None]):
     def show(self, view: View) -> None:
         """Hands the view to every widget that follows it."""
         for widget in self.query("*"):
-            if isinstance(widget, (Shown, BigButton, Preview)):
+            if isinstance(widget, (Shown, BigButton, Preview, Keyboard)):
                 widget.show(view)
 
     def on_mount(self) -> None:

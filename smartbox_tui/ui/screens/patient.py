@@ -8,10 +8,8 @@ from typing import Any, Final
 
 from textual import events, on
 from textual.actions import SkipAction
-from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -23,8 +21,8 @@ from smartbox_tui.ui.purpose import NEW, Purpose
 from smartbox_tui.ui.screens.conflict import OpensExam
 from smartbox_tui.ui.sentences import field_error
 from smartbox_tui.ui.state import Process
-from smartbox_tui.ui.view import Shown, View
 from smartbox_tui.ui.widgets.big_button import BigButton
+from smartbox_tui.ui.widgets.field import Field, Label
 
 _DAY_FIRST: Final = re.compile(r"^(\d{1,2})[./ -](\d{1,2})[./ -](\d{4})$")
 _DIGITS: Final = re.compile(r"^(\d{2})(\d{2})(\d{4})$")
@@ -36,51 +34,6 @@ def iso_date(text: str) -> str:
     text = text.strip()
     match = _DAY_FIRST.match(text) or _DIGITS.match(text)
     return f"{match[3]}-{int(match[2]):02d}-{int(match[1]):02d}" if match else text
-
-
-class Label(Shown):
-    """A field's name, its error in its place when there is one."""
-
-    DEFAULT_CSS = "Label { height: 1; padding: 0 1; color: $dim; } Label.-bad { color: $wait; text-style: bold; }"
-
-    def __init__(self, name: str, *, id: str) -> None:
-        super().__init__(id=id)
-        self._name_of_field = name
-        self._error = ""
-
-    def say(self, error: str) -> None:
-        """The reason instead of the name; an empty one takes it back."""
-        self._error = error
-        self.set_class(bool(error), "-bad")
-        self._draw()
-
-    def text(self, view: View, width: int, height: int) -> Content:
-        return Content(self._error or view.t(self._name_of_field))
-
-
-class Field(Vertical):
-    """A label and an input, `key` being the patient's key that errors name."""
-
-    DEFAULT_CSS = "Field { height: 4; width: 1fr; }"
-
-    def __init__(self, key: str, name: str, *, maximum: int = 64) -> None:
-        super().__init__(id=f"field-{key}")
-        self.key = key
-        self._name_of_field = name
-        self._maximum = maximum
-
-    def compose(self) -> ComposeResult:
-        yield Label(self._name_of_field, id=f"label-{self.key}")
-        yield Input(id=f"input-{self.key}", max_length=self._maximum, select_on_focus=False)
-
-    @property
-    def value(self) -> str:
-        return self.query_one(Input).value.strip()
-
-    def bad(self, why: str) -> None:
-        """Says it, or takes it back with an empty text."""
-        self.query_one(Label).say(why)
-        self.query_one(Input).set_class(bool(why), "-invalid")
 
 
 class PatientScreen(OpensExam):
@@ -113,13 +66,13 @@ class PatientScreen(OpensExam):
     def compose_body(self) -> Iterable[Widget]:
         with VerticalScroll(id="form", can_focus=False):
             with Horizontal():
-                yield Field("family", N_("Family name"))
-                yield Field("given", N_("Given name"))
+                yield Field("family", N_("Family name"), purpose="name")
+                yield Field("given", N_("Given name"), purpose="name")
             with Horizontal():
-                yield Field("id", N_("Patient ID"))
-                yield Field("birth_date", N_("Birth date (DD.MM.YYYY)"), maximum=10)
+                yield Field("id", N_("Patient ID"), purpose="id")
+                yield Field("birth_date", N_("Birth date (DD.MM.YYYY)"), purpose="date", maximum=10)
             with Horizontal():
-                yield Field("accession", N_("Order number (accession)"), maximum=16)
+                yield Field("accession", N_("Order number (accession)"), purpose="id", maximum=16)
                 with Vertical(id="sexes"):
                     yield Label(N_("Sex"), id="label-sex")
                     with Horizontal():
