@@ -66,8 +66,8 @@ class Registry:
     def identity(
         self, command: commands.ExamOpen | commands.ExamReassign, settings: Settings, now: datetime
     ) -> Identity:
-        """Raises bad-value (not exactly one is named, a value that no VR allows), unknown-key, not-found, refused (an
-        entry that names nobody)."""
+        """Raises bad-value (not exactly one is named, a value that no VR allows), unknown-key, not-found, refused
+        (an entry that names nobody)."""
         given = [command.patient is not None, command.emergency is not None, command.worklist is not None]
         if sum(given) != 1:
             raise SmartBoxError(

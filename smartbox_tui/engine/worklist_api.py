@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from smartbox_tui.engine import worklist as lists
-from smartbox_tui.engine.server import Handlers
+from smartbox_tui.engine.area import Handlers
 from smartbox_tui.engine.worklist import Worklist
 from smartbox_tui.engine.worklist_query import Answer, Queries
 from smartbox_tui.store import worklist as kept
