@@ -27,7 +27,7 @@ def run(name: str, options: Options) -> int:
     """Blocks until the process ends. Each imports only its own room."""
     _die_with_parent()
     folders = paths(options.state, options.runtime)
-    loaded = load(options.config, folders.state)
+    loaded = load(options.config, folders.state, fallback=True)
     if name == "engine":
         set_up_logging(name)
         from smartbox_tui.engine.app import run as run_engine

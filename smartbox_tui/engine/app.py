@@ -15,12 +15,14 @@ from smartbox_tui.engine.adopt import Adopter
 from smartbox_tui.engine.capture_link import CaptureLink
 from smartbox_tui.engine.clock import ClockGate
 from smartbox_tui.engine.delivery import Delivery
-from smartbox_tui.engine.desk import Desk, SettingsBox
+from smartbox_tui.engine.desk import Desk
 from smartbox_tui.engine.exams import Exams
 from smartbox_tui.engine.ports import NoSteps, NoWorklist
 from smartbox_tui.engine.reassign import Reassigner
 from smartbox_tui.engine.reconcile import Reconcile
 from smartbox_tui.engine.server import Api
+from smartbox_tui.engine.settings_api import SettingsApi
+from smartbox_tui.engine.settings_desk import SettingsBox, SettingsDesk, mend
 from smartbox_tui.engine.status import StatusBoard
 from smartbox_tui.engine.who import Registry
 from smartbox_tui.settings.paths import Paths
@@ -49,7 +51,9 @@ def run(paths: Paths, loaded: Loaded, config: Path | None) -> int:
     paths.runtime.mkdir(mode=0o750, parents=True, exist_ok=True)
     lock = FolderLock(paths.state, "engine")
     try:
-        asyncio.run(_serve(paths, SettingsBox(loaded, config)))
+        settings = SettingsBox(loaded, config)
+        mend(paths.state, settings)
+        asyncio.run(_serve(paths, settings))
     finally:
         lock.release()
     return 0
@@ -87,7 +91,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
     store = Store(paths.database)
     ticker = _StatusTicker()
     clock = ClockGate(settings().clock.wait_s)
-    capture = CaptureLink(paths.capture_socket, settings(), ticker.changed)
+    capture = CaptureLink(paths.capture_socket, settings, ticker.changed)
 
     def snapshot() -> state.EngineSnapshot:
         current = exams.current
@@ -128,9 +132,12 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         board = StatusBoard(paths.spool, store, settings, exams, delivery, capture, clock)
         reconcile = Reconcile(exams, Reassigner(paths.spool, store, settings, adopter, performed), delivery)
         desk = Desk(paths, settings, store, hub, exams, reconcile, delivery, board, ticker.changed)
+        settings_desk = SettingsDesk(paths.state, settings, store, hub, delivery, capture, board, ticker.changed)
         await recovery.before_serving(exams)
         await reconcile.recover()
-        runner = await serve_unix(Api(desk, [reconcile]).routes(), paths.engine_socket)
+        runner = await serve_unix(
+            Api(desk, [reconcile, SettingsApi(settings_desk, board)]).routes(), paths.engine_socket
+        )
         log.info("the engine serves %s", paths.engine_socket)
         tasks = [
             asyncio.create_task(capture.follow(desk), name="capture-link"),

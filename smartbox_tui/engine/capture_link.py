@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import msgspec
 
-from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.errors import PROCESS_AWAY, SmartBoxError
 from smartbox_tui.settings.schema import Settings
 from smartbox_tui.wire import commands, events, state
 from smartbox_tui.wire.preview import preview_name
@@ -36,7 +36,7 @@ class Listener(Protocol):
 class CaptureLink:
     """Follows capture's events for ever. `sources` is what it said last; away, each source says so."""
 
-    def __init__(self, socket: Path, settings: Settings, changed: Callable[[], None]) -> None:
+    def __init__(self, socket: Path, settings: Callable[[], Settings], changed: Callable[[], None]) -> None:
         self._socket = socket
         self._settings = settings
         self._changed = changed
@@ -52,6 +52,15 @@ class CaptureLink:
     async def drop(self, exam_id: str) -> dict[str, Any]:
         return await self._command(commands.DropExam(id=str(uuid4()), exam=exam_id))
 
+    async def restart(self) -> str:
+        """The settings of sources or pedals have changed: `restarting`, `after-recording`, `away` (it starts with
+        them), or `by-hand` for a capture of another version."""
+        try:
+            await self._command(commands.Restart(id=str(uuid4())))
+        except SmartBoxError as exc:
+            return {PROCESS_AWAY: "away", "in-use": "after-recording"}.get(exc.code, "by-hand")
+        return "restarting"
+
     async def _command(self, command: commands.Command) -> dict[str, Any]:
         if self._link is None:
             raise SmartBoxError(
@@ -66,10 +75,10 @@ class CaptureLink:
     def sources(self) -> list[state.Source]:
         """As configured, each with what capture said of it last, or that capture is away."""
         return [self._away(item.id) if self.away else self._sources.get(item.id, self._away(item.id))
-                for item in self._settings.sources]  # fmt: skip
+                for item in self._settings().sources]  # fmt: skip
 
     def _away(self, source_id: str) -> state.Source:
-        item = next(source for source in self._settings.sources if source.id == source_id)
+        item = next(source for source in self._settings().sources if source.id == source_id)
         return state.Source(
             id=item.id,
             name=item.name or item.id,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from smartbox_tui.engine import holding, view
 from smartbox_tui.engine.delivery import Delivery, unknown_destination
@@ -14,10 +13,8 @@ from smartbox_tui.engine.exams import Exams
 from smartbox_tui.engine.reconcile import Reconcile
 from smartbox_tui.engine.status import StatusBoard
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.settings import site
-from smartbox_tui.settings.load import load
 from smartbox_tui.settings.paths import Paths
-from smartbox_tui.settings.schema import Destination, Loaded, Settings
+from smartbox_tui.settings.schema import Destination, Settings
 from smartbox_tui.spool.layout import exam_folders, is_uuid
 from smartbox_tui.store import queries, queue, records
 from smartbox_tui.store.database import Store
@@ -32,27 +29,13 @@ the engine's start, which walks the whole spool."""
 AGAIN_S: Final = 10.0
 
 
-class SettingsBox:
-    """The settings in force; replaced as a whole when the box itself writes one."""
-
-    def __init__(self, loaded: Loaded, config: Path | None) -> None:
-        self._loaded, self.config = loaded, config
-
-    def __call__(self) -> Settings:
-        return self._loaded.settings
-
-    def reload(self, state: Path) -> Settings:
-        self._loaded = load(self.config, state)
-        return self._loaded.settings
-
-
 class Desk:
     """Implements `capture_link.Listener`, and the commands that touch more than the exams."""
 
     def __init__(
         self,
         paths: Paths,
-        settings: SettingsBox,
+        settings: Callable[[], Settings],
         store: Store,
         hub: Hub,
         exams: Exams,
@@ -187,29 +170,3 @@ class Desk:
             if item.name == name:
                 return item
         raise unknown_destination(name)
-
-    async def put_destination(self, values: dict[str, Any]) -> None:
-        """Adds or replaces a destination in site.toml and starts its worker. Raises bad-value, unknown-key."""
-        if values.get("kind", "dimse") == "dimse" and not (values.get("host") and values.get("aet")):
-            raise SmartBoxError(
-                "bad-value", "A dimse destination needs host and aet.", "--host HOST --port PORT --aet AET"
-            )
-        await self.exams.run(site.put_entry, self.paths.state, self.settings.config, "destinations", "name", values)
-        settings = self.settings.reload(self.paths.state)
-        await self.exams.run(self.delivery.add, self.destination(values["name"]), settings)
-        self._status_changed()
-
-    async def remove_destination(self, name: str) -> None:
-        """Takes a destination out. Raises not-found, in-use (pictures are still open for it)."""
-        self.destination(name)
-        if count := queries.open_by_destination(self.store.reader).get(name):
-            raise SmartBoxError(
-                "in-use",
-                f"{count} pictures are not delivered to '{name}' yet.",
-                f"Deliver them, or cancel them: ctl queue cancel --destination {name}",
-            )
-        values = {"name": name, "removed": True}
-        await self.exams.run(site.put_entry, self.paths.state, self.settings.config, "destinations", "name", values)
-        self.settings.reload(self.paths.state)
-        await self.exams.run(self.delivery.remove, name)
-        self._status_changed()

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 from aiohttp import web
 
-from smartbox_tui.dicom.scu.echo import check_destination
-from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.engine import audit, view
 from smartbox_tui.engine.area import Area, Handlers
 from smartbox_tui.engine.desk import Desk
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.delivery import DeliveryState
 from smartbox_tui.model.exam import CURRENT, ExamState
-from smartbox_tui.model.instance import H264_HP_41, H264_HP_42_2D, JPEG_BASELINE, SOP_CLASSES
-from smartbox_tui.settings.schema import Settings
 from smartbox_tui.spool.layout import is_uuid
 from smartbox_tui.store import queries
 from smartbox_tui.wire import commands
@@ -41,9 +36,6 @@ class Api:
             commands.ExamAppend: self._exam_append,
             commands.ExamHold: self._exam_hold,
             commands.QueueChange: self._queue_change,
-            commands.DestinationTest: self._destination_test,
-            commands.DestinationAdd: self._destination_add,
-            commands.DestinationRemove: self._destination_remove,
             commands.Adopt: self._adopt,
         }
         for area in self._areas:
@@ -98,26 +90,6 @@ class Api:
 
     async def _adopt(self, command: commands.Adopt) -> Any:
         return {"instances": await self._desk.adopt_pictures(command.pictures)}
-
-    async def _destination_test(self, command: commands.DestinationTest) -> Any:
-        destination = self._desk.destination(command.name)
-        settings = self._desk.settings()
-        peer = Peer(
-            destination.host,
-            destination.port,
-            destination.aet,
-            destination.calling_aet or settings.aet,
-            min(destination.timeout_s, 10.0),
-        )
-        return await asyncio.to_thread(check_destination, peer, offered_contexts(settings))
-
-    async def _destination_add(self, command: commands.DestinationAdd) -> Any:
-        await self._desk.put_destination({"name": command.name, **command.values})
-        return {"destinations": self._desk.board.destinations()}
-
-    async def _destination_remove(self, command: commands.DestinationRemove) -> Any:
-        await self._desk.remove_destination(command.name)
-        return {"destinations": self._desk.board.destinations()}
 
     # ---- state
 
@@ -198,12 +170,3 @@ class Api:
         """200 while the loop and the store answer."""
         await self._desk.exams.write(lambda _database: None)
         return reply({"ok": True})
-
-
-def offered_contexts(settings: Settings) -> list[tuple[str, str]]:
-    """(SOP class, transfer syntax) of everything the configured sources can make."""
-    pairs = set()
-    for source in settings.sources:
-        pairs.add((SOP_CLASSES[source.still_class], JPEG_BASELINE))
-        pairs.update((SOP_CLASSES[source.clip_class], syntax) for syntax in (H264_HP_41, H264_HP_42_2D))
-    return sorted(pairs)

@@ -43,6 +43,7 @@ class StatusBoard:
         self._exams, self._delivery, self._capture, self._clock = exams, delivery, capture, clock
         self._since: dict[str, str] = {}
         self.unreadable: list[str] = []
+        self.standing: dict[str, str] = {}  # alarms that others set, by code
 
     def destinations(self) -> list[state.Destination]:
         open_ = queries.open_by_destination(self._store.reader)
@@ -86,7 +87,7 @@ class StatusBoard:
     def _alarms(
         self, blocked: int, space: state.Storage, destinations: list[state.Destination]
     ) -> list[state.Alarm]:
-        found: dict[str, str] = {}
+        found: dict[str, str] = dict(self.standing)
         if self._capture.away:
             found["capture-away"] = "The capture process does not answer: pedal and pictures may not work."
         if blocked:

@@ -11,7 +11,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 FOLDER: Final = "settings"
 KEPT: Final = 50
@@ -21,14 +21,19 @@ _MODE: Final = 0o640
 @dataclass(frozen=True, slots=True)
 class Change:
     """`at` RFC 3339; `action`: put, undo, import, by-hand (the file was found changed), set-aside (the file did not
-    hold); `of`: the change that an undo took back; `paths` what is other in effect."""
+    hold); `of`: the change that an undo took back; `values` what is other in effect: path to before and after, None
+    where there was or is none, secrets as ***."""
 
     number: int
     at: str = ""
     who: str = ""
     action: str = "put"
-    paths: list[str] = field(default_factory=list)
+    values: dict[str, list[Any]] = field(default_factory=dict)
     of: int | None = None
+
+    @property
+    def paths(self) -> list[str]:
+        return list(self.values)
 
 
 def folder(state: Path) -> Path:

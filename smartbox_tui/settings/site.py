@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from smartbox_tui.settings import describe, history, whole
 from smartbox_tui.settings.edit import Editor, carry_secrets, keys_of, names, set_value, whole_list
 from smartbox_tui.settings.history import Change
 from smartbox_tui.settings.load import LIST_KEY, PREFIX, SITE_FILE, Tree, load_with, parse
-from smartbox_tui.settings.schema import Loaded
+from smartbox_tui.settings.schema import Loaded, Settings
 
 HEADER: Final = "# Written by the box itself: the settings screens, ctl settings, ctl destination add.\n"
 _EXPORT_HEADER: Final = "# Settings of a SmartBox, {at}. Secrets are left out; ctl settings import FILE reads it.\n"
@@ -30,12 +30,11 @@ _EXPORT_HEADER: Final = "# Settings of a SmartBox, {at}. Secrets are left out; c
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`change` is None when nothing was to change; `paths` what is other in effect, before and after, secrets as
-    ***; `loaded` what is in force now."""
+    """`change` is None when nothing was to change; `before` what was in force, `loaded` what is now."""
 
+    before: Loaded
     loaded: Loaded
     change: Change | None
-    paths: dict[str, tuple[Any, Any]]
 
 
 class Site:
@@ -45,8 +44,15 @@ class Site:
     bad-value, not-found, refused (a variable decides), disk-full.
     """
 
-    def __init__(self, state: Path, config: Path | None, environ: Mapping[str, str] | None = None) -> None:
-        self.state, self.config, self._environ = state, config, environ
+    def __init__(
+        self,
+        state: Path,
+        config: Path | None,
+        environ: Mapping[str, str] | None = None,
+        allow: Callable[[Settings, Settings], None] = lambda _before, _after: None,
+    ) -> None:
+        """`allow` is asked before a change is kept, and raises when something else stands against it."""
+        self.state, self.config, self._environ, self._allow = state, config, environ, allow
         self.path = state / SITE_FILE
 
     def load(self) -> Loaded:
@@ -119,21 +125,24 @@ class Site:
         after = self._load(data)
         if strict:
             whole.check(after.settings, before.settings)
-        paths = describe.changed(before.settings, after.settings)
+        self._allow(before.settings, after.settings)
+        values = describe.changed(before.settings, after.settings)
         old = self._read()
-        if data == old or (not paths and _same(data, old)):
-            return Outcome(before, None, {})
+        if data == old or (not values and _same(data, old)):
+            return Outcome(before, before, None)
         with _disk_errors():
             self._catch_up()
             number = history.numbers(self.state)[-1] + 1
-            note = Change(number, _now(), note.who, note.action, list(paths) or asked, note.of)
+            values = values or dict.fromkeys(asked, (None, None))
+            told = {path: list(pair) for path, pair in values.items()}
+            note = Change(number, _now(), note.who, note.action, told, note.of)
             history.append(self.state, data, note)
             try:
                 self._replace(data)
             except OSError:
                 history.drop(self.state, number)
                 raise
-        return Outcome(after, note, paths)
+        return Outcome(before, after, note)
 
     def _replace(self, data: bytes) -> None:
         if data:
@@ -152,11 +161,12 @@ class Site:
             if len(kept) > 1 and history.content(self.state, kept[-2]) == data:
                 history.drop(self.state, kept[-1])
                 return
-            paths: list[str] = []
+            values: dict[str, list[Any]] = {}
             with contextlib.suppress(SmartBoxError):
                 newest = self._load(history.content(self.state, kept[-1]))
-                paths = list(describe.changed(newest.settings, self._load(data).settings))
-            history.append(self.state, data, Change(kept[-1] + 1, _now(), action="by-hand", paths=paths))
+                found = describe.changed(newest.settings, self._load(data).settings)
+                values = {path: list(pair) for path, pair in found.items()}
+            history.append(self.state, data, Change(kept[-1] + 1, _now(), action="by-hand", values=values))
 
     def _not_by_variable(self, path: str, value: Any, before: Loaded) -> None:
         place = describe.place(path)
@@ -207,6 +217,10 @@ class Site:
             number = history.numbers(self.state)[-1] + 1
             history.append(self.state, good or HEADER.encode(), Change(number, _now(), "box", "set-aside"))
         return why
+
+    def changes(self) -> list[Change]:
+        """Newest first."""
+        return history.changes(self.state)
 
     def set_aside(self) -> Change | None:
         """The last change, when it was the box that set a file aside and nobody has changed anything since."""

@@ -81,8 +81,8 @@ def test_values_are_put_by_path_and_the_file_of_the_engineer_is_not_touched(room
     assert settings.destinations[0] == dataclasses.replace(
         destinations(room)["archive"], host="a.example", port=104
     )
-    assert outcome.paths["destinations.archive.port"] == (11113, 104)
-    assert set(outcome.paths) == {"worklist.host", "worklist.aet", "destinations.archive.port", "port"}
+    assert outcome.change.values["destinations.archive.port"] == [11113, 104]
+    assert set(outcome.change.paths) == {"worklist.host", "worklist.aet", "destinations.archive.port", "port"}
     assert room.config.read_bytes() == before
 
 

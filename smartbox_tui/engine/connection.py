@@ -1,0 +1,123 @@
+"""Connection tests: the settings as they stand on the screen, tried before they are saved. In steps, in words."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import Any, Final
+
+from smartbox_tui.dicom.scu.echo import check_destination
+from smartbox_tui.dicom.scu.peer import Peer
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.instance import H264_HP_41, H264_HP_42_2D, JPEG_BASELINE, SOP_CLASSES
+from smartbox_tui.settings import describe
+from smartbox_tui.settings.load import build
+from smartbox_tui.settings.schema import Destination, Mpps, Settings, Worklist
+
+STEP_S: Final = 4.0
+"""For the connection and for each answer, less where the settings say less."""
+LONGEST_S: Final = 15.0
+_TLS_S: Final = 2.5
+_SILENT: Final = ("refused", "timeout")
+
+Server = Destination | Worklist | Mpps
+
+
+def server_of(what: str, name: str, values: dict[str, Any], settings: Settings) -> Server:
+    """The saved settings with `values` over them; a destination that is not saved yet has only those.
+
+    Raises not-found, unknown-key, bad-value."""
+    saved: Server
+    match what:
+        case "destination":
+            found = next((item for item in settings.destinations if item.name == name), None)
+            if found is None and not values:
+                raise SmartBoxError(
+                    "not-found", f"There is no destination '{name}'.", "See `ctl destination list`."
+                )
+            saved, path = found or Destination(name=name or "new"), f"destinations.{name or 'new'}"
+        case "worklist":
+            saved, path = settings.worklist, what
+        case "mpps":
+            saved, path = settings.mpps, what
+        case _:
+            raise SmartBoxError("bad-value", f"'{what}' cannot be tested.", "One of destination, worklist, mpps.")
+    tree = describe.tree(saved)
+    for key, value in values.items():
+        node, parts = tree, key.split(".")
+        for part in parts[:-1]:
+            inner = node.get(part)
+            node = inner if isinstance(inner, dict) else {}
+        node[parts[-1]] = value
+    server: Server = build(type(saved), tree, path)
+    for key in ("host", "aet"):
+        if not getattr(server, key):
+            raise SmartBoxError(
+                "bad-value", f"{path}.{key}: a server needs host, port and aet", f"Give {path}.{key}."
+            )
+    return server
+
+
+async def check(what: str, name: str, values: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """The report of `destination test` (CONTRACT), and the `peer` that was called; within LONGEST_S.
+
+    Raises what `server_of` raises; nothing for what the network does."""
+    server = server_of(what, name, values, settings)
+    calling = server.calling_aet or settings.aet
+    peer = Peer(server.host, server.port, server.aet, calling, min(server.timeout_s, STEP_S))
+    try:
+        report = await asyncio.wait_for(asyncio.to_thread(_check, what, peer, settings), LONGEST_S)
+    except TimeoutError:  # a name server that does not answer, say
+        why = f"{peer.name} was not reached within {LONGEST_S:g} s."
+        report = _report("connect", why, "Check the address, the network and the DNS server.", "timeout")
+    called = {"host": peer.host, "port": peer.port, "aet": peer.called_aet, "calling_aet": peer.calling_aet}
+    return {**report, "peer": called}
+
+
+def _check(what: str, peer: Peer, settings: Settings) -> dict[str, Any]:
+    if what == "destination":
+        report = check_destination(peer, offered_contexts(settings))
+    else:
+        report = check_destination(peer)
+    last = report["steps"][-1]
+    if not last["ok"] and last["step"] == "associate" and last.get("code") in _SILENT and speaks_tls(peer):
+        last |= {
+            "code": "tls",
+            "message": f"{peer.name} speaks TLS only, and the box calls it without.",
+            "hint": "Have a port without TLS opened for the box, or TLS switched off there.",
+        }
+    return report
+
+
+def speaks_tls(peer: Peer) -> bool:
+    """Whether what listens there answers a TLS greeting, with a handshake or with an alert of TLS. Nobody is
+    trusted for it, and nothing is sent."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection((peer.host, peer.port), min(peer.timeout_s, _TLS_S)) as plain:
+            plain.settimeout(min(peer.timeout_s, _TLS_S))
+            with context.wrap_socket(plain):
+                return True
+    except ssl.SSLError as exc:
+        return "ALERT" in (exc.reason or "")
+    except (OSError, ValueError):
+        return False
+
+
+def _report(step: str, message: str, hint: str, code: str) -> dict[str, Any]:
+    return {
+        "ok": False,
+        "steps": [{"step": step, "ok": False, "message": message, "hint": hint, "code": code}],
+        "accepted": [],
+    }
+
+
+def offered_contexts(settings: Settings) -> list[tuple[str, str]]:
+    """(SOP class, transfer syntax) of everything the configured sources can make."""
+    pairs = set()
+    for source in settings.sources:
+        pairs.add((SOP_CLASSES[source.still_class], JPEG_BASELINE))
+        pairs.update((SOP_CLASSES[source.clip_class], syntax) for syntax in (H264_HP_41, H264_HP_42_2D))
+    return sorted(pairs)
