@@ -160,7 +160,9 @@ class Exams:
                 boot_id=current.boot_id(),
                 emergency=who.emergency,
             )
-            revision = who.revision(1, exam.opened_at, exam.study_instance_uid, performed=self.performed.wanted)
+            first = queries.first_of_study(self.store.reader, exam.study_instance_uid)
+            study_at = first.opened_at if first is not None else exam.opened_at
+            revision = who.revision(1, study_at, exam.study_instance_uid, performed=self.performed.wanted)
             await self.run(create_exam, self.folder(exam_id), exam, revision)
             await self.write(lambda database: records.put_exam(database, exam, revision))
             await self.make_current(exam)

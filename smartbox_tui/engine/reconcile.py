@@ -83,8 +83,10 @@ class Reconcile:
                 identity = exams.registry.identity(command, exams.settings(), now)
                 generation = before.generation + 1
                 study = identity.study_instance_uid or study_uid(UUID(old.id), generation)
+                first = queries.first_of_study(exams.store.reader, study)
+                study_at = first.opened_at if first is not None and first.id != old.id else old.opened_at
                 revision = identity.revision(
-                    0, before.study_at, study, performed=exams.performed.wanted, generation=generation
+                    0, study_at, study, performed=exams.performed.wanted, generation=generation
                 )
                 new = replace(old, merged_into=None, emergency=identity.emergency)
             else:

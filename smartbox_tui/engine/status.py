@@ -81,6 +81,7 @@ class StatusBoard:
             clock="trusted" if self._clock.trusted else "unsure",
             alarms=self._alarms(queue["blocked"], space, destinations),
             suspended=suspended,
+            unassigned=queries.unassigned_exams(self._store.reader),
             capture=not self._capture.away,
         )
 

@@ -50,6 +50,7 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         "ALTER TABLE exam ADD COLUMN worklist TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE exam ADD COLUMN procedure TEXT NOT NULL DEFAULT ''",
         "CREATE INDEX exam_worklist ON exam (worklist)",
+        "CREATE INDEX exam_study ON exam (study_uid)",
         # the exam whose folder holds the files; `exam` is the one they belong to
         "ALTER TABLE instance ADD COLUMN folder TEXT NOT NULL DEFAULT ''",
         "UPDATE instance SET folder = exam",

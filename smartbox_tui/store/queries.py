@@ -26,6 +26,12 @@ def exam_by_close(database: Any, command: str) -> Any | None:
     return next(iter(Exam.select().where(Exam.close_command == command).execute(database)), None)
 
 
+def first_of_study(database: Any, study_uid: str) -> Any | None:
+    """The oldest exam of a study: study date and time are its, in every later exam of the study, too."""
+    query = Exam.select().where(Exam.study_uid == study_uid).order_by(Exam.opened_at).limit(1)
+    return next(iter(query.execute(database)), None)
+
+
 def exams(
     database: Any, *, date: str | None = None, states: Iterable[str] | None = None, limit: int = 500
 ) -> list[Any]:

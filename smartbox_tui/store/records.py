@@ -40,13 +40,15 @@ def discard(database: Any, instance: str) -> list[int]:
 
 
 def next_numbers(database: Any, exam: str, series_uid: str) -> tuple[int, int]:
-    """(series number, next instance number) for an instance of this series of this exam."""
-    rows = list(
-        Instance.select(Instance.series_uid, Instance.series_number, Instance.instance_number)
-        .where(Instance.exam == exam)
-        .tuples()
-        .execute(database)
-    )
+    """(series number, next instance number) for an instance of this series of this exam.
+
+    Two exams may be of one study, when a worklist entry is chosen a second time: series are numbered in the study.
+    """
+    rows = database.execute_sql(
+        "SELECT i.series_uid, i.series_number, i.instance_number FROM instance i WHERE i.kind != 'note' AND i.exam IN"
+        " (SELECT b.id FROM exam a JOIN exam b ON b.study_uid = a.study_uid WHERE a.id = ?)",
+        (exam,),
+    ).fetchall()
     own = [row for row in rows if row[0] == series_uid]
     if own:
         return own[0][1], max(row[2] for row in own) + 1
