@@ -87,6 +87,7 @@ class _Process:
         try:
             await self._until_end(self._end)
         finally:
+            self._service.end()
             await runner.cleanup()  # no new commands; recordings run on until those under way are answered
             self._socket.unlink(missing_ok=True)
             await asyncio.to_thread(self._close)
@@ -105,6 +106,9 @@ class _Process:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(end.wait(), _TICK_S)
             if end.is_set():
+                return
+            if self._service.restart_due:
+                log.info("capture ends to be started anew with other settings")
                 return
 
     def _close(self) -> None:

@@ -14,10 +14,12 @@ import msgspec
 from hw.base import PedalSource, VideoSource
 from hw.errors import HardwareError
 from hw.pedal.factory import pedal_source
+from hw.pedal.teach import PedalTeacher, Taught
 from hw.video.factory import video_source
 from smartbox_tui.capture.desk import RECORD_FREE_BYTES, Sessions
+from smartbox_tui.capture.emergency import Emergencies
 from smartbox_tui.capture.exams import ExamDesk, Held
-from smartbox_tui.capture.pedals import Functions, Pedal, PedalBoard
+from smartbox_tui.capture.pedals import Functions, Pedal, PedalBoard, Teacher
 from smartbox_tui.capture.pictures import Pictures
 from smartbox_tui.capture.preview import Preview
 from smartbox_tui.capture.recordings import MOST_BYTES, Recordings
@@ -36,12 +38,24 @@ log = logging.getLogger(__name__)
 _JOIN_S: Final = 2.0
 
 
+def real_teacher(settings: Settings) -> Teacher:
+    """Listens to everything but the scanner. Devices that the settings name by path are known to nobody else."""
+    serial = tuple(each.device.partition("?")[0] for each in settings.pedals if each.kind.startswith("serial"))
+    also = tuple(path for path in serial if path.startswith("/"))
+
+    def teach(seconds: float, ended: threading.Event) -> Taught | None:
+        return PedalTeacher(also=also, without=settings.scanner.device).wait(seconds, ended)
+
+    return teach
+
+
 @dataclass(frozen=True, slots=True)
 class Hardware:
     """How sources and pedals are made; tests give others. `pedal` answers None for one without hardware."""
 
     video: Callable[[SourceSettings], VideoSource]
     pedal: Callable[[PedalSettings], PedalSource | None]
+    teacher: Callable[[Settings], Teacher] = real_teacher
 
 
 def real_video(settings: SourceSettings) -> VideoSource:
@@ -109,9 +123,17 @@ class Assembly:
             max_bytes=min((each.max_instance_bytes for each in settings.destinations), default=MOST_BYTES),
             free_bytes=record_free_bytes,
         )
-        self._functions = Functions(self._sessions, self._stills, self._recordings, publish)
+        self._functions = Functions(
+            self._sessions,
+            self._stills,
+            self._recordings,
+            Emergencies(self._sessions, self._exams, self._stills, self._recordings, publish),
+            publish,
+            burst=settings.recording.burst,
+        )
         self._pedals = PedalBoard(
-            {each.id: Pedal(each, hardware.pedal(each), self._functions) for each in settings.pedals}
+            {each.id: Pedal(each, hardware.pedal(each), self._functions) for each in settings.pedals},
+            hardware.teacher(settings),
         )
         self.service = Service(
             self._sessions,

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import threading
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -21,19 +22,28 @@ from smartbox_tui.wire import times
 NO_FRAME: Final = "no whole frame was recorded"
 """Why a clip without one is discarded instead of closed: there is nothing that could be sent."""
 
+TAKE_BACK_NS: Final = 2 * NS
+"""So much of the end can be taken back: a stop is known later than it was pressed."""
+
 _ROOM_BYTES: Final = 64 << 10
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(slots=True)
-class _Gop:
-    """Where the file stood when a GOP began: the point to go back to."""
+class _Point:
+    """Where the file stood before a unit: a point to go back to."""
 
     size: int
     frames: int
     lost: int
     last_ns: int
     hash: Any
+
+
+@dataclass(slots=True)
+class _Gop(_Point):
+    """Where the file stood when a GOP began."""
+
     units: list[AccessUnit] = field(default_factory=list)
 
 
@@ -65,6 +75,7 @@ class ClipFile:
         self._mux = TsMuxer()
         self._hash = hashlib.sha256()
         self._gop: _Gop | None = None
+        self._points: deque[tuple[int, _Point]] = deque()  # (time of the unit, before it), the newest last
         self._path = folder / sidecar.file
         self._room = room_file(folder, sidecar.id)
         self._sync_lock = threading.Lock()
@@ -95,8 +106,9 @@ class ClipFile:
     def write(self, unit: AccessUnit) -> None:
         """Appends the unit, handed to the kernel when this returns. Raises disk-full; the file then ends after
         the unit before."""
+        before = (self.size, self.frames, self.lost, self.last_ns, self._hash.copy())
         if unit.idr:
-            self._gop = _Gop(self.size, self.frames, self.lost, self.last_ns, self._hash.copy())
+            self._gop = _Gop(*before)
         data = self.packets(unit)
         try:
             view = memoryview(data)
@@ -107,6 +119,9 @@ class ClipFile:
             if exc.errno in _FULL:
                 raise _full() from exc
             raise
+        self._points.append((unit.timestamp_ns, _Point(*before)))
+        while unit.timestamp_ns - self._points[0][0] > TAKE_BACK_NS:
+            self._points.popleft()
         self._hash.update(data)
         self.size += len(data)
         # What was lost before the first frame of a clip is not missing in it.
@@ -121,11 +136,21 @@ class ClipFile:
         gop = self._gop
         if gop is None or not gop.size:
             return []
-        with disk_errors(self._path):
-            os.ftruncate(self._fd, gop.size)
-        self.size, self.frames, self.lost, self.last_ns = gop.size, gop.frames, gop.lost, gop.last_ns
-        self._hash, self._gop = gop.hash, None
+        self._go_back(gop)
         return gop.units
+
+    def take_back(self, after_ns: int) -> None:
+        """Cuts off the frames after a moment, as far as they can still be taken back; the first always stays."""
+        point = next((point for at_ns, point in self._points if at_ns > after_ns and point.frames), None)
+        if point is not None:
+            self._go_back(point)
+
+    def _go_back(self, point: _Point) -> None:
+        with disk_errors(self._path):
+            os.ftruncate(self._fd, point.size)
+        self.size, self.frames, self.lost, self.last_ns = point.size, point.frames, point.lost, point.last_ns
+        self._hash, self._gop = point.hash, None
+        self._points.clear()
 
     def sync(self) -> None:
         """What was written is safe. Raises OSError."""

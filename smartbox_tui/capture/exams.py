@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -59,6 +59,7 @@ class Held:
     emergency: str | None = None
     generation: int = 0
     uids: Mapping[str, str] = field(default_factory=dict)
+    made_for_ns: int | None = None  # the trigger that this exam was made for, by capture itself
 
     def shown(self, stills: int, clips: int) -> HeldExam:
         return HeldExam(
@@ -171,9 +172,9 @@ class ExamDesk:
         now_ns = time.monotonic_ns()
         with self._lock:
             before = self._held
-            since_ns = before.since_ns if before and before.id == exam.lower() else now_ns
-            held = read_held(self._spool, exam, revision, since_ns)
-            self._change(held, now_ns)
+            same = before if before and before.id == exam.lower() else None
+            held = read_held(self._spool, exam, revision, same.since_ns if same else now_ns)
+            self._change(replace(held, made_for_ns=same.made_for_ns) if same else held, now_ns)
         self._changed(held)
         return held, before
 
@@ -202,19 +203,52 @@ class ExamDesk:
         with self._lock:
             held = self._at(at_ns)
             if held is None:
-                held = self._make()
+                held = self._make(at_ns)
                 made = held is self._held
-            self._busy[held.id] = self._busy.get(held.id, 0) + 1
+            self._begin(held)
         if made:
             self._changed(held)
         try:
             yield held
         finally:
-            with self._idle:
-                self._busy[held.id] -= 1
-                if not self._busy[held.id]:
-                    del self._busy[held.id]
-                self._idle.notify_all()
+            self._end(held)
+
+    @contextlib.contextmanager
+    def emergency(self, at_ns: int, made_for_ns: int | None) -> Iterator[Held]:
+        """A new unassigned exam, held from the press on, whichever unassigned one was held before; as `picture`.
+
+        An exam that was made for just this press (`made_for_ns`, the moment of its pinned picture) is the new one
+        already. Raises exam-open where an exam with a patient is held, disk-full.
+        """
+        with self._lock:
+            before = self._held
+            if before is not None and before.state != ExamState.UNASSIGNED:
+                raise SmartBoxError(
+                    "exam-open", "An exam is open: no emergency was begun.", "Close it; its pictures stay with it."
+                )
+            if before is not None and made_for_ns is not None and before.made_for_ns == made_for_ns:
+                held, made = before, False
+            else:
+                since_ns = max(at_ns, self._past[-1][0] if self._past else 0)
+                held, made = self._new(since_ns, None), True
+                self._change(held, since_ns)
+            self._begin(held)
+        if made:
+            self._changed(held)
+        try:
+            yield held
+        finally:
+            self._end(held)
+
+    def _begin(self, held: Held) -> None:
+        self._busy[held.id] = self._busy.get(held.id, 0) + 1
+
+    def _end(self, held: Held) -> None:
+        with self._idle:
+            self._busy[held.id] -= 1
+            if not self._busy[held.id]:
+                del self._busy[held.id]
+            self._idle.notify_all()
 
     def _at(self, at_ns: int) -> Held | None:
         for until_ns, held in self._past:
@@ -222,12 +256,19 @@ class ExamDesk:
                 return held
         return self._held
 
-    def _make(self) -> Held:
+    def _make(self, at_ns: int) -> Held:
         """An unassigned exam; the current one unless another was opened since the trigger."""
         if self._refuse:
             raise SmartBoxError(
                 "no-exam", "No patient is chosen, and this box takes no picture without.", "Choose a patient."
             )
+        held = self._new(self._free_since_ns, at_ns)
+        if self._held is None:
+            self._set(held)
+        return held
+
+    def _new(self, since_ns: int, made_for_ns: int | None) -> Held:
+        """The folder of an unassigned exam, durable. Raises disk-full."""
         exam = uuid4()
         opened_at = times.now()
         file = ExamFile(
@@ -241,12 +282,18 @@ class ExamDesk:
         patient = {**UNKNOWN.to_json(), "comments": ""}
         folder = exam_dir(self._spool, str(exam))
         create_exam(folder, file, RevisionFile(1, patient=patient, study_at=opened_at, made_at=opened_at))
-        held = Held(
-            file.id, folder, 1, file.state, file.study_instance_uid, opened_at, 0, Patient(), self._free_since_ns
+        return Held(
+            id=file.id,
+            folder=folder,
+            revision=1,
+            state=file.state,
+            study_instance_uid=file.study_instance_uid,
+            opened_at=opened_at,
+            parts=0,
+            patient=Patient(),
+            since_ns=since_ns,
+            made_for_ns=made_for_ns,
         )
-        if self._held is None:
-            self._set(held)
-        return held
 
     def _change(self, held: Held | None, now_ns: int) -> None:
         before = self._held

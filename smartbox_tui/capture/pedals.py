@@ -15,8 +15,10 @@ import msgspec
 from hw.base import PedalEdge, PedalSource
 from hw.errors import HardwareError
 from hw.pedal.gesture import Gesture, GestureKind, GestureRecognizer, PedalStuck
+from hw.pedal.teach import Taught
 from smartbox_tui.capture.clock import NS
 from smartbox_tui.capture.desk import Sessions, trigger_ns
+from smartbox_tui.capture.emergency import Emergencies
 from smartbox_tui.capture.recordings import Recordings
 from smartbox_tui.capture.taking import Pin, Stills
 from smartbox_tui.errors import SmartBoxError
@@ -25,13 +27,19 @@ from smartbox_tui.wire import commands, events
 
 log = logging.getLogger(__name__)
 
-BURST: Final = 5
-"""Stills of a pedal's burst."""
-
 _STILLS: Final = frozenset({"still", "emergency"})
-"""Functions whose frame is written at the press. An emergency takes its picture; who the patient is comes later."""
+"""Functions that need the frame of the press."""
+
+_PAUSE_S: Final = 2.0
+PREFIX: Final = "pedal:"
+"""Of a sidecar's `trigger`, before the pedal's id."""
 
 _EDGES: Final = ("down", "up", "tap")
+TEACH_MAX_S: Final = 50.0
+"""Within what a client waits for an answer."""
+
+Teacher = Callable[[float, threading.Event], Taught | None]
+
 _READ_S: Final = 0.25
 _PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)
 _LOG_EVERY: Final = 30
@@ -47,19 +55,25 @@ class Functions:
         sessions: Sessions,
         stills: Stills,
         recordings: Recordings,
+        emergencies: Emergencies,
         publish: Callable[[msgspec.Struct], None],
+        *,
+        burst: int,
     ) -> None:
         self._sessions = sessions
         self._stills = stills
         self._recordings = recordings
+        self._emergencies = emergencies
+        self._burst = burst
         self.publish = publish
         # One thread: what is pressed after another happens after the other.
         self._pool = ThreadPoolExecutor(1, "pedal")
 
-    def pin(self, trigger: str, at_ns: int) -> Pin | None:
-        """The frame of a press that may become a still, on disk as soon as can be; None without a source."""
+    def pin(self, trigger: str, at_ns: int, *, write: bool) -> Pin | None:
+        """The frame of a press that may become a still, on disk as soon as can be where it is meant to `write`;
+        None without a source."""
         try:
-            return self._stills.pin(self._sessions.named(None), trigger, at_ns)
+            return self._stills.pin(self._sessions.named(None), trigger, at_ns, write=write)
         except SmartBoxError as exc:
             log.warning("%s: %s", trigger, exc)
             return None
@@ -73,6 +87,9 @@ class Functions:
 
     def _do(self, function: str, trigger: str, at_ns: int, pin: Pin | None) -> None:
         try:
+            if function == "emergency":
+                self._emergencies.begin(trigger.removeprefix(PREFIX), trigger, at_ns, pin)
+                return
             if pin is not None and function in _STILLS:
                 self._stills.keep(pin)
                 return
@@ -80,10 +97,10 @@ class Functions:
                 self._stills.withdraw(pin)
             session = self._sessions.named(None)
             match function:
-                case "still" | "emergency":
+                case "still":
                     self._still(session.id, trigger, at_ns, 1)
                 case "burst":
-                    self._still(session.id, trigger, at_ns, BURST)
+                    self._still(session.id, trigger, at_ns, self._burst)
                 case "record":
                     self._recordings.toggle(session, trigger, at_ns)
                 case "mark":
@@ -106,7 +123,7 @@ class Pedal:
         self.settings = settings
         self._source = source
         self._functions = functions
-        self._trigger = f"pedal:{settings.id}"
+        self._trigger = f"{PREFIX}{settings.id}"
         self._actions = {
             GestureKind.SHORT: settings.short,
             GestureKind.LONG: settings.long,
@@ -115,8 +132,13 @@ class Pedal:
         self._rules = GestureRecognizer(long=settings.long != "none", double=settings.double != "none")
         self._changed = threading.Condition()
         self._ended = threading.Event()
-        self._pins = settings.short in _STILLS
+        self._writes = settings.short in _STILLS
+        # A press that is probably something else makes no file, and no exam where there is none.
+        self._pins = self._writes or not _STILLS.isdisjoint(self._actions.values())
         self._pin: Pin | None = None
+        self._paused = False
+        self._away = threading.Event()  # the device is closed
+        self._away.set()
         name = f"pedal-{settings.id}"
         self.threads: tuple[tuple[str, Callable[[], None]], ...] = ((f"{name}-rules", self._tick),)
         if source is not None:
@@ -125,11 +147,25 @@ class Pedal:
     def feed(self, edge: PedalEdge) -> None:
         """Takes one edge; what it means is done in other threads."""
         with self._changed:
+            if self._paused:
+                return
             told = self._rules.feed(edge)
             press_ns = self._rules.press_ns
             if not told and edge.down and press_ns is not None and self._pin is None and self._pins:
-                self._pin = self._functions.pin(self._trigger, press_ns)
+                self._pin = self._functions.pin(self._trigger, press_ns, write=self._writes)
             self._act(told)
+            self._changed.notify_all()
+
+    def pause(self) -> None:
+        """Lets go of the device, and does nothing until `resume`. A press under way ends here."""
+        self.feed(PedalEdge(down=False, timestamp_ns=time.monotonic_ns()))
+        with self._changed:
+            self._paused = True
+        self._away.wait(_PAUSE_S)
+
+    def resume(self) -> None:
+        with self._changed:
+            self._paused = False
             self._changed.notify_all()
 
     def end(self) -> None:
@@ -163,16 +199,18 @@ class Pedal:
     def _read(self) -> None:
         assert self._source is not None
         failures = 0
-        while not self._ended.is_set():
+        while self._wait_for_turn():
             try:
                 self._source.open()
                 if failures:
                     log.info("%s is back", self._trigger)
                     self._say("back")
                 failures = 0
-                while not self._ended.is_set():
+                while not self._ended.is_set() and not self._paused:
                     if (edge := self._source.read(_READ_S)) is not None:
                         self.feed(edge)
+                if self._paused:
+                    continue
             except HardwareError as exc:
                 self._lost(failures, exc)
             except Exception as exc:
@@ -180,8 +218,16 @@ class Pedal:
                 self._lost(failures, exc)
             finally:
                 self._source.close()
+                self._away.set()
             self._ended.wait(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
             failures += 1
+
+    def _wait_for_turn(self) -> bool:
+        """Waits while the pedal is paused; False when it ends."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._paused or self._ended.is_set())
+            self._away.clear()
+        return not self._ended.is_set()
 
     def _lost(self, failures: int, exc: Exception) -> None:
         if failures % _LOG_EVERY == 0:
@@ -193,10 +239,37 @@ class Pedal:
 
 
 class PedalBoard:
-    """All pedals by their id."""
+    """All pedals by their id. `teacher` waits for a press on anything that could be one."""
 
-    def __init__(self, pedals: Mapping[str, Pedal]) -> None:
+    def __init__(self, pedals: Mapping[str, Pedal], teacher: Teacher) -> None:
         self._pedals = dict(pedals)
+        self._teacher = teacher
+        self._teaching = threading.Lock()
+        self._ended = threading.Event()
+
+    def teach(self, seconds: float) -> Taught:
+        """What was pressed. The configured pedals do nothing meanwhile. Raises timeout, bad-value, in-use."""
+        if not 0 < seconds <= TEACH_MAX_S:
+            raise SmartBoxError("bad-value", f"Teaching takes up to {TEACH_MAX_S:.0f} s.", "Give a time within it.")
+        if not self._teaching.acquire(blocking=False):
+            raise SmartBoxError("in-use", "A pedal is being taught already.", "Press it, or wait a moment.")
+        try:
+            for pedal in self:
+                pedal.pause()
+            taught = self._teacher(seconds, self._ended)
+        finally:
+            for pedal in self:
+                pedal.resume()
+            self._teaching.release()
+        if taught is None:
+            raise SmartBoxError(
+                "timeout", "No pedal was pressed.", "Check its plug and whether its lamp is on, then try again."
+            )
+        return taught
+
+    def end(self) -> None:
+        """Ends a teaching that is under way."""
+        self._ended.set()
 
     def press(self, pedal: str, edge: str, at_ns: int | None) -> None:
         """A press by software. Raises bad-value for an unknown pedal or edge."""

@@ -72,8 +72,11 @@ class Pictures:
         self._scanned = threading.Event()
 
     def put(self, sidecar: Sidecar) -> None:
-        """A sidecar as it is now on disk."""
+        """A sidecar as it is now on disk, perhaps in the folder of another exam than before."""
         with self._lock:
+            known = self._sidecars.get(sidecar.id)
+            if known is not None and known.exam != sidecar.exam:
+                self.forget(sidecar.id)
             if sidecar.id not in self._sidecars:
                 self._exams.setdefault(sidecar.exam, {})[sidecar.id] = None
                 self._commands.setdefault(sidecar.command, {})[sidecar.id] = None
@@ -111,6 +114,13 @@ class Pictures:
             if sidecar is not None:
                 del self._exams[sidecar.exam][picture]
                 del self._commands[sidecar.command][picture]
+
+    def forget_in(self, picture: str, exam: str) -> None:
+        """The picture does not lie in that exam's folder any more, and perhaps in another's."""
+        with self._lock:
+            known = self._sidecars.get(picture)
+            if known is not None and known.exam == exam:
+                self.forget(picture)
 
     def found(self, names: Iterable[tuple[str, str]]) -> None:
         """(picture, exam) of sidecars that lie in the spool, not yet read."""

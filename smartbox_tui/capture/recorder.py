@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import threading
@@ -13,7 +14,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from smartbox_tui.capture.access import AccessUnit
-from smartbox_tui.capture.clipfile import ClipFile
+from smartbox_tui.capture.clipfile import TAKE_BACK_NS, ClipFile
 from smartbox_tui.capture.clock import NS, wall_of
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.uids import further
@@ -123,9 +124,16 @@ class Recorder:
         return self.closed[0] if self.closed else self._current().sidecar
 
     def stop(self, at_ns: int, command: str, note: str = "") -> list[Sidecar]:
-        """Ends with the last frame at or before `at_ns`; answers all parts, closed and durable."""
+        """Ends with the last frame at or before `at_ns`; answers all parts, closed and durable.
+
+        A gesture is known up to a second after its press: what was written meanwhile is taken back. A press from
+        longer ago, or from before this recording was asked for, ends it now.
+        """
+        now_ns = time.monotonic_ns()
         with self._changed:
             if self._stop_ns is None:
+                if at_ns and at_ns <= max(now_ns - TAKE_BACK_NS, self.first.trigger_ns):
+                    at_ns = now_ns
                 self._stop_ns, self._stop_command, self._note = at_ns, command, note
             self._changed.notify_all()
         self._finished.wait()
@@ -243,6 +251,9 @@ class Recorder:
             clip, self._clip = self._clip, None
             if clip is not None:
                 try:
+                    if self._stop_ns:
+                        with contextlib.suppress(SmartBoxError, OSError):  # then it only ends a little late
+                            clip.take_back(self._stop_ns)
                     sidecar = clip.close(stop_command=self._stop_command, note=note)
                     self._begun(sidecar)
                     if sidecar.frames:

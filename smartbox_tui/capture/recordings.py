@@ -115,7 +115,7 @@ class Recordings:
 
     def stop(self, command: commands.RecordStop) -> dict[str, Any]:
         """The answer to a stop. A recording that has ended by itself is answered once, with its note."""
-        at_ns = time.monotonic_ns()
+        at_ns = trigger_ns(command.at_ns)
         identity = picture_id(command.id)
         parts = self._pictures.stopped_by(identity)
         if not parts:
@@ -145,15 +145,15 @@ class Recordings:
         return {"mark": {"at_s": mark["at_s"], "text": mark["text"]}}
 
     def toggle(self, session: Session, trigger: str, at_ns: int) -> None:
-        """What a pedal's `record` does."""
+        """What a pedal's `record` does; both, the start and the end, are at the press."""
         if (recorder := session.recorder) is not None:
-            recorder.stop(time.monotonic_ns(), str(uuid4()))
+            recorder.stop(at_ns, str(uuid4()))
         else:
             self.start(commands.RecordStart(id=str(uuid4()), source=session.id, at_ns=at_ns, trigger=trigger))
 
-    def stop_others(self, exam: str | None) -> list[Instance]:
-        """Ends the recordings that do not belong to `exam`. The caller has the gate."""
-        at_ns = time.monotonic_ns()
+    def stop_others(self, exam: str | None, at_ns: int | None = None) -> list[Instance]:
+        """Ends the recordings that do not belong to `exam`, now or at a moment just past. With the gate held."""
+        at_ns = time.monotonic_ns() if at_ns is None else at_ns
         instances: list[Instance] = []
         for session in self._sessions:
             recorder = session.recorder

@@ -17,6 +17,7 @@ from smartbox_tui.capture.desk import Sessions
 from smartbox_tui.capture.exams import ExamDesk
 from smartbox_tui.capture.pictures import Pictures
 from smartbox_tui.capture.recordings import Recordings
+from smartbox_tui.capture.stills import withdraw
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.media import ts
 from smartbox_tui.media.h264 import find_sps
@@ -70,8 +71,10 @@ class Recovery:
         names = []
         for folder in sorted(exam_folders(self._spool), key=_changed_at, reverse=True):
             clips, pictures = _names(folder, self._started_at - _LEFT_OVER_S)
-            self._pictures.found((picture, folder.name) for picture in pictures)
             names.append((folder, clips, pictures))
+        self._undouble(names)
+        for folder, _, pictures in names:
+            self._pictures.found((picture, folder.name) for picture in pictures)
         self._pictures.scanned()
         crashed = [
             sidecar for folder, clips, _ in names for clip in clips if (sidecar := self._open_clip(folder, clip))
@@ -82,6 +85,31 @@ class Recovery:
             self._close_clip(sidecar)
         for folder, _, pictures in names:
             self._read(folder, pictures)
+
+    def _undouble(self, names: list[tuple[Path, list[str], list[str]]]) -> None:
+        """A crash came while a pinned still moved to an emergency's exam: it lies in both, and stays there."""
+        seen: dict[str, list[tuple[Path, list[str]]]] = {}
+        for folder, _, pictures in names:
+            for picture in pictures:
+                seen.setdefault(picture, []).append((folder, pictures))
+        for picture, places in seen.items():
+            if len(places) == 1 or self._pictures.claimed(picture):
+                continue
+            pinned = []
+            for folder, pictures in places:
+                try:
+                    sidecar = read_sidecar(folder / f"{picture}.json")
+                except (OSError, ValueError):
+                    continue
+                if sidecar.state is SidecarState.PINNED:
+                    pinned.append((folder, pictures, sidecar))
+            if len(pinned) == len(places):
+                continue  # not of that kind: all are kept
+            for folder, pictures, sidecar in pinned:
+                withdraw(folder, sidecar)
+                pictures.remove(picture)
+                self._pictures.forget_in(picture, folder.name)
+                log.warning("still %s had moved to an emergency when capture crashed", picture)
 
     def _read(self, folder: Path, pictures: list[str]) -> None:
         for number, picture in enumerate(pictures):

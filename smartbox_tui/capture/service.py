@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from hw.pedal.teach import Taught
 from smartbox_tui.capture.desk import Sessions, picture_id
 from smartbox_tui.capture.exams import ExamDesk, Held
 from smartbox_tui.capture.once import Once
@@ -32,6 +33,12 @@ class Pedals(Protocol):
     def press(self, pedal: str, edge: str, at_ns: int | None) -> None:
         """A press by software. Raises bad-value for a pedal that is not configured."""
 
+    def teach(self, seconds: float) -> Taught:
+        """What was pressed, on anything that could be a pedal. Raises timeout, bad-value, in-use."""
+
+    def end(self) -> None:
+        """Ends a teaching that is under way."""
+
 
 class Service:
     """Thread-safe: each command runs in the thread that calls `answer`."""
@@ -54,6 +61,7 @@ class Service:
         self._pedals = pedals
         self._publish = publish
         self._once = Once()
+        self._restarting = False
         self._pressed: deque[str] = deque(maxlen=_PRESSES)
 
     def answer(self, command: commands.CaptureCommand) -> dict[str, Any]:
@@ -82,6 +90,11 @@ class Service:
                 return self._hold(command)
             case commands.DropExam():
                 return self._drop(command)
+            case commands.TeachPedal():
+                taught = self._pedals.teach(command.seconds)
+                return {"pedal": {"kind": taught.kind, "device": taught.device, "name": taught.name}}
+            case commands.Restart():
+                return self._restart()
             case _:
                 raise SmartBoxError("bad-value", "This recorder does not know the command.", "Update the box.")
 
@@ -106,6 +119,25 @@ class Service:
         if before is not None:
             self._exams.settle(before.id)
         return {"exam": self.held(), "instances": instances}
+
+    def _restart(self) -> dict[str, Any]:
+        self._restarting = True
+        if (running := self._sessions.recording(None)) is not None:
+            raise SmartBoxError(
+                "in-use",
+                f"Source {running[0].id} is recording: capture is started anew when that is over.",
+                "Nothing is to be done; to have it sooner, stop the recording.",
+            )
+        return {"restarting": True}
+
+    @property
+    def restart_due(self) -> bool:
+        """A restart was asked for, and nothing is recorded: the process may end."""
+        return self._restarting and self._sessions.recording(None) is None
+
+    def end(self) -> None:
+        """Ends the commands that wait for a person."""
+        self._pedals.end()
 
     def _begin_gops(self) -> None:
         """No pre-roll reaches back over the change: from here on there is something to begin with."""

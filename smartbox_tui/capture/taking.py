@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -19,6 +20,7 @@ from smartbox_tui.capture.pictures import Pictures, instance_of
 from smartbox_tui.capture.session import Session
 from smartbox_tui.capture.stills import Jpeg, StillEncoder, withdraw, write_still
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.exam import ExamState
 from smartbox_tui.model.uids import further, uid_of
 from smartbox_tui.spool import ledger
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, write_sidecar
@@ -26,13 +28,33 @@ from smartbox_tui.wire import commands, events, times
 
 log = logging.getLogger(__name__)
 
+NOT_MOVED: Final = "of an emergency whose exam could not take it"
 _NEVER_DISCARDED: Final = frozenset({"stored", "committed"})
 
 
-class Pin:
-    """A still whose gesture is not over: on disk as `pinned`, then kept or withdrawn."""
+@dataclass(slots=True)
+class Shot:
+    """The frame of a press, encoded. `held` and `sidecar` where it lies on disk, else `trouble` says why not."""
 
-    def __init__(self, done: Future[tuple[Held, Sidecar]]) -> None:
+    session: Session
+    identity: str
+    trigger: str
+    at_ns: int
+    pinned: Pinned
+    jpeg: Jpeg
+    held: Held | None = None
+    sidecar: Sidecar | None = None
+    trouble: SmartBoxError | None = None
+
+    @property
+    def moment_ns(self) -> int:
+        return self.pinned.moment_ns(self.at_ns)
+
+
+class Pin:
+    """A still whose gesture is not over: on disk as `pinned`, or only in memory, then kept or withdrawn."""
+
+    def __init__(self, done: Future[Shot]) -> None:
         self.done = done
 
 
@@ -124,25 +146,70 @@ class Stills:
 
     # ---- at a press
 
-    def pin(self, session: Session, trigger: str, at_ns: int) -> Pin:
-        """Writes the frame of the press at once; `keep` or `withdraw` follows when the gesture is known."""
-        return Pin(self._pins.submit(self._pin, session, trigger, at_ns))
+    def pin(self, session: Session, trigger: str, at_ns: int, *, write: bool) -> Pin:
+        """Keeps the frame of the press, and writes it at once where it is meant to `write`; `keep`, `move` or
+        `withdraw` follows when the gesture is known."""
+        return Pin(self._pins.submit(self._pin, session, trigger, at_ns, write))
 
-    def _pin(self, session: Session, trigger: str, at_ns: int) -> tuple[Held, Sidecar]:
+    def _pin(self, session: Session, trigger: str, at_ns: int, write: bool) -> Shot:
         pinned = session.pin(at_ns)
-        identity = str(uuid4())
-        self._pictures.claim(identity)
-        with self._exams.picture(pinned.moment_ns(at_ns)) as held:
-            jpeg = self._encoders[session.id].jpeg(pinned.frame)
-            sheet = draft(
-                session, held, identity=identity, command=identity, trigger=trigger, at_ns=at_ns, clip=False
-            )
-            return held, self._write(held, sheet, pinned, jpeg, SidecarState.PINNED)
+        jpeg = self._encoders[session.id].jpeg(pinned.frame)
+        shot = Shot(session, str(uuid4()), trigger, at_ns, pinned, jpeg)
+        self._pictures.claim(shot.identity)
+        if write:
+            try:
+                with self._exams.picture(shot.moment_ns) as held:
+                    shot.sidecar = self._write_shot(held, shot, SidecarState.PINNED)
+                    shot.held = held
+            except SmartBoxError as exc:
+                shot.trouble = exc
+        return shot
+
+    def _write_shot(self, held: Held, shot: Shot, state: SidecarState) -> Sidecar:
+        sheet = draft(
+            shot.session,
+            held,
+            identity=shot.identity,
+            command=shot.identity,
+            trigger=shot.trigger,
+            at_ns=shot.at_ns,
+            clip=False,
+        )
+        return self._write(held, sheet, shot.pinned, shot.jpeg, state)
 
     def keep(self, pin: Pin) -> Sidecar:
         """The press was short: the still is closed. Raises what the pinning raised."""
-        held, sidecar = pin.done.result()
-        return self._after.submit(self._keep, held, sidecar).result()
+        shot = pin.done.result()
+        if shot.trouble is not None:
+            raise shot.trouble
+        if shot.held is None or shot.sidecar is None:
+            with self._exams.picture(shot.moment_ns) as held:
+                return self._close_shot(held, shot)
+        return self._after.submit(self._keep, shot.held, shot.sidecar).result()
+
+    def _close_shot(self, held: Held, shot: Shot) -> Sidecar:
+        sidecar = self._write_shot(held, shot, SidecarState.CLOSED)
+        self._after.submit(self._settle, held, sidecar.id)
+        return sidecar
+
+    def move(self, pin: Pin, held: Held) -> Sidecar:
+        """The press began an emergency: its still, under the same id, goes to that exam, and only then is taken
+        out of the one that was held at the press. A crash between the two leaves a closed and a pinned one; the
+        next start removes the pinned one. Raises what the pinning raised; disk-full: it is kept where it is."""
+        shot = pin.done.result()
+        if shot.held is None or shot.sidecar is None:
+            return self._close_shot(held, shot)
+        if shot.held.id == held.id or shot.held.state != ExamState.UNASSIGNED:
+            return self.keep(pin)
+        try:
+            sidecar = self._write_shot(held, shot, SidecarState.CLOSED)
+        except SmartBoxError:
+            kept = shot.sidecar.with_(note="; ".join(filter(None, (shot.sidecar.note, NOT_MOVED))))
+            self._after.submit(self._keep, shot.held, kept).result()
+            raise
+        withdraw(shot.held.folder, shot.sidecar)
+        self._after.submit(self._settle, held, sidecar.id)
+        return sidecar
 
     def _keep(self, held: Held, sidecar: Sidecar) -> Sidecar:
         closed = sidecar.with_(state=SidecarState.CLOSED)
@@ -154,11 +221,12 @@ class Stills:
     def withdraw(self, pin: Pin) -> None:
         """The press meant something else. A pin that failed leaves nothing to withdraw."""
         try:
-            held, sidecar = pin.done.result()
+            shot = pin.done.result()
         except (SmartBoxError, OSError):
             return
-        self._pictures.forget(sidecar.id)
-        withdraw(held.folder, sidecar)
+        if shot.held is not None and shot.sidecar is not None:
+            self._pictures.forget(shot.identity)
+            withdraw(shot.held.folder, shot.sidecar)
 
     # ---- taking back
 

@@ -176,7 +176,7 @@ class _Area:
                 capture, "record-mark", source=arguments.source, text=arguments.text, at_ns=self.options.started_ns
             )
             return self._out(value, f"mark at {value['mark']['at_s']:.1f} s")
-        value = self._send(capture, "record-stop", source=arguments.source)
+        value = self._send(capture, "record-stop", source=arguments.source, at_ns=self.options.started_ns)
         value["deliveries"] = self._deliveries([item["id"] for item in value["instances"]])
         text = f"{value['frames']} frames, {value['frames_lost']} lost, deliveries {value['deliveries']}"
         return self._out(value, text)

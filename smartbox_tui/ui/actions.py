@@ -84,7 +84,7 @@ class Actions(App[int]):
         if self.box.recording is None:
             self.order(commands.RecordStart(id=new_id(), at_ns=self.pressed_ns, trigger="console"))
         else:
-            self.order(commands.RecordStop(id=new_id()))
+            self.order(commands.RecordStop(id=new_id(), at_ns=self.pressed_ns))
 
     def action_mark(self) -> None:
         self.order(commands.RecordMark(id=new_id(), at_ns=self.pressed_ns))

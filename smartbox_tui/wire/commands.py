@@ -30,9 +30,10 @@ class RecordStart(Command, frozen=True, kw_only=True, tag="record-start"):
 
 
 class RecordStop(Command, frozen=True, kw_only=True, tag="record-stop"):
-    """No source stops the one that records, whichever it is."""
+    """No source stops the one that records, whichever it is; at `at_ns` (the press; None: now), up to 2 s back."""
 
     source: str | None = None
+    at_ns: int | None = None
 
 
 class RecordMark(Command, frozen=True, kw_only=True, tag="record-mark"):
