@@ -45,7 +45,8 @@ def next_numbers(database: Any, exam: str, series_uid: str) -> tuple[int, int]:
     Two exams may be of one study, when a worklist entry is chosen a second time: series are numbered in the study.
     """
     rows = database.execute_sql(
-        "SELECT i.series_uid, i.series_number, i.instance_number FROM instance i WHERE i.kind != 'note' AND i.exam IN"
+        "SELECT i.series_uid, i.series_number, i.instance_number FROM instance i"
+        " WHERE i.kind != 'note' AND i.exam IN"
         " (SELECT b.id FROM exam a JOIN exam b ON b.study_uid = a.study_uid WHERE a.id = ?)",
         (exam,),
     ).fetchall()
