@@ -21,7 +21,7 @@ from smartbox_tui.capture.session import Session
 from smartbox_tui.capture.stills import Jpeg, StillEncoder, withdraw, write_still
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.exam import ExamState
-from smartbox_tui.model.uids import further, uid_of
+from smartbox_tui.model.uids import further
 from smartbox_tui.spool import ledger
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, write_sidecar
 from smartbox_tui.wire import commands, events, times
@@ -267,14 +267,14 @@ class Stills:
         self._publish(
             events.PictureDiscarded(
                 exam=held.id,
-                sop_instance_uid=uid_of(UUID(sidecar.id)),
+                sop_instance_uid=instance_of(changed, held).sop_instance_uid,
                 picture=sidecar.id,
                 reason=discarded["reason"],
             )
         )
 
     def _check_not_sent(self, held: Held, pictures: list[Sidecar]) -> None:
-        uids = {uid_of(UUID(each.id)) for each in pictures}
+        uids = {instance_of(each, held).sop_instance_uid for each in pictures}
         for promise in ledger.read(held.folder):
             if promise.uid in uids and promise.state in _NEVER_DISCARDED:
                 raise SmartBoxError(
