@@ -245,6 +245,7 @@ class Exams:
             closed_at=times.now(),
             close_command=command,
             released=exam.released or known,
+            extra={**exam.extra, "discontinued": discontinued},
         )
         await self.save(closed)
         if known:
