@@ -84,6 +84,13 @@ class Registry:
             return Identity(patient, accession, physician, emergency=command.emergency)
         assert command.worklist is not None
         entry = self._worklist.entry(command.worklist)
+        if not entry.patient.id or not entry.patient.name:
+            missing = "ID" if entry.patient.name else "name"
+            raise SmartBoxError(
+                "bad-value",
+                f"This worklist entry has no patient {missing}.",
+                "Have it completed in the information system, or type the patient.",
+            )
         if not entry.patient.id or not entry.patient.name:  # without them an exam is nobody's
             raise SmartBoxError(
                 "refused",
