@@ -97,6 +97,10 @@ def _dispatch(arguments: argparse.Namespace, options: Options) -> int:
             from smartbox_tui.commands import demo
 
             return demo.run(arguments, options)
+        case "ctl" if arguments.area == "settings":
+            from smartbox_tui.commands import settings
+
+            return settings.run(arguments, options)
         case "ctl":
             from smartbox_tui.commands import ctl
 
@@ -217,6 +221,31 @@ def _ctl(parser: argparse.ArgumentParser) -> None:
     adding.add_argument("--kind", default="dimse")
     for option, kind in (("--host", str), ("--port", int), ("--aet", str), ("--calling-aet", str), ("--send", str)):
         adding.add_argument(option, type=kind)
+    _settings(areas.add_parser("settings", help="what the settings screens do"))
+
+
+def _settings(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    showing = actions.add_parser("show", help="what somebody has set, and where")
+    showing.add_argument("--all", action="store_true", help="the defaults, too")
+    for name in ("get", "set", "unset"):
+        one = actions.add_parser(name)
+        one.add_argument("path", metavar="PATH", help="as in worklist.host, destinations.archive.port")
+        if name == "set":
+            one.add_argument(
+                "value", metavar="VALUE", help='for a whole entry a table: \'{host = "a", aet = "B"}\''
+            )
+    undo = actions.add_parser("undo", help="back to before the last change, or before that one")
+    undo.add_argument("change", nargs="?", type=int, metavar="CHANGE")
+    actions.add_parser("history")
+    actions.add_parser("export").add_argument("file", nargs="?", metavar="FILE")
+    actions.add_parser("import").add_argument("file", metavar="FILE|-")
+    test = actions.add_parser("test", help="is it the right server, does it take us?")
+    test.add_argument("what", choices=("worklist", "mpps", "destination"))
+    test.add_argument("name", nargs="?", metavar="NAME")
+    teach = actions.add_parser("teach", help="press a pedal: which one was it?")
+    teach.add_argument("pedal", nargs="?", metavar="PEDAL", help="the pedal of the settings that it becomes")
+    teach.add_argument("--seconds", type=float, default=15.0)
 
 
 def _dicom(parser: argparse.ArgumentParser) -> None:
