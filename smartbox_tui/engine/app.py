@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from smartbox_tui.dicom.preload import preload
+from smartbox_tui.dicom.scu.find import find_worklist
 from smartbox_tui.engine import recovery, view
 from smartbox_tui.engine.adopt import Adopter
 from smartbox_tui.engine.capture_link import CaptureLink
@@ -17,7 +18,7 @@ from smartbox_tui.engine.clock import ClockGate
 from smartbox_tui.engine.delivery import Delivery
 from smartbox_tui.engine.desk import Desk
 from smartbox_tui.engine.exams import Exams
-from smartbox_tui.engine.ports import NoSteps, NoWorklist
+from smartbox_tui.engine.ports import NoSteps
 from smartbox_tui.engine.reassign import Reassigner
 from smartbox_tui.engine.reconcile import Reconcile
 from smartbox_tui.engine.server import Api
@@ -25,6 +26,9 @@ from smartbox_tui.engine.settings_api import SettingsApi
 from smartbox_tui.engine.settings_desk import SettingsBox, SettingsDesk, mend
 from smartbox_tui.engine.status import StatusBoard
 from smartbox_tui.engine.who import Registry
+from smartbox_tui.engine.worklist import Worklist
+from smartbox_tui.engine.worklist_api import WorklistArea
+from smartbox_tui.engine.worklist_query import Queries
 from smartbox_tui.settings.paths import Paths
 from smartbox_tui.settings.schema import Loaded
 from smartbox_tui.spool.durable import make_folder
@@ -114,6 +118,10 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         paths.spool, store, changed=delivery_changed, status_changed=ticker.changed, may_send=clock.why_not
     )
     adopter = Adopter(paths.spool, store, settings)
+    worklist = Worklist(
+        store, settings, find=find_worklist, publish=hub.publish_from_thread, status_changed=ticker.changed
+    )
+    by_hand = Queries(worklist)
     performed = NoSteps()
     with ThreadPoolExecutor(1, "spool") as spool_thread:
         exams = Exams(
@@ -124,19 +132,21 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
             adopter=adopter,
             spool_thread=spool_thread,
             capture=capture,
-            registry=Registry(store.reader, NoWorklist()),
+            registry=Registry(store.reader, worklist),
             performed=performed,
             publish=hub.publish,
             wake_delivery=delivery.wake,
         )
-        board = StatusBoard(paths.spool, store, settings, exams, delivery, capture, clock)
+        board = StatusBoard(paths.spool, store, settings, exams, delivery, capture, clock, worklist)
         reconcile = Reconcile(exams, Reassigner(paths.spool, store, settings, adopter, performed), delivery)
         desk = Desk(paths, settings, store, hub, exams, reconcile, delivery, board, ticker.changed)
         settings_desk = SettingsDesk(paths.state, settings, store, hub, delivery, capture, board, ticker.changed)
+        settings_desk.followers.append(worklist.reconfigure)
         await recovery.before_serving(exams)
         await reconcile.recover()
         runner = await serve_unix(
-            Api(desk, [reconcile, SettingsApi(settings_desk, board)]).routes(), paths.engine_socket
+            Api(desk, [reconcile, SettingsApi(settings_desk, board), WorklistArea(worklist, by_hand)]).routes(),
+            paths.engine_socket,
         )
         log.info("the engine serves %s", paths.engine_socket)
         tasks = [
@@ -147,9 +157,12 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         ]
         essential = asyncio.create_task(_first_to_end(tasks), name="essential")
         delivery.start(settings())
+        worklist.start()
         try:
             await asyncio.wait([asyncio.create_task(ending.wait()), essential], return_when=asyncio.FIRST_COMPLETED)
         finally:
+            by_hand.stop()
+            await asyncio.to_thread(worklist.stop)
             await asyncio.to_thread(delivery.stop)
             for task in [essential, *tasks]:
                 task.cancel()

@@ -11,6 +11,7 @@ from smartbox_tui.engine.capture_link import CaptureLink
 from smartbox_tui.engine.clock import ClockGate
 from smartbox_tui.engine.delivery import Delivery
 from smartbox_tui.engine.exams import Exams
+from smartbox_tui.engine.worklist import Worklist
 from smartbox_tui.settings.schema import Settings
 from smartbox_tui.store import queries
 from smartbox_tui.store.database import Store
@@ -38,9 +39,11 @@ class StatusBoard:
         delivery: Delivery,
         capture: CaptureLink,
         clock: ClockGate,
+        worklist: Worklist,
     ) -> None:
         self._spool, self._store, self._settings = spool, store, settings
         self._exams, self._delivery, self._capture, self._clock = exams, delivery, capture, clock
+        self._worklist = worklist
         self._since: dict[str, str] = {}
         self.unreadable: list[str] = []
         self.standing: dict[str, str] = {}  # alarms that others set, by code
@@ -81,6 +84,7 @@ class StatusBoard:
             clock="trusted" if self._clock.trusted else "unsure",
             alarms=self._alarms(queue["blocked"], space, destinations),
             suspended=suspended,
+            worklist=self._worklist.service(),
             unassigned=queries.unassigned_exams(self._store.reader),
             capture=not self._capture.away,
         )
@@ -96,6 +100,8 @@ class StatusBoard:
         for item in destinations:
             if item.state in ("unreachable", "rejected"):
                 found[f"destination-{item.name}"] = f"{item.name}: {item.reason}"
+        if why := self._worklist.away():
+            found["worklist-away"] = f"The worklist cannot be refreshed: {why}"
         if not destinations:
             found["no-destination"] = "No archive is configured: pictures stay on the box."
         if not self._settings().sources:
