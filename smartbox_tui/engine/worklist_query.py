@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from typing import Any, Final
@@ -40,7 +41,6 @@ class Queries:
 
     def __init__(self, worklist: Worklist) -> None:
         self._worklist = worklist
-        self._threads = ThreadPoolExecutor(AT_ONCE, "worklist-query")
         self._running: dict[str, tuple[asyncio.Future[Answer], threading.Event]] = {}
 
     async def query(self, command: commands.WorklistQuery) -> Answer:
@@ -55,9 +55,7 @@ class Queries:
                 "in-use", f"{AT_ONCE} queries are running.", "Wait for one, or cancel it, then ask again."
             )
         cancel = threading.Event()
-        future = asyncio.get_running_loop().run_in_executor(
-            self._threads, self._ask, command, wanted, cancel.is_set
-        )
+        future = _in_thread(lambda: self._ask(command, wanted, cancel.is_set))
         self._running[command.id] = (future, cancel)
         future.add_done_callback(lambda _: self._running.pop(command.id, None))
         return await asyncio.shield(future)
@@ -72,7 +70,6 @@ class Queries:
     def stop(self) -> None:
         for _, cancel in self._running.values():
             cancel.set()
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     # ---- in a thread
 
@@ -87,6 +84,7 @@ class Queries:
             return self._from_box(kept.listed(reader) if plain else self._search(tries), None)
         came: dict[str, kept.Heard] = {}
         skipped, complete = 0, True
+        deadline = time.monotonic() + lists.LONGEST_S
 
         def keep(entry: Any) -> None:
             came[entry.id] = lists.heard(entry)
@@ -97,7 +95,7 @@ class Queries:
                     wanted.peer,
                     keys,
                     on_entry=keep,
-                    cancelled=cancelled,
+                    cancelled=lambda: cancelled() or time.monotonic() > deadline,
                     limit=wanted.limit,
                     charset=wanted.charset,
                 )
@@ -144,6 +142,32 @@ class Queries:
             complete=error is None,
             error=msgspec.UNSET if error is None else error.as_dict(),
         )
+
+
+def _in_thread(job: Callable[[], Answer]) -> asyncio.Future[Answer]:
+    """In a thread that holds up no exit: a pool's threads are waited for when the program ends."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Answer] = loop.create_future()
+
+    def settle(answer: Answer | None, error: BaseException | None) -> None:
+        if future.cancelled():
+            return
+        if error is not None:
+            future.set_exception(error)
+        elif answer is not None:
+            future.set_result(answer)
+
+    def run() -> None:
+        answer, error = None, None
+        try:
+            answer = job()
+        except BaseException as exc:  # noqa: BLE001 - it belongs to whoever waits for the answer
+            error = exc
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, answer, error)
+
+    threading.Thread(target=run, name="worklist-query", daemon=True).start()
+    return future
 
 
 def _by_time(rows: list[kept.Row]) -> list[state.WorklistItem]:
