@@ -17,7 +17,7 @@ def run(state: Path | None, runtime: Path | None, config: Path | None, pacs: str
         paths = stack.enter_context(workplace.folders(state, runtime))
         checked_socket_path(paths.capture_socket)
         port = 0
-        if workplace.needs_archive(config, pacs):
+        if workplace.needs_server(config, pacs):
             from smartbox_tui.dicom import scp
 
             archive = scp.start(

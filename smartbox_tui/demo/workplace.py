@@ -52,7 +52,7 @@ def _claim(folder: Path) -> None:
     marker.touch()
 
 
-def write_settings(config: Path | None, pacs: str | None, archive_port: int, target: Path) -> None:
+def write_settings(config: Path | None, pacs: str | None, server_port: int, target: Path) -> None:
     """The settings file of the demo's processes: --config's, and what it lacks is simulated.
 
     Raises not-found, bad-value (of --config, of --pacs).
@@ -70,18 +70,21 @@ def write_settings(config: Path | None, pacs: str | None, archive_port: int, tar
     tree.setdefault("pedals", [{"id": "demo", "kind": "key"}])
     if pacs is not None:
         tree["destinations"] = [{"name": "archive", **_peer(pacs)}]
-    tree.setdefault("destinations", [{"name": "archive", "host": "127.0.0.1", "port": archive_port, "aet": AET}])
+    tree.setdefault("destinations", [{"name": "archive", "host": "127.0.0.1", "port": server_port, "aet": AET}])
+    if "worklist" not in tree:  # who plans the exams wants to hear how they went
+        own = {"host": "127.0.0.1", "port": server_port, "aet": AET}
+        tree["worklist"] = {**own, "refresh_s": 30}
+        tree.setdefault("mpps", own)
     target.write_text("# Written by smartbox demo at each start.\n" + tomli_w.dumps(tree), encoding="utf-8")
 
 
-def needs_archive(config: Path | None, pacs: str | None) -> bool:
-    """False when the pictures go to an archive that somebody named."""
-    if pacs is not None:
-        return False
+def needs_server(config: Path | None, pacs: str | None) -> bool:
+    """False when somebody has named an archive and a worklist: then there is nothing to simulate."""
     try:
-        return config is None or "destinations" not in tomllib.loads(config.read_text(encoding="utf-8"))
+        tree = {} if config is None else tomllib.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False  # write_settings says what is wrong
+    return (pacs is None and "destinations" not in tree) or "worklist" not in tree
 
 
 def _peer(text: str) -> dict[str, Any]:
