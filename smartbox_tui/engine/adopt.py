@@ -94,6 +94,8 @@ class Adopter:
                 continue
             if sidecar.state is SidecarState.CLOSED and sidecar.exam == exam_id:
                 sidecars.append(sidecar)
+        if exam.merged_into:
+            self._know(exam.merged_into)
         if exam.revision > 1:
             self.notes(folder, exam)
         done = []
@@ -161,6 +163,14 @@ class Adopter:
                 )  # fmt: skip
 
         self._store.write(job).result()
+
+    def _know(self, exam_id: str) -> None:
+        """The row of an exam that another one's pictures belong to; it may come later in the spool's order."""
+        if queries.exam(self._store.reader, exam_id) is None:
+            folder = exam_dir(self._spool, exam_id)
+            exam = read_exam(folder)
+            revision = read_revision(folder, exam.revision)
+            self._store.write(lambda database: records.put_exam(database, exam, revision)).result()
 
     def notes(self, folder: Path, exam: ExamFile) -> None:
         """The rejection notes of all corrections of this exam that the store does not have."""
