@@ -112,20 +112,31 @@ def _running(checks: _Checks, folders: Paths, status: dict[str, Any]) -> None:
     for item in status["sources"]:
         checks.add(f"source.{item['id']}", item["signal"], item["signal_text"], "Check cable and processor.")
     for item in status["destinations"]:
-        try:
-            command = {"type": "destination-test", "id": str(uuid.uuid4()), "name": item["name"]}
-            answer = client.command(folders.engine_socket, command, timeout_s=30)
-        except SmartBoxError as exc:
-            checks.add(f"destination.{item['name']}", False, exc.message, exc.hint)
-            continue
-        failed = next((step for step in answer["steps"] if not step["ok"]), None)
-        if failed is None:
-            checks.add(f"destination.{item['name']}", True, "answers, and takes our objects")
-        else:
-            checks.add(f"destination.{item['name']}", False, failed["message"], failed["hint"])
+        _connection(checks, folders, f"destination.{item['name']}", "destination", item["name"])
+    if status["worklist"] is not None:
+        _connection(checks, folders, "worklist", "worklist", "")
+    for item in status["performed"]:
+        if item["name"] == "mpps":
+            _connection(checks, folders, "mpps", "mpps", "")
+        open_ = f"{item['count']} messages wait" if item["count"] else "nothing waits"
+        checks.add(f"performed.{item['name']}", item["state"] in ("ok", "unknown"), open_, item["reason"])
     blocked = status["queue"]["blocked"]
     checks.add("queue", not blocked, f"{blocked} deliveries blocked", "smartbox ctl queue list --state blocked")
     checks.add("clock", True if status["clock"] == "trusted" else None, f"the clock is {status['clock']}",
                "Set up time synchronisation.")  # fmt: skip
     for alarm in status["alarms"]:
         checks.add(f"alarm.{alarm['code']}", False, alarm["message"])
+
+
+def _connection(checks: _Checks, folders: Paths, identity: str, what: str, name: str) -> None:
+    command = {"type": "connection-test", "id": str(uuid.uuid4()), "what": what, "name": name}
+    try:
+        answer = client.command(folders.engine_socket, command, timeout_s=30)
+    except SmartBoxError as exc:
+        checks.add(identity, False, exc.message, exc.hint)
+        return
+    failed = next((step for step in answer["steps"] if not step["ok"]), None)
+    if failed is None:
+        checks.add(identity, True, answer["steps"][-1]["message"])
+    else:
+        checks.add(identity, False, failed["message"], failed["hint"])
