@@ -208,8 +208,15 @@ def test_a_name_that_nobody_has(box: Box) -> None:
 
 
 def test_a_black_hole(box: Box) -> None:
-    put(box, host="10.255.255.1", port=104)
-    assert failing(box, "destination", "archive")["code"] in ("timeout", "no-route")
+    """A socket whose queue is full: the kernel drops every further SYN, as a firewall does."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, contextlib.ExitStack() as stack:
+        for _ in range(8):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        put(box, port=server.getsockname()[1])
+        step = failing(box, "destination", "archive")
+        assert (step["step"], step["code"]) == ("connect", "timeout")
 
 
 def test_somebody_who_takes_the_call_and_says_nothing(box: Box) -> None:
