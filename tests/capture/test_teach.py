@@ -24,6 +24,7 @@ def test_a_serial_pedal_is_taught_while_the_configured_pedals_do_nothing(tmp_pat
     )
     try:
         with process(tmp_path, extra=pedals) as box:
+            time.sleep(2)  # what is sent before its driver has opened the port is no press
             os.write(master, b"10")
             until(lambda: len(box.sidecars()) == 1, 5, "the configured pedal works")
 
