@@ -161,26 +161,8 @@ def _ctl(parser: argparse.ArgumentParser) -> None:
     events = areas.add_parser("events")
     events.add_argument("--follow", action="store_true")
 
-    exam = areas.add_parser("exam").add_subparsers(dest="action", required=True, metavar="ACTION")
-    opening = exam.add_parser("open")
-    opening.add_argument("--worklist", metavar="ID")
-    opening.add_argument("--emergency", choices=("male", "female", "child"))
-    opening.add_argument("--age", help="an estimate, as in 8Y")
-    opening.add_argument("--patient-file", metavar="FILE|-", help="PATIENT as JSON; - reads standard input")
-    for option in ("--patient-id", "--name", "--birth-date", "--sex"):
-        opening.add_argument(option, help="visible to local users: prefer --patient-file -")
-    opening.add_argument("--accession", default="")
-    opening.add_argument("--id", help="UUID of the command; a repeat finds what it made")
-    closing = exam.add_parser("close")
-    closing.add_argument("--id", help="UUID of the command")
-    exam.add_parser("current")
-    for name in ("show", "release", "resume"):
-        one = exam.add_parser(name)
-        one.add_argument("exam", metavar="ID")
-    listing = exam.add_parser("list")
-    listing.add_argument("--date", metavar="YYYY-MM-DD")
-    listing.add_argument("--open", action="store_true")
-    listing.add_argument("--unassigned", action="store_true")
+    _exam(areas.add_parser("exam"))
+    _worklist(areas.add_parser("worklist"), areas.add_parser("mpps", help="performed procedure steps"))
 
     still = areas.add_parser("still")
     still.add_argument("--source")
@@ -222,6 +204,59 @@ def _ctl(parser: argparse.ArgumentParser) -> None:
     for option, kind in (("--host", str), ("--port", int), ("--aet", str), ("--calling-aet", str), ("--send", str)):
         adding.add_argument(option, type=kind)
     _settings(areas.add_parser("settings", help="what the settings screens do"))
+
+
+def _who(parser: argparse.ArgumentParser) -> None:
+    """Who it is: one of the options, or the patient's data one by one."""
+    parser.add_argument("--worklist", metavar="ID")
+    parser.add_argument("--emergency", choices=("male", "female", "child"))
+    parser.add_argument("--age", help="an estimate, as in 8Y")
+    parser.add_argument("--patient-file", metavar="FILE|-", help="PATIENT as JSON; - reads standard input")
+    for option in ("--patient-id", "--name", "--birth-date", "--sex"):
+        parser.add_argument(option, help="visible to local users: prefer --patient-file -")
+    parser.add_argument("--accession", default="")
+    parser.add_argument("--referring", default="", metavar="NAME", help="the referring physician, FAMILY^GIVEN")
+    parser.add_argument("--id", help="UUID of the command; a repeat finds what it made")
+
+
+def _exam(parser: argparse.ArgumentParser) -> None:
+    exam = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _who(exam.add_parser("open"))
+    reassign = exam.add_parser("reassign", help="the pictures are somebody else's")
+    reassign.add_argument("exam", metavar="ID")
+    reassign.add_argument("--exam", dest="to_exam", metavar="OTHER-ID", help="into that exam, as a new series")
+    _who(reassign)
+    closing = exam.add_parser("close")
+    closing.add_argument(
+        "--discontinued", default="", metavar="WORD", help="not carried through: unspecified, patient-refused ..."
+    )
+    closing.add_argument("--id", help="UUID of the command")
+    exam.add_parser("current")
+    for name in ("show", "release", "resume", "append", "hold"):
+        one = exam.add_parser(name)
+        one.add_argument("exam", metavar="ID")
+    listing = exam.add_parser("list")
+    listing.add_argument("--date", metavar="YYYY-MM-DD")
+    listing.add_argument("--open", action="store_true")
+    listing.add_argument("--unassigned", action="store_true")
+
+
+def _worklist(worklist: argparse.ArgumentParser, mpps: argparse.ArgumentParser) -> None:
+    query = worklist.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser("query")
+    query.add_argument("--date", default="", metavar="D", help="YYYY-MM-DD, a range YYYY-MM-DD/YYYY-MM-DD, or any")
+    query.add_argument("--patient", default="", metavar="WHO", help="an ID, or where none matches a name")
+    for option in ("--name", "--patient-id", "--accession", "--modality", "--station"):
+        query.add_argument(option, default="")
+    query.add_argument("--cached", action="store_true", help="only what is on the box")
+    query.add_argument("--id", help="UUID of the command")
+
+    steps = mpps.add_subparsers(dest="action", required=True, metavar="ACTION")
+    steps.add_parser("list").add_argument("--server")
+    for name in ("retry", "cancel"):
+        change = steps.add_parser(name)
+        change.add_argument("messages", nargs="*", type=int, metavar="ID")
+        change.add_argument("--all", action="store_true")
+        change.add_argument("--server")
 
 
 def _settings(parser: argparse.ArgumentParser) -> None:

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import uuid
-from pathlib import Path
-from typing import Any
 from urllib.parse import quote, urlencode
 
+from smartbox_tui.commands.area import Area
 from smartbox_tui.commands.options import Options
-from smartbox_tui.commands.output import note, out, table
+from smartbox_tui.commands.output import note, table
 from smartbox_tui.errors import PROCESS_AWAY, SmartBoxError
-from smartbox_tui.settings.paths import Paths, paths
 from smartbox_tui.wire import client
 
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Raises SmartBoxError; the exit status otherwise."""
-    area = _Area(arguments, options)
+    if arguments.area == "exam":
+        from smartbox_tui.commands.ctl_exam import Exams
+
+        return Exams(arguments, options).run()
+    if arguments.area in ("worklist", "mpps"):
+        from smartbox_tui.commands.ctl_worklist import Performed, Worklist
+
+        return (Worklist if arguments.area == "worklist" else Performed)(arguments, options).run()
+    area = _Box(arguments, options)
     handler = {
         "status": area.status,
         "sources": area.sources,
         "events": area.events,
-        "exam": area.exam,
         "still": area.still,
         "discard-last": area.discard_last,
         "record": area.record,
@@ -35,28 +38,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     return handler()
 
 
-class _Area:
-    def __init__(self, arguments: argparse.Namespace, options: Options) -> None:
-        self.arguments, self.options = arguments, options
-        self.paths: Paths = paths(options.state, options.runtime)
-
-    # ---- ways to the processes
-
-    def _engine(self, target: str) -> Any:
-        return client.get(self.paths.engine_socket, target)
-
-    def _send(self, socket: Path, kind: str, **fields: Any) -> Any:
-        identity = getattr(self.arguments, "id", None) or str(uuid.uuid4())
-        try:
-            identity = str(uuid.UUID(identity))
-        except ValueError:
-            raise SmartBoxError("bad-value", "--id must be a UUID.", "For example from `uuidgen`.") from None
-        return client.command(socket, {"type": kind, "id": identity, **fields})
-
-    def _out(self, value: Any, text: str) -> int:
-        out(value, text, as_json=self.options.json)
-        return 0
-
+class _Box(Area):
     # ---- status
 
     def status(self) -> int:
@@ -88,61 +70,6 @@ class _Area:
         from smartbox_tui.commands.follow import follow
 
         return asyncio.run(follow(self.paths.engine_socket, forever=self.arguments.follow))
-
-    # ---- exams
-
-    def exam(self) -> int:
-        arguments = self.arguments
-        engine = self.paths.engine_socket
-        match arguments.action:
-            case "open":
-                value = self._send(engine, "exam-open", **self._who())
-            case "close":
-                value = self._send(engine, "exam-close")
-            case "release" | "resume":
-                value = self._send(engine, f"exam-{arguments.action}", exam=arguments.exam)
-            case "current":
-                value = self._engine("/v1/exams/current")
-            case "show":
-                value = self._engine(f"/v1/exams/{quote(arguments.exam, safe='')}")
-            case _:
-                asked = {"date": arguments.date, "open": arguments.open, "unassigned": arguments.unassigned}
-                query = urlencode({key: "1" if item is True else item for key, item in asked.items() if item})
-                value = self._engine(f"/v1/exams?{query}")
-                rows = [
-                    [item["id"], item["state"], item["opened_at"][:19], item["instances"], item["released"]]
-                    for item in value["exams"]
-                ]
-                return self._out(value, table(rows, ["ID", "STATE", "OPENED", "PICTURES", "RELEASED"]))
-        exam = value["exam"]
-        text = f"{exam['state']} {exam['id']}, {exam['instances']} pictures" if exam else "no exam"
-        return self._out(value, text)
-
-    def _who(self) -> dict[str, Any]:
-        arguments = self.arguments
-        typed = {
-            "id": arguments.patient_id,
-            "name": arguments.name,
-            "birth_date": arguments.birth_date,
-            "sex": arguments.sex,
-        }
-        typed = {key: value for key, value in typed.items() if value is not None}
-        patient: dict[str, Any] | None = typed or None
-        if arguments.patient_file is not None:
-            if typed:
-                raise SmartBoxError(
-                    "bad-value", "Either --patient-file or single values.", "Leave one of them out."
-                )
-            patient = _read_patient(arguments.patient_file)
-        if arguments.age and arguments.emergency is None:
-            raise SmartBoxError("bad-value", "--age goes with --emergency.", "A patient has a birth date.")
-        return {
-            "patient": patient,
-            "emergency": arguments.emergency,
-            "age": arguments.age,
-            "worklist": arguments.worklist,
-            "accession": arguments.accession,
-        }
 
     # ---- pictures
 
@@ -245,22 +172,3 @@ class _Area:
             for item in value["destinations"]
         ]
         return self._out(value, table(rows, ["NAME", "KIND", "STATE", "OPEN", "REASON"]))
-
-
-def _read_patient(name: str) -> dict[str, Any]:
-    """PATIENT from a file or standard input. The errors name the place, never the content."""
-    try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-        value = json.loads(text)
-    except FileNotFoundError:
-        raise SmartBoxError("not-found", f"There is no file {name}.", "Check --patient-file.") from None
-    except OSError as exc:
-        raise SmartBoxError("refused", f"{name} cannot be read: {exc.strerror}", "Check its permissions.") from None
-    except ValueError as exc:
-        place = f"line {exc.lineno}" if isinstance(exc, json.JSONDecodeError) else "its encoding"
-        raise SmartBoxError(
-            "bad-value", f"The patient file is not JSON in UTF-8 ({place}).", "See PATIENT."
-        ) from None
-    if not isinstance(value, dict):
-        raise SmartBoxError("bad-value", "The patient file must hold one JSON object.", '{"id": …, "name": …}')
-    return value

@@ -203,6 +203,15 @@ class WorklistCancel(Command, frozen=True, kw_only=True, tag="worklist-cancel"):
     query: str
 
 
+class PerformedChange(Command, frozen=True, kw_only=True, tag="performed-change"):
+    """Of messages about performed procedure steps. `action`: retry, cancel. One of `messages`, `all`, `server`."""
+
+    action: str
+    messages: list[int] = []
+    all: bool = False
+    server: str | None = None
+
+
 class SettingsPut(Command, frozen=True, kw_only=True, tag="settings-put"):
     """By dotted path: `worklist.host`, `destinations.archive.port`, `pedals.left.short`. A whole entry of a list
     (`destinations.archive`) takes a table, and null removes it; null for a value: what the file before says."""
@@ -245,6 +254,7 @@ EngineCommand = (
     | Adopt
     | WorklistQuery
     | WorklistCancel
+    | PerformedChange
     | SettingsPut
     | SettingsUndo
     | SettingsImport
