@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from babel import Locale
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_datetime, get_day_names, get_month_names
 from babel.numbers import format_decimal
 
 LANGUAGES: Final = ("de", "en")
@@ -59,8 +59,16 @@ class Texts:
         return LANGUAGES[(LANGUAGES.index(self.language) + 1) % len(LANGUAGES)]
 
     def date(self, value: date) -> str:
-        """14.03.1961 or 14/03/1961: always four digits of the year."""
-        return format_date(value, "dd.MM.yyyy" if self.language == "de" else "dd/MM/yyyy", locale=self._locale)
+        """14.03.1961, in English 14 Mar 1961: four digits of the year, and no month that could be a day."""
+        return format_date(value, "dd.MM.yyyy" if self.language == "de" else "d MMM yyyy", locale=self._locale)
+
+    def month(self, number: int) -> str:
+        """The month's name, 1 to 12."""
+        return str(get_month_names("wide", "stand-alone", locale=self._locale)[number])
+
+    def weekday(self, number: int) -> str:
+        """Mo, in English Mon; 0 is Monday."""
+        return str(get_day_names("abbreviated", "stand-alone", locale=self._locale)[number]).rstrip(".")
 
     def clock(self, value: datetime, *, seconds: bool = False) -> str:
         """Twenty-four hours, in the zone that `value` has."""

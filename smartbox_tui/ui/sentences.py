@@ -66,8 +66,9 @@ ENGINE_AWAY: Final = Sentence(
 FIELD_REASONS: Final = {
     "a patient needs an ID": N_("A patient needs an ID."),
     "a patient needs a name": N_("A patient needs a name."),
-    "not a date": N_("Not a date: DD.MM.YYYY."),
-    "in the future or before 1850": N_("Year in the future or before 1850."),
+    "not a date": N_("Not a date: DD/MM/YYYY."),
+    "no such day": N_("There is no such day."),
+    "in the future or before 1850": N_("In the future, or before 1850."),
     "a backslash or control character is not allowed in DICOM": N_("A backslash is not allowed."),
     "longer than 64 characters": N_("Longer than 64 characters."),
     "longer than 16 characters": N_("Longer than 16 characters."),

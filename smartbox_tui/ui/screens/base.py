@@ -13,6 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.ui.completion import Completion
 from smartbox_tui.ui.i18n import N_
 from smartbox_tui.ui.state import Process
 from smartbox_tui.ui.view import Shown, View
@@ -27,6 +28,8 @@ from smartbox_tui.wire import commands
 
 class Console(Protocol):
     """What a screen asks of the app."""
+
+    completion: Completion
 
     def view(self) -> View: ...
 

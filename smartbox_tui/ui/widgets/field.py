@@ -6,8 +6,9 @@ from typing import Any
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import Input
 
 from smartbox_tui.ui.view import Shown, View
@@ -60,9 +61,15 @@ class Label(Shown):
 
 
 class Field(Vertical):
-    """A label and an entry, four rows; `key` is what errors name and what completions are found by."""
+    """A label and an entry, four rows; `key` is what errors name and what completions are found by. `beside`: a
+    button at the entry's right. `maximum` only bounds what can be typed: what a value may not be longer than is
+    said, never cut off."""
 
-    DEFAULT_CSS = "Field { height: 4; width: 1fr; }"
+    DEFAULT_CSS = """
+    Field { height: 4; width: 1fr; }
+    Field Horizontal { height: 3; }
+    Field Horizontal Input { width: 1fr; }
+    """
 
     def __init__(
         self,
@@ -70,8 +77,9 @@ class Field(Vertical):
         name: str,
         *,
         purpose: str = "text",
-        maximum: int = 64,
+        maximum: int = 128,
         value: str = "",
+        beside: Widget | None = None,
         classes: str | None = None,
     ) -> None:
         super().__init__(id=f"field-{key}", classes=classes)
@@ -80,16 +88,18 @@ class Field(Vertical):
         self._purpose = purpose
         self._maximum = maximum
         self._value = value
+        self._beside = beside
 
     def compose(self) -> ComposeResult:
         yield Label(self._name_of_field, id=f"label-{self.key}")
-        yield Entry(
+        entry = Entry(
             self._value,
             purpose=self._purpose,
             key=self.key,
             id=f"input-{self.key}",
             max_length=self._maximum,
         )
+        yield entry if self._beside is None else Horizontal(entry, self._beside)
 
     @property
     def value(self) -> str:

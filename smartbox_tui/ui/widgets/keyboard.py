@@ -131,10 +131,12 @@ class Keyboard(TouchPad, can_focus=False):
         field = self._field
         if field is None or not field.is_attached or not self.display:
             return
-        parent = field.parent
-        whole = isinstance(parent, Widget) and 0 < parent.outer_size.height <= _FIELD_ROWS
-        widget = parent if whole and isinstance(parent, Widget) else field
-        widget.scroll_visible(animate=False, immediate=True, force=True)
+        whole: Widget = field
+        for parent in field.ancestors:
+            if not isinstance(parent, Widget) or parent.outer_size.height > _FIELD_ROWS:
+                break
+            whole = parent
+        whole.scroll_visible(animate=False, immediate=True, force=True)
 
     def on_resize(self) -> None:
         super().on_resize()

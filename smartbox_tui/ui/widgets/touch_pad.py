@@ -41,10 +41,10 @@ class Place:
 
 
 def arranged(rows: Sequence[Sequence[PadKey]], width: int, height: int) -> list[list[Place]]:
-    """The rows spread over that many cells: heights even, widths by weight, no cell left over."""
+    """The rows spread over that many cells: all of one height, widths by weight, no column left over."""
     places: list[list[Place]] = []
     for number, row in enumerate(rows):
-        top, bottom = (round(height * at / len(rows)) for at in (number, number + 1))
+        top, bottom = (height // len(rows) * at for at in (number, number + 1))
         total, done, left = sum(key.weight for key in row), 0.0, 0
         line = []
         for key in row:
