@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from smartbox_tui.dicom.preload import preload
+from smartbox_tui.dicom.scu import mpps
 from smartbox_tui.dicom.scu.find import find_worklist
 from smartbox_tui.engine import recovery, view
 from smartbox_tui.engine.adopt import Adopter
@@ -18,7 +19,9 @@ from smartbox_tui.engine.clock import ClockGate
 from smartbox_tui.engine.delivery import Delivery
 from smartbox_tui.engine.desk import Desk
 from smartbox_tui.engine.exams import Exams
-from smartbox_tui.engine.ports import NoSteps
+from smartbox_tui.engine.performed import PerformedSteps
+from smartbox_tui.engine.performed_api import PerformedArea
+from smartbox_tui.engine.performed_worker import Performed, Verbs
 from smartbox_tui.engine.reassign import Reassigner
 from smartbox_tui.engine.reconcile import Reconcile
 from smartbox_tui.engine.server import Api
@@ -122,7 +125,8 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         store, settings, find=find_worklist, publish=hub.publish_from_thread, status_changed=ticker.changed
     )
     by_hand = Queries(worklist)
-    performed = NoSteps()
+    messenger = Performed(store, settings, Verbs(mpps.create, mpps.set_final), status_changed=ticker.changed)
+    performed = PerformedSteps(paths.spool, store, settings, wake=messenger.wake)
     with ThreadPoolExecutor(1, "spool") as spool_thread:
         exams = Exams(
             spool=paths.spool,
@@ -137,15 +141,24 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
             publish=hub.publish,
             wake_delivery=delivery.wake,
         )
-        board = StatusBoard(paths.spool, store, settings, exams, delivery, capture, clock, worklist)
+        board = StatusBoard(paths.spool, store, settings, exams, delivery, capture, clock, worklist, messenger)
         reconcile = Reconcile(exams, Reassigner(paths.spool, store, settings, adopter, performed), delivery)
         desk = Desk(paths, settings, store, hub, exams, reconcile, delivery, board, ticker.changed)
         settings_desk = SettingsDesk(paths.state, settings, store, hub, delivery, capture, board, ticker.changed)
-        settings_desk.followers.append(worklist.reconfigure)
+        settings_desk.followers += [worklist.reconfigure, messenger.reconfigure]
         await recovery.before_serving(exams)
         await reconcile.recover()
+        await exams.run(performed.recover)
         runner = await serve_unix(
-            Api(desk, [reconcile, SettingsApi(settings_desk, board), WorklistArea(worklist, by_hand)]).routes(),
+            Api(
+                desk,
+                [
+                    reconcile,
+                    SettingsApi(settings_desk, board),
+                    WorklistArea(worklist, by_hand),
+                    PerformedArea(exams, messenger),
+                ],
+            ).routes(),
             paths.engine_socket,
         )
         log.info("the engine serves %s", paths.engine_socket)
@@ -158,11 +171,12 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         essential = asyncio.create_task(_first_to_end(tasks), name="essential")
         delivery.start(settings())
         worklist.start()
+        messenger.start()
         try:
             await asyncio.wait([asyncio.create_task(ending.wait()), essential], return_when=asyncio.FIRST_COMPLETED)
         finally:
             by_hand.stop()
-            await asyncio.to_thread(worklist.stop)
+            await asyncio.gather(asyncio.to_thread(worklist.stop), asyncio.to_thread(messenger.stop))
             await asyncio.to_thread(delivery.stop)
             for task in [essential, *tasks]:
                 task.cancel()

@@ -21,8 +21,8 @@ from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model import performed as steps
 from smartbox_tui.model.exam import ExamState
 from smartbox_tui.model.instance import SOP_CLASSES
-from smartbox_tui.model.performed import PerformedSeries, Reason, StepBegin, StepEnd, StepState
-from smartbox_tui.settings.schema import Retry, Settings
+from smartbox_tui.model.performed import PerformedSeries, StepBegin, StepEnd, StepState
+from smartbox_tui.settings.schema import Destination, Mpps, Retry, Settings
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile, read_exam, read_revision
 from smartbox_tui.spool.layout import exam_dir, sidecar_paths
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, read_sidecar
@@ -43,31 +43,30 @@ _REBUILT: Final = timedelta(days=2)
 
 @dataclass(frozen=True, slots=True)
 class StepPeer:
-    """A server that gets performed steps. `charset` the settings' word for patient data."""
+    """A server that gets performed steps."""
 
     name: str
     peer: Peer
     retry: Retry
-    charset: str = "utf-8"
 
 
 def peers_of(settings: Settings) -> dict[str, StepPeer]:
     """By name. A server whose settings nobody can call is left out; the log says so."""
     found: dict[str, StepPeer] = {}
-    own = settings.mpps
-    wanted = [(OWN_SERVER, own, own.retry, "utf-8")] if own.host else []
+    wanted: list[tuple[str, Mpps | Destination]] = []
+    if settings.mpps.host:
+        wanted.append((OWN_SERVER, settings.mpps))
     for item in settings.destinations:
         if item.mpps and item.kind == "dimse":
-            name = item.name if item.name != OWN_SERVER else f"{item.name} (archive)"
-            wanted.append((name, item, item.retry, item.charset))  # type: ignore[arg-type]
-    for name, values, retry, charset in wanted:
+            wanted.append((item.name if item.name != OWN_SERVER else f"{item.name} (archive)", item))
+    for name, values in wanted:
         try:
             calling = values.calling_aet or settings.aet
             peer = Peer(values.host, values.port, values.aet, calling, values.timeout_s)
         except SmartBoxError as exc:
             log.error("performed steps are not sent to '%s': %s", name, exc.message)
             continue
-        found[name] = StepPeer(name, peer, retry, charset)
+        found[name] = StepPeer(name, peer, values.retry)
     return found
 
 
@@ -119,7 +118,7 @@ class PerformedSteps:
                         messages.append(self._end_of(peer, new, new_revision, part, parts, word))
         identities = [steps.step_of(old.id, part, old_revision.generation) for part in range(old.parts + 1)]
         wrong = [
-            (row, self._wrong(old, old_revision, part, parts, row.peer))
+            (row, self._wrong(old, old_revision, part, parts))
             for part, identity in enumerate(identities)
             for row in outbox.of_step(self._store.reader, identity.uid)
             if row.verb == outbox.CREATE
@@ -191,7 +190,7 @@ class PerformedSteps:
         )
         from smartbox_tui.dicom import performed as datasets  # not before the DICOM libraries are loaded
 
-        study = rendition.study_values(exam, revision, peer.charset)
+        study = rendition.study_values(exam, revision)
         return _message(peer, exam, begin.identity.uid, outbox.CREATE, lambda: datasets.created(study, begin))
 
     def _end_of(
@@ -203,37 +202,33 @@ class PerformedSteps:
         parts: dict[int, list[Sidecar]],
         discontinued: str,
     ) -> dict[str, Any]:
-        taken = parts.get(part, [])
-        word = discontinued or ("" if taken else "unspecified")
+        series = tuple(_series(parts.get(part, []), revision))
+        word = discontinued or ("" if series else "unspecified")
         end = StepEnd(
             identity=steps.step_of(exam.id, part, revision.generation),
             state=StepState.DISCONTINUED if word else StepState.COMPLETED,
             ended_at=_ended_at(exam, part, parts),
             reason=steps.REASONS[word] if word else None,
-            series=tuple(_series(taken, revision)),
+            series=series,
         )
         from smartbox_tui.dicom import performed as datasets
 
-        study = rendition.study_values(exam, revision, peer.charset)
+        study = rendition.study_values(exam, revision)
         return _message(peer, exam, end.identity.uid, outbox.SET, lambda: datasets.ended(study, end))
 
-    def _wrong(
-        self, old: ExamFile, revision: RevisionFile, part: int, parts: dict[int, list[Sidecar]], name: str
-    ) -> str:
+    @staticmethod
+    def _wrong(old: ExamFile, revision: RevisionFile, part: int, parts: dict[int, list[Sidecar]]) -> str:
         """The end of a step that was begun for the wrong entry, with what was made in it under its old UIDs."""
-        peer = peers_of(self._settings()).get(name)
-        reason: Reason = steps.REASONS["wrong-worklist-entry"]
         end = StepEnd(
             identity=steps.step_of(old.id, part, revision.generation),
             state=StepState.DISCONTINUED,
             ended_at=datetime.now().astimezone(),
-            reason=reason,
+            reason=steps.REASONS["wrong-worklist-entry"],
             series=tuple(_series(parts.get(part, []), revision)),
         )
         from smartbox_tui.dicom import performed as datasets
 
-        study = rendition.study_values(old, revision, peer.charset if peer else "utf-8")
-        return json.dumps(datasets.ended(study, end), ensure_ascii=False)
+        return json.dumps(datasets.ended(rendition.study_values(old, revision), end), ensure_ascii=False)
 
     def _parts(self, exam: ExamFile) -> dict[int, list[Sidecar]]:
         """What lies closed in the exam's folder, oldest first, by the part that it was taken in."""
@@ -264,7 +259,7 @@ def _message(
     try:
         return row | {"dataset": json.dumps(make(), ensure_ascii=False)}
     except SmartBoxError as exc:
-        return row | {"dataset": "{}", "reason": exc.message, "code": exc.code}
+        return row | {"dataset": outbox.NOTHING, "reason": exc.message, "code": exc.code}
 
 
 def _discontinue(database: Any, step: str, peer: str, exam_id: str, dataset: str) -> None:

@@ -9,8 +9,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from smartbox_tui.dicom.scu.mpps import Answer, StepOutcome
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.engine.breaker import Breaker, backoff
 from smartbox_tui.engine.delivery import Health
@@ -30,19 +31,6 @@ AWAY_AFTER: Final = 2
 """Failed tries in a row until an alarm says so."""
 
 _WAITS: Final = NETWORK | {"outcome-unknown"}
-
-
-class Answer(Protocol):
-    """What a server answered to an N-CREATE or N-SET."""
-
-    @property
-    def status(self) -> int: ...
-
-    @property
-    def comment(self) -> str: ...
-
-    @property
-    def error_id(self) -> int: ...
 
 
 Send = Callable[[Peer, str, dict[str, Any]], Answer]
@@ -232,68 +220,31 @@ class _Worker(threading.Thread):
         self._report("rejected" if exc.code in REJECTED else "unreachable", exc.message, exc.code)
 
     def _answered(self, row: Any, answer: Answer, *, was_uncertain: bool) -> None:
-        status = answer.status
-        reason = "" if status == 0 else f"{status:04X}H{': ' + answer.comment if answer.comment else ''}"
         self._store.write(lambda database: outbox.network_back(database, self.server.name)).result()
+        retry = self.server.retry
         attempts = row.attempts + 1
-        known = {"attempts": attempts, "failures": 0, "next_at": None}
-        if _taken(status):
-            self._end(row, outbox.SENT, reason, uncertain=False, **known)
-        elif _has_it(row, answer, was_uncertain=was_uncertain):
-            self._end(row, outbox.SENT, "the server had it already", uncertain=False, **known)
-        elif row.verb == outbox.SET and status == _UNKNOWN and attempts < self.server.retry.attempts:
-            # it has lost its memory, or the step was never kept there: the beginning goes again, then the end
-            self._store.write(lambda database: outbox.begin_again(database, row.step, self.server.name)).result()
-            self._end(row, outbox.WAITING, reason, uncertain=False, **known)
-        elif _later(status) and not _is_final(answer) and attempts < self.server.retry.attempts:
-            retry = self.server.retry
-            pause = backoff(attempts, retry.first_s, retry.factor, retry.max_s, random.random())  # noqa: S311
-            self._end(
-                row, outbox.WAITING, reason, "archive-refused",
-                **{**known, "uncertain": was_uncertain, "next_at": queue.clock() + pause},
-            )  # fmt: skip
-        else:
-            sentence = _SENTENCES.get(status, "The server refused it.")
-            self._end(row, outbox.BLOCKED, f"{sentence} ({reason})", "archive-refused", uncertain=False, **known)
+        again = attempts < retry.attempts
+        known: dict[str, Any] = {"attempts": attempts, "failures": 0, "next_at": None, "uncertain": False}
+        reason = "" if answer.status == 0 else f"{answer.sentence} ({_told(answer)})"
+        match answer.outcome:
+            case StepOutcome.DONE:
+                self._end(row, outbox.SENT, reason, **known)
+            case StepOutcome.EXISTS:  # a step has one beginning, whoever asks twice
+                self._end(row, outbox.SENT, reason, **known)
+            case StepOutcome.FINAL if was_uncertain:  # its end is ours where an earlier try may have arrived
+                self._end(row, outbox.SENT, reason, **known)
+            case StepOutcome.UNKNOWN if again:
+                # it has lost its memory: the beginning goes again, then the end
+                self._store.write(lambda database: outbox.begin_again(database, row.step, row.peer)).result()
+                self._end(row, outbox.WAITING, reason, "archive-refused", **known)
+            case StepOutcome.LATER if again:
+                pause = backoff(attempts, retry.first_s, retry.factor, retry.max_s, random.random())  # noqa: S311
+                known |= {"uncertain": was_uncertain, "next_at": queue.clock() + pause}
+                self._end(row, outbox.WAITING, reason, "archive-refused", **known)
+            case _:
+                self._end(row, outbox.BLOCKED, reason, "archive-refused", **known)
         self._status_changed()
 
 
-_DUPLICATE: Final = 0x0111
-_UNKNOWN: Final = 0x0112
-_FAILURE: Final = 0x0110
-_NO_LONGER: Final = 0xA710
-"""Error ID (0000,0903) of a step that is over (PS3.4 F.7.2.2.2)."""
-_SENTENCES: Final = {
-    0x0105: "The server does not know an attribute of it.",
-    0x0106: "The server does not accept a value of it.",
-    0x0110: "The server could not process it.",
-    0x0112: "The server does not know this step.",
-    0x0117: "The server finds its UID invalid.",
-    0x0120: "The server misses an attribute in it.",
-    0x0121: "The server misses a value in it.",
-    0x0122: "The server does not support performed steps.",
-    0x0124: "The server does not authorise the box.",
-}
-
-
-def _taken(status: int) -> bool:
-    """Success, or a warning (PS3.7 C): attributes or values that it does not keep."""
-    return status in (0x0000, 0x0001, 0x0107, 0x0116) or 0xB000 <= status <= 0xBFFF
-
-
-def _has_it(row: Any, answer: Answer, *, was_uncertain: bool) -> bool:
-    """A step has one beginning, whoever asks twice; its end is ours only where an earlier try may have arrived."""
-    if row.verb == outbox.CREATE:
-        return answer.status == _DUPLICATE
-    return was_uncertain and _is_final(answer)
-
-
-def _later(status: int) -> bool:
-    """What may be another answer in a while: a failure while processing, out of resources, a limit."""
-    return status in (_FAILURE, 0x0213) or 0xA700 <= status <= 0xA7FF
-
-
-def _is_final(answer: Answer) -> bool:
-    return answer.status == _FAILURE and (
-        answer.error_id == _NO_LONGER or "no longer be updated" in answer.comment.lower()
-    )
+def _told(answer: Answer) -> str:
+    return f"{answer.status:04X}H{': ' + answer.comment if answer.comment else ''}"

@@ -11,6 +11,7 @@ from smartbox_tui.engine.capture_link import CaptureLink
 from smartbox_tui.engine.clock import ClockGate
 from smartbox_tui.engine.delivery import Delivery
 from smartbox_tui.engine.exams import Exams
+from smartbox_tui.engine.performed_worker import Performed
 from smartbox_tui.engine.worklist import Worklist
 from smartbox_tui.settings.schema import Settings
 from smartbox_tui.store import queries
@@ -40,10 +41,11 @@ class StatusBoard:
         capture: CaptureLink,
         clock: ClockGate,
         worklist: Worklist,
+        performed: Performed,
     ) -> None:
         self._spool, self._store, self._settings = spool, store, settings
         self._exams, self._delivery, self._capture, self._clock = exams, delivery, capture, clock
-        self._worklist = worklist
+        self._worklist, self._performed = worklist, performed
         self._since: dict[str, str] = {}
         self.unreadable: list[str] = []
         self.standing: dict[str, str] = {}  # alarms that others set, by code
@@ -85,6 +87,7 @@ class StatusBoard:
             alarms=self._alarms(queue["blocked"], space, destinations),
             suspended=suspended,
             worklist=self._worklist.service(),
+            performed=self._performed.services(),
             unassigned=queries.unassigned_exams(self._store.reader),
             capture=not self._capture.away,
         )
@@ -102,6 +105,10 @@ class StatusBoard:
                 found[f"destination-{item.name}"] = f"{item.name}: {item.reason}"
         if why := self._worklist.away():
             found["worklist-away"] = f"The worklist cannot be refreshed: {why}"
+        for name, why in self._performed.away().items():
+            found[f"performed-away-{name}"] = f"Performed steps wait for {name}: {why}"
+        if count := self._performed.blocked():
+            found["performed-blocked"] = f"{count} messages about performed steps are blocked and need a decision."
         if not destinations:
             found["no-destination"] = "No archive is configured: pictures stay on the box."
         if not self._settings().sources:

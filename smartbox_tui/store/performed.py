@@ -21,6 +21,8 @@ BLOCKED: Final = "blocked"
 DROPPED: Final = "dropped"
 STATES: Final = (WAITING, SENT, BLOCKED, DROPPED)
 ACTIONS: Final = ("retry", "cancel")
+NOTHING: Final = "{}"
+"""The data set of a message that could not be made: it is never sent."""
 
 
 def put(
@@ -119,8 +121,8 @@ def change(database: Any, action: str, ids: list[int] | None, peer: str | None) 
     wanted = {row[0] for row in found}
     if action == "retry":
         values = {"state": WAITING, "next_at": None, "attempts": 0, "changed_at": now_text()}
-        Message.update(values).where(Message.id.in_(wanted)).execute(database)
-        return len(wanted)
+        can = Message.id.in_(wanted) & (Message.dataset != NOTHING)
+        return int(Message.update(values).where(can).execute(database))
     for _, step, server, verb in found:
         if verb == CREATE:
             wanted |= {row.id for row in of_step(database, step) if row.peer == server and row.state in states}
