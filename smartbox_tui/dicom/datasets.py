@@ -1,7 +1,7 @@
-"""A received data set as DICOM JSON (PS3.18 F), in pure Unicode: small, strict, and nothing is guessed.
+"""Data sets of messages: a received one as DICOM JSON (PS3.18 F), in pure Unicode, and one to be sent as bytes.
 
-Not pydicom's reader: that one takes "?" for what it cannot decode and cuts Japanese names at bytes that look like
-delimiters.
+Reading is small, strict, and guesses nothing. Not pydicom's reader: that one takes "?" for what it cannot decode
+and cuts Japanese names at bytes that look like delimiters.
 """
 
 from __future__ import annotations
@@ -10,9 +10,16 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final
 
+from smartbox_tui.dicom.charset import check_values
 from smartbox_tui.dicom.decoding import Repertoire, Undecodable, fallback, repertoire
+from smartbox_tui.dicom.privacy import keep_values_out_of_warnings
+from smartbox_tui.errors import SmartBoxError
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 _CHARSET: Final = 0x00080005
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
@@ -33,6 +40,39 @@ class _Element:
     tag: int
     vr: str
     value: bytes | list[list[_Element]]
+
+
+def encode(dataset: Dataset, *, explicit: bool) -> bytes:
+    """`dataset` in Implicit or Explicit VR Little Endian and its own SpecificCharacterSet, which must hold all of
+    its text: the caller has made sure."""
+    from pydicom.charset import convert_encodings
+    from pydicom.filebase import DicomFileLike
+    from pydicom.filewriter import write_dataset
+
+    buffer = BytesIO()
+    target = DicomFileLike(buffer)
+    target.is_little_endian, target.is_implicit_VR = True, not explicit
+    write_dataset(target, dataset, convert_encodings(dataset.SpecificCharacterSet))
+    return buffer.getvalue()
+
+
+def from_json(value: dict[str, Any], *, explicit: bool) -> bytes:
+    """The data set of a DICOM JSON value, in ISO_IR 192. Raises invalid-object: not DICOM JSON, or a value that its
+    VR does not allow; the message names the attribute alone."""
+    from pydicom.dataset import Dataset
+
+    keep_values_out_of_warnings()
+    try:
+        dataset = Dataset.from_json(value)
+    except (ValueError, TypeError, KeyError, AttributeError) as exc:
+        raise SmartBoxError(
+            "invalid-object",
+            f"A data set to be sent is not in the DICOM JSON model ({type(exc).__name__}).",
+            "This is a defect of the box: keep its log.",
+        ) from None
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    check_values(dataset, "utf-8")
+    return encode(dataset, explicit=explicit)
 
 
 def to_json(

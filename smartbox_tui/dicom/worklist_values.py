@@ -81,6 +81,12 @@ class Order:
     def sequence(self, keyword: str) -> list[Dataset]:
         return list(self._item.get(keyword) or [])
 
+    def step_text(self, keyword: str) -> str:
+        return str(self._step.get(keyword) or "")
+
+    def step_sequence(self, keyword: str) -> list[Dataset]:
+        return list(self._step.get(keyword) or [])
+
     def request_attributes(self, study: StudyValues) -> list[Dataset]:
         """The one item of RequestAttributesSequence (PS3.3 table 10-9), empty without an order."""
         from pydicom.dataset import Dataset

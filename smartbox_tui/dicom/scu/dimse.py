@@ -8,12 +8,15 @@ C_STORE_RQ: Final = 0x0001
 C_FIND_RQ: Final = 0x0020
 C_ECHO_RQ: Final = 0x0030
 C_CANCEL_RQ: Final = 0x0FFF
+N_SET_RQ: Final = 0x0120
+N_CREATE_RQ: Final = 0x0140
 RESPONSE: Final = 0x8000
 NO_DATA_SET: Final = 0x0101
 DATA_SET: Final = 0x0001
 PRIORITY_MEDIUM: Final = 0x0000
 
 SOP_CLASS_UID: Final = 0x0002
+REQUESTED_CLASS_UID: Final = 0x0003
 COMMAND_FIELD: Final = 0x0100
 MESSAGE_ID: Final = 0x0110
 RESPONDED_TO: Final = 0x0120
@@ -21,9 +24,11 @@ PRIORITY: Final = 0x0700
 DATA_SET_TYPE: Final = 0x0800
 STATUS: Final = 0x0900
 ERROR_COMMENT: Final = 0x0902
+ERROR_ID: Final = 0x0903
 SOP_INSTANCE_UID: Final = 0x1000
+REQUESTED_INSTANCE_UID: Final = 0x1001
 
-_NUMBERS: Final = frozenset({COMMAND_FIELD, MESSAGE_ID, RESPONDED_TO, PRIORITY, DATA_SET_TYPE, STATUS})
+_NUMBERS: Final = frozenset({COMMAND_FIELD, MESSAGE_ID, RESPONDED_TO, PRIORITY, DATA_SET_TYPE, STATUS, ERROR_ID})
 
 Command = dict[int, int | str]
 """By element number of group 0000; US as int, UI and LO as text. Others are left out when decoding."""
@@ -101,3 +106,29 @@ def find_rq(message_id: int, sop_class_uid: str) -> bytes:
 def cancel_rq(responded_to: int) -> bytes:
     """C-CANCEL-RQ for the request of that message ID (PS3.7 9.3.2.3)."""
     return encode({COMMAND_FIELD: C_CANCEL_RQ, RESPONDED_TO: responded_to, DATA_SET_TYPE: NO_DATA_SET})
+
+
+def n_create_rq(message_id: int, sop_class_uid: str, sop_instance_uid: str) -> bytes:
+    """N-CREATE-RQ; the attribute list follows as its data set (PS3.7 10.3.5.1)."""
+    return encode(
+        {
+            SOP_CLASS_UID: sop_class_uid,
+            COMMAND_FIELD: N_CREATE_RQ,
+            MESSAGE_ID: message_id,
+            DATA_SET_TYPE: DATA_SET,
+            SOP_INSTANCE_UID: sop_instance_uid,
+        }
+    )
+
+
+def n_set_rq(message_id: int, sop_class_uid: str, sop_instance_uid: str) -> bytes:
+    """N-SET-RQ; the modification list follows as its data set (PS3.7 10.3.3.1)."""
+    return encode(
+        {
+            REQUESTED_CLASS_UID: sop_class_uid,
+            COMMAND_FIELD: N_SET_RQ,
+            MESSAGE_ID: message_id,
+            DATA_SET_TYPE: DATA_SET,
+            REQUESTED_INSTANCE_UID: sop_instance_uid,
+        }
+    )

@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
+from smartbox_tui.dicom.datasets import encode
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.worklist import WorklistKeys
 
@@ -136,7 +136,8 @@ def identifier(keys: WorklistKeys, *, explicit: bool = False) -> tuple[bytes, Na
             )
     if not (keys.modality + keys.station_aet).isascii():
         raise SmartBoxError("bad-value", "Modality and station AE title have ASCII letters only.", "Correct it.")
-    return _write(dataset, _charset(keys.patient_id + keys.accession), explicit), wanted
+    dataset.SpecificCharacterSet = _charset(keys.patient_id + keys.accession)
+    return encode(dataset, explicit=explicit), wanted
 
 
 def _charset(text: str) -> str:
@@ -175,16 +176,3 @@ def _range(first: date | None, last: date | None) -> str:
     if first == last:
         return f"{first:%Y%m%d}" if first else ""
     return f"{first:%Y%m%d}-{last:%Y%m%d}" if first and last else f"{first:%Y%m%d}-" if first else f"-{last:%Y%m%d}"
-
-
-def _write(dataset: Dataset, charset: str, explicit: bool) -> bytes:
-    from pydicom.charset import convert_encodings
-    from pydicom.filebase import DicomFileLike
-    from pydicom.filewriter import write_dataset
-
-    dataset.SpecificCharacterSet = charset
-    buffer = BytesIO()
-    target = DicomFileLike(buffer)
-    target.is_little_endian, target.is_implicit_VR = True, not explicit
-    write_dataset(target, dataset, convert_encodings(charset))
-    return buffer.getvalue()
