@@ -109,6 +109,10 @@ def _dispatch(arguments: argparse.Namespace, options: Options) -> int:
             from smartbox_tui.commands import dicom
 
             return dicom.run(arguments, options)
+        case "media":
+            from smartbox_tui.commands import media
+
+            return media.run(arguments, options)
         case "store":
             from smartbox_tui.commands import store
 
@@ -150,6 +154,7 @@ def build_parser() -> argparse.ArgumentParser:
     check = store_commands.add_parser("check", help="compare spool and database")
     check.add_argument("--fast", action="store_true", help="without reading every bitstream for its hash")
     store_commands.add_parser("rebuild", help="make the database anew from the spool")
+    _media(commands.add_parser("media"))  # no help: not for people
     commands.add_parser("doctor", help="what works, what does not, and what to do")
     return parser
 
@@ -281,6 +286,16 @@ def _settings(parser: argparse.ArgumentParser) -> None:
     teach = actions.add_parser("teach", help="press a pedal: which one was it?")
     teach.add_argument("pedal", nargs="?", metavar="PEDAL", help="the pedal of the settings that it becomes")
     teach.add_argument("--seconds", type=float, default=15.0)
+
+
+def _media(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    codes = actions.add_parser("codes", help="says what codes are before a source's camera")
+    codes.add_argument("--source", required=True)
+    poster = actions.add_parser("poster", help="a small JPEG of a picture or a clip")
+    poster.add_argument("file", metavar="FILE", type=Path)
+    poster.add_argument("--out", required=True, type=Path)
+    poster.add_argument("--width", type=int, default=960)
 
 
 def _dicom(parser: argparse.ArgumentParser) -> None:

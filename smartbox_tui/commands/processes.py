@@ -14,8 +14,8 @@ from smartbox_tui.settings.paths import paths
 _PR_SET_PDEATHSIG: Final = 1
 
 
-def _die_with_parent() -> None:
-    """A demo's process gets SIGTERM when the demo dies in whatever way (prctl(2)): nothing is left behind."""
+def die_with_parent() -> None:
+    """A child gets SIGTERM when demo or engine dies in whatever way (prctl(2)): nothing is left behind."""
     parent = os.environ.get(PARENT_VARIABLE)
     if parent:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -25,7 +25,7 @@ def _die_with_parent() -> None:
 
 def run(name: str, options: Options) -> int:
     """Blocks until the process ends. Each imports only its own room."""
-    _die_with_parent()
+    die_with_parent()
     folders = paths(options.state, options.runtime)
     loaded = load(options.config, folders.state, fallback=True)
     if name == "engine":
