@@ -206,8 +206,8 @@ def test_bad_reassignments_are_refused_and_change_nothing(box: Box, archive: Ort
 
 @pytest.fixture
 def slow(archive: Orthanc) -> Iterator[tuple[Box, Relay]]:
-    """A box whose way to the archive takes a second for every 200 kB."""
-    with Relay(archive.port, bytes_per_s=200_000) as relay:
+    """A box whose way to the archive takes a second for every 100 kB."""
+    with Relay(archive.port, bytes_per_s=100_000) as relay:
         made = Box(settings(relay.port))
         made.start()
         yield made, relay
@@ -221,16 +221,19 @@ def test_what_is_being_sent_is_aborted_and_counts_as_sent(slow: tuple[Box, Relay
     time.sleep(6)
     box.ctl("record", "stop")
     box.ctl("exam", "close")
-    (row,) = until(lambda: [item for item in box.deliveries(exam["id"]) if item["bytes_sent"] > 0])
-    assert row["state"] == "sending"
+    (row,) = until(lambda: [item for item in box.deliveries(exam["id"]) if item["state"] == "sending"])
     reassign(box, exam["id"], patient=RIGHT)
     rows = {item["sop_instance_uid"]: item for item in box.deliveries(exam["id"])}
-    assert rows[row["sop_instance_uid"]]["state"] == "cancelled"
+    # aborted before its last fragment, or cut while the archive had not answered yet
+    assert rows[row["sop_instance_uid"]]["state"] in ("cancelled", "superseded")
     assert len([item for item in rows.values() if item["kind"] == "clip"]) == 2
     wait_settled(box, exam["id"])
-    assert {item.PatientID for item in held_by(archive) if item.SOPClassUID != KOS} == {"R-2002"}
     (note,) = notes_in(archive)
     assert rejected(note) == {row["sop_instance_uid"]}
+    left = [
+        item for item in held_by(archive) if item.SOPClassUID != KOS and item.SOPInstanceUID not in rejected(note)
+    ]
+    assert [item.PatientID for item in left] == ["R-2002"]
 
 
 def test_the_audit_names_who_and_what_but_no_patient(box: Box, archive: Orthanc) -> None:
