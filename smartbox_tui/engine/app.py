@@ -16,12 +16,14 @@ from smartbox_tui.engine import recovery, view
 from smartbox_tui.engine.adopt import Adopter
 from smartbox_tui.engine.capture_link import CaptureLink
 from smartbox_tui.engine.clock import ClockGate
+from smartbox_tui.engine.codes import CodeWatch
 from smartbox_tui.engine.delivery import Delivery
 from smartbox_tui.engine.desk import Desk
 from smartbox_tui.engine.exams import Exams
 from smartbox_tui.engine.performed import PerformedSteps
 from smartbox_tui.engine.performed_api import PerformedArea
 from smartbox_tui.engine.performed_worker import Performed, Verbs
+from smartbox_tui.engine.pictures_api import PicturesArea
 from smartbox_tui.engine.reassign import Reassigner
 from smartbox_tui.engine.reconcile import Reconcile
 from smartbox_tui.engine.server import Api
@@ -145,7 +147,9 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         reconcile = Reconcile(exams, Reassigner(paths.spool, store, settings, adopter, performed), delivery)
         desk = Desk(paths, settings, store, hub, exams, reconcile, delivery, board, ticker.changed)
         settings_desk = SettingsDesk(paths.state, settings, store, hub, delivery, capture, board, ticker.changed)
+        codes = CodeWatch(paths.runtime, settings, hub.publish)
         settings_desk.followers += [worklist.reconfigure, messenger.reconfigure]
+        settings_desk.followers.append(codes.reconfigure)
         await recovery.before_serving(exams)
         await reconcile.recover()
         await exams.run(performed.recover)
@@ -157,6 +161,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
                     SettingsApi(settings_desk, board),
                     WorklistArea(worklist, by_hand),
                     PerformedArea(exams, messenger),
+                    PicturesArea(paths.spool, store),
                 ],
             ).routes(),
             paths.engine_socket,
@@ -172,9 +177,11 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         delivery.start(settings())
         worklist.start()
         messenger.start()
+        codes.reconfigure()
         try:
             await asyncio.wait([asyncio.create_task(ending.wait()), essential], return_when=asyncio.FIRST_COMPLETED)
         finally:
+            await codes.close()
             by_hand.stop()
             await asyncio.gather(asyncio.to_thread(worklist.stop), asyncio.to_thread(messenger.stop))
             await asyncio.to_thread(delivery.stop)

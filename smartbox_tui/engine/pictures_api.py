@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from smartbox_tui.engine import children
-from smartbox_tui.engine.server import Handlers
+from smartbox_tui.engine.area import Handlers
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.spool.durable import make_folder
 from smartbox_tui.spool.layout import exam_dir
