@@ -5,10 +5,10 @@ The same values always give the same bytes, so a header can be made anew and com
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from smartbox_tui.dicom.charset import DEFINED_TERMS, check_values
+from smartbox_tui.dicom.datasets import encode
 from smartbox_tui.dicom.iods import IMPLICIT_VR_LE, iod_of
 from smartbox_tui.dicom.lineage import Lineage
 from smartbox_tui.dicom.privacy import keep_values_out_of_warnings
@@ -36,7 +36,7 @@ def build_header(study: StudyValues, picture: Picture, equipment: Equipment, lin
     that `study.charset` cannot hold, a value the attribute's VR does not allow. No message holds a value.
     """
     dataset = build_dataset(study, picture, equipment, lineage)
-    return PREAMBLE + _meta(picture) + _encode(dataset, implicit=picture.transfer_syntax_uid == IMPLICIT_VR_LE)
+    return part10(dataset, picture.transfer_syntax_uid)
 
 
 def build_dataset(
@@ -55,7 +55,7 @@ def build_dataset(
     dataset = Dataset()
     for module in iod.modules:
         for attribute in MODULES[module]:
-            _set(dataset, attribute, inputs)
+            set_attribute(dataset, attribute, inputs)
     check_values(dataset, study.charset)
     return dataset
 
@@ -75,7 +75,8 @@ def _check_values(study: StudyValues, picture: Picture) -> None:
         raise SmartBoxError("invalid-object", "Rows and Columns must be 1 to 65535.", "Check the source's size.")
 
 
-def _set(dataset: Dataset, attribute: Attribute, inputs: Inputs) -> None:
+def set_attribute(dataset: Dataset, attribute: Attribute, inputs: Inputs) -> None:
+    """Writes one line of a module's table. Raises invalid-object as `build_header` does."""
     value = attribute.value(inputs)
     keyword, kind = attribute.keyword, attribute.type
     if value is None and (kind.endswith("C") or kind == "3"):
@@ -115,17 +116,12 @@ def _items(items: list[Any]) -> list[Dataset]:
     return result
 
 
-def _encode(dataset: Dataset, *, implicit: bool) -> bytes:
-    from pydicom.charset import convert_encodings
-    from pydicom.filebase import DicomFileLike
-    from pydicom.filewriter import write_dataset
-
-    buffer = BytesIO()
-    target = DicomFileLike(buffer)
-    target.is_little_endian, target.is_implicit_VR = True, implicit
+def part10(dataset: Dataset, transfer_syntax_uid: str) -> bytes:
+    """The file of `dataset`, whose values are checked (PS3.10 7.1): preamble, group 2, and all of it with explicit
+    lengths, in Implicit VR for that syntax, else Explicit VR Little Endian."""
     _explicit_lengths(dataset)
-    write_dataset(target, dataset, convert_encodings(dataset.SpecificCharacterSet))
-    return buffer.getvalue()
+    meta = _meta(str(dataset.SOPClassUID), str(dataset.SOPInstanceUID), transfer_syntax_uid)
+    return PREAMBLE + meta + encode(dataset, explicit=transfer_syntax_uid != IMPLICIT_VR_LE)
 
 
 def _explicit_lengths(dataset: Dataset) -> None:
@@ -145,14 +141,14 @@ def _element(element: int, vr: bytes, value: bytes, pad: bytes = b"\0") -> bytes
     return b"\x02\0" + element.to_bytes(2, "little") + vr + (b"\0\0" if vr == b"OB" else b"") + length + value
 
 
-def _meta(picture: Picture) -> bytes:
+def _meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
     """Group 2 (PS3.10 7.1)."""
     rest = b"".join(
         (
             _element(0x0001, b"OB", b"\0\x01"),
-            _element(0x0002, b"UI", picture.sop_class_uid.encode("ascii")),
-            _element(0x0003, b"UI", picture.sop_instance_uid.encode("ascii")),
-            _element(0x0010, b"UI", picture.transfer_syntax_uid.encode("ascii")),
+            _element(0x0002, b"UI", sop_class_uid.encode("ascii")),
+            _element(0x0003, b"UI", sop_instance_uid.encode("ascii")),
+            _element(0x0010, b"UI", transfer_syntax_uid.encode("ascii")),
             _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID.encode("ascii")),
             _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME.encode("ascii"), b" "),
         )

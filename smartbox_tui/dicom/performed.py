@@ -9,13 +9,12 @@ from smartbox_tui.dicom.charset import check_values
 from smartbox_tui.dicom.privacy import keep_values_out_of_warnings
 from smartbox_tui.dicom.worklist_values import Order
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.model.instance import StudyValues
+from smartbox_tui.model.instance import KEY_OBJECT_SELECTION, StudyValues
 from smartbox_tui.model.performed import PerformedSeries, StepBegin, StepEnd, StepState
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-KEY_OBJECT_SELECTION: Final = "1.2.840.10008.5.1.4.1.1.88.59"
 _NO_PROTOCOL: Final = "Unspecified"
 """Protocol Name is Type 1 (PS3.4 table F.7.2-1), also where nobody planned anything."""
 

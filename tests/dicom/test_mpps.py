@@ -17,11 +17,11 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import ModalityPerformedProcedureStep
 
 from smartbox_tui.dicom.datasets import from_json, to_json
-from smartbox_tui.dicom.performed import KEY_OBJECT_SELECTION, created, ended
+from smartbox_tui.dicom.performed import created, ended
 from smartbox_tui.dicom.scu.mpps import PERFORMED_STEP, StepLost, StepOutcome, create, meaning, set_final
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.model.instance import StudyValues
+from smartbox_tui.model.instance import KEY_OBJECT_SELECTION, StudyValues
 from smartbox_tui.model.patient import UNKNOWN, Patient
 from smartbox_tui.model.performed import REASONS, PerformedSeries, StepBegin, StepEnd, StepState, step_of
 from tests.support.dcmjs import dcmjs_mpps

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import io
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
@@ -238,7 +239,7 @@ def test_a_value_that_dicom_does_not_allow_is_refused_without_quoting_it(
         ("vl-endoscopic", {"columns": 70000}),
     ],
 )
-def test_a_picture_that_is_none_is_refused(word: str, changes: dict[str, object], media: Media) -> None:
+def test_a_picture_that_is_none_is_refused(word: str, changes: dict[str, Any], media: Media) -> None:
     picture = still(word, media.still, **changes)
     with pytest.raises(SmartBoxError) as caught:
         build_header(ORDERED, picture, EQUIPMENT)
