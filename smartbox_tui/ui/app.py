@@ -96,7 +96,7 @@ class ConsoleApp(Actions):
         self._keyboard.touched(event, self.screen)
 
     def on_mouse_up(self, _event: MouseUp) -> None:
-        self._keyboard.let_go(self.screen)
+        self._keyboard.let_go()
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         """Where the keyboard on the screen is wanted always, it comes with every field."""

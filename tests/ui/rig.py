@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.pilot import Pilot
 
 from smartbox_tui.settings.paths import Paths
+from smartbox_tui.settings.schema import Display
 from smartbox_tui.ui.app import ConsoleApp
 from smartbox_tui.ui.state import Presence
 from smartbox_tui.wire import commands
@@ -82,12 +83,18 @@ async def console(
     language: str = "de",
     term: str = "xterm-256color",
     without_patient: str = "hold",
+    keyboard: str = "touch",
 ) -> AsyncIterator[Rig]:
     """Connected to both processes when it begins."""
     # a short folder of its own: pytest's are too long for a socket path
     with tempfile.TemporaryDirectory(prefix="sb-") as folder:
         runtime = Path(folder)
-        settings = dataclasses.replace(loaded().settings, language=language, without_patient=without_patient)
+        settings = dataclasses.replace(
+            loaded().settings,
+            language=language,
+            without_patient=without_patient,
+            display=Display(keyboard=keyboard),
+        )
         clock, messages = StillClock(), list[Message]()
         async with FakeBox(runtime) as box:
             if script is not None:

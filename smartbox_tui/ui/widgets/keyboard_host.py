@@ -38,7 +38,7 @@ class KeyboardHost:
         self._view = view
         self._completion = completion
         self._known_people = known_people
-        self._touched_other = False
+        self._leaves: Keyboard | None = None
 
     def on_screen(self, screen: Screen[object]) -> Keyboard | None:
         """The screen's keyboard where it has one."""
@@ -61,25 +61,24 @@ class KeyboardHost:
 
     def touched(self, event: events.MouseDown, screen: Screen[object]) -> None:
         """A finger came down. By now the field that it met has the focus."""
-        self._touched_other = False
+        self._leaves = None
         try:
             widget, _region = screen.get_widget_at(*event.screen_offset)
         except NoWidget:
             return
+        keyboard = self.on_screen(screen)
         if isinstance(widget, Input):
-            keyboard = self.on_screen(screen)
             if self._mode != NEVER and not (keyboard is not None and keyboard.is_open):
                 self.open(screen)
         elif not isinstance(widget, Keyboard) and not widget.has_class("-textual-system"):
-            self._touched_other = True
+            self._leaves = keyboard
 
-    def let_go(self, screen: Screen[object]) -> None:
+    def let_go(self) -> None:
         """The finger left. What it touched beside the fields must not move away under it: only now, and a moment
         later still, the keyboard goes and the screen is laid out anew."""
-        keyboard = self.on_screen(screen)
-        if self._touched_other and keyboard is not None and keyboard.is_open:
+        keyboard, self._leaves = self._leaves, None
+        if keyboard is not None and keyboard.is_open:
             keyboard.set_timer(_LINGER_S, keyboard.close, name="keyboard-goes")
-        self._touched_other = False
 
     def field_focused(self, widget: Widget) -> None:
         """A field got the focus, by whatever way."""
