@@ -52,12 +52,6 @@ def next_message(database: Any, peer: str, now: float) -> Any | None:
     return next(iter(Message.raw(sql, peer, now).execute(database)), None)
 
 
-def next_at(database: Any, peer: str) -> float | None:
-    """When the next waiting message may be tried; None when none waits for its time."""
-    sql = "SELECT min(next_at) FROM performed_message WHERE peer = ? AND state = 'waiting'"
-    return database.execute_sql(sql, (peer,)).fetchone()[0]  # type: ignore[no-any-return]
-
-
 def begin_try(database: Any, identity: int) -> Any | None:
     """Before a message leaves: from now on it may have arrived. The row, None when it is no longer to be sent."""
     changed = _update(database, identity, WAITING, uncertain=True)
