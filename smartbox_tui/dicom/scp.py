@@ -1,4 +1,4 @@
-"""A small archive with a worklist, for `smartbox demo`: storage, verification, modality worklist.
+"""A small archive for `smartbox demo`: storage, verification, modality worklist, performed procedure steps.
 
 Runs in the demo's own process. Objects go to disk as they arrive, in pieces, so memory does not grow with them.
 """
@@ -6,14 +6,17 @@ Runs in the demo's own process. Objects go to disk as they arrive, in pieces, so
 from __future__ import annotations
 
 import threading
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from smartbox_tui.dicom.iods import IODS
+from smartbox_tui.dicom.iods import EXPLICIT_VR_LE, IMPLICIT_VR_LE, IODS
+from smartbox_tui.dicom.performed_scp import PerformedSteps
 from smartbox_tui.dicom.privacy import keep_values_out_of_warnings
 from smartbox_tui.dicom.scu.peer import check_aet
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.instance import KEY_OBJECT_SELECTION
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -29,14 +32,19 @@ _CANNOT_UNDERSTAND: Final = 0xC000
 class Archive:
     """A running archive. `port` is the one it really listens on."""
 
-    def __init__(self, server: Any, folder: Path) -> None:
+    def __init__(self, server: Any, folder: Path, steps: PerformedSteps) -> None:
         self._server = server
+        self._steps = steps
         self.folder = folder
         self.port: int = server.socket.getsockname()[1]
 
     def stored(self) -> list[Path]:
         """The complete objects so far, `<SOP Instance UID>.dcm`, oldest first."""
         return sorted(self.folder.glob("*.dcm"), key=lambda path: path.stat().st_mtime_ns)
+
+    def performed(self) -> dict[str, dict[str, Any]]:
+        """The performed procedure steps by SOP Instance UID, oldest first, in the DICOM JSON model."""
+        return self._steps.all()
 
     def stop(self) -> None:
         """Ends all associations and the server's thread. Again: nothing."""
@@ -61,7 +69,11 @@ def start(
     Raises bad-value (AE title), in-use (the port).
     """
     from pynetdicom import AE, _config, evt
-    from pynetdicom.sop_class import ModalityWorklistInformationFind, Verification
+    from pynetdicom.sop_class import (
+        ModalityPerformedProcedureStep,
+        ModalityWorklistInformationFind,
+        Verification,
+    )
 
     check_aet(aet)
     keep_values_out_of_warnings()
@@ -75,10 +87,14 @@ def start(
     ae.add_supported_context(ModalityWorklistInformationFind)
     for iod in IODS.values():
         ae.add_supported_context(iod.sop_class_uid, list(iod.transfer_syntaxes))
-    items = tuple(worklist)
+    ae.add_supported_context(KEY_OBJECT_SELECTION, [EXPLICIT_VR_LE, IMPLICIT_VR_LE])
+    ae.add_supported_context(ModalityPerformedProcedureStep, [EXPLICIT_VR_LE, IMPLICIT_VR_LE])
+    items, steps = tuple(worklist), PerformedSteps()
     handlers: list[Any] = [
         (evt.EVT_C_STORE, _Storage(folder).handle),
         (evt.EVT_C_FIND, lambda event: _find(event, items)),
+        (evt.EVT_N_CREATE, steps.create),
+        (evt.EVT_N_SET, steps.set),
     ]
     try:
         server = ae.start_server((host, port), block=False, evt_handlers=handlers)
@@ -86,7 +102,7 @@ def start(
         raise SmartBoxError(
             "in-use", f"The archive cannot listen on {host}:{port}: {exc.strerror}.", "Choose another port."
         ) from exc
-    return Archive(server, folder)
+    return Archive(server, folder, steps)
 
 
 class _Storage:
@@ -160,6 +176,7 @@ def _matches_text(pattern: str, value: str) -> bool:
 
     if not pattern:
         return True
+    pattern, value = unicodedata.normalize("NFC", pattern), unicodedata.normalize("NFC", value)
     expression = "".join({"*": ".*", "?": "."}.get(char, re.escape(char)) for char in pattern)
     return re.fullmatch(expression, value, re.IGNORECASE | re.DOTALL) is not None
 
