@@ -40,4 +40,4 @@ def run(name: str, options: Options) -> int:
         return run_capture(folders, loaded)
     from smartbox_tui.ui.app import run as run_console  # it draws on this terminal and logs to SMARTBOX_LOG only
 
-    return run_console(folders, loaded)
+    return run_console(folders, loaded, options.config)

@@ -1,38 +1,21 @@
-"""What keys, buttons and answers do. A press becomes exactly one command with one id."""
+"""What keys and buttons do. A press becomes exactly one command with one id."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from textual import on
-from textual.app import App
 from textual.binding import Binding
-from textual.message_pump import MessagePump
-from textual.screen import Screen
 
-from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.settings.schema import Settings
 from smartbox_tui.ui import words
-from smartbox_tui.ui.i18n import N_, Texts
-from smartbox_tui.ui.link import (
-    BoxLink,
-    CommandWasAnswered,
-    CommandWasRefused,
-    PedalWasUsed,
-    RecordingHasStarted,
-    TriggerHasFailed,
-    new_id,
-    process_for,
-)
+from smartbox_tui.ui.choosing import Choosing
+from smartbox_tui.ui.i18n import N_
+from smartbox_tui.ui.link import new_id
 from smartbox_tui.ui.screens.choice import ChoiceScreen, Option
-from smartbox_tui.ui.screens.emergency import EmergencyScreen
-from smartbox_tui.ui.screens.patient import PatientScreen
+from smartbox_tui.ui.screens.pictures import PicturesScreen
 from smartbox_tui.ui.screens.queue import QueueScreen
 from smartbox_tui.ui.screens.status import StatusScreen
-from smartbox_tui.ui.sentences import CAPTURE_AWAY, ENGINE_AWAY, error_texts
-from smartbox_tui.ui.state import BoxState, Presence, Process, current_exam
+from smartbox_tui.ui.state import current_exam
 from smartbox_tui.ui.view import View
-from smartbox_tui.wire import commands, events
+from smartbox_tui.ui.widgets.thumbs import Thumbs
+from smartbox_tui.wire import commands
 
 DISCARD_REASONS = (
     Option("blurred", N_("Blurred"), "1"),
@@ -42,13 +25,8 @@ DISCARD_REASONS = (
 )
 
 
-class Actions(App[int]):
+class Actions(Choosing):
     """The actions of the app; the rest of it is in `app.py`."""
-
-    box: BoxState
-    t: Texts
-    link: BoxLink
-    settings: Settings
 
     BINDINGS = [
         Binding("space", "still", show=False),
@@ -58,18 +36,17 @@ class Actions(App[int]):
         Binding("p", "pedal", show=False),
         Binding("e", "emergency", show=False),
         Binding("n", "patient", show=False),
+        Binding("a", "assign", show=False),
+        Binding("x", "exams", show=False),
         Binding("c", "close_exam", show=False),
         Binding("q", "queue", show=False),
         Binding("s", "status", show=False),
         Binding("l", "language", show=False),
+        Binding("f3", "ask_yes", show=False, priority=True),
+        Binding("f4", "ask_no", show=False, priority=True),
         Binding("f10", "quit", show=False, priority=True),
         Binding("ctrl+q", "quit", show=False, priority=True),
     ]
-
-    @property
-    def pressed_ns(self) -> int:
-        """CLOCK_MONOTONIC of the last key or touch."""
-        raise NotImplementedError
 
     def speak(self, language: str) -> None:
         """Switches every text on the screen."""
@@ -107,68 +84,79 @@ class Actions(App[int]):
             why = view.t("It will not be sent. Why?")
             return f"{words.picture(view.t, view.clock, last)}. {why}" if last else why
 
-        self.go(ChoiceScreen(N_("Discard the last picture?"), which, DISCARD_REASONS, self._discard_because))
+        self.over(ChoiceScreen(N_("Discard the last picture?"), which, DISCARD_REASONS, self._discard_because))
 
     def _discard_because(self, reason: str) -> None:
-        last = self.box.pictures[-1].id if self.box.pictures else None
+        last = self.box.pictures[-1].id or None if self.box.pictures else None
         self.order(commands.DiscardLast(id=new_id(), reason=reason, picture=last))
 
-    # ---- exam
-
-    def action_patient(self) -> None:
-        """The form; after a reboot first the question that is still open."""
-        if self.box.status is not None and self.box.status.suspended is not None:
-            self.ask_suspended()
-        else:
-            self.go(PatientScreen())
-
-    def action_emergency(self) -> None:
-        self.go(EmergencyScreen())
+    # ---- the end of an exam
 
     def action_close_exam(self) -> None:
-        """Asks once when a recording runs, for it is stopped with the exam."""
+        """One touch as a rule. Asked is once when a recording runs, for it is stopped with the exam, and for the
+        reason when nothing was taken and somebody waits to be told."""
         if current_exam(self.box) is None:
             self.say(self.t("No exam is open."), self.t("There is nothing to close."))
-            return
-        if self.box.recording is None:
-            self.order(commands.ExamClose(id=new_id()))
-            return
-        self.go(
-            ChoiceScreen(
-                N_("Close the exam?"),
-                N_("A recording is running. It will be stopped and kept."),
-                (Option("close", N_("Stop and close"), "Enter", "-red"),),
-                lambda _choice: self.order(commands.ExamClose(id=new_id())),
-                enter="close",
+        elif self.box.recording is not None:
+            options = (
+                Option("close", N_("Stop and close"), N_("Enter"), "-red"),
+                Option("reason", N_("Discontinue …"), "i"),
             )
-        )
-
-    def ask_suspended(self) -> None:
-        """After a reboot: go on with the exam that was open, or with another patient."""
-
-        def who(view: View) -> str:
-            exam = view.box.status.suspended if view.box.status else None
-            return view.t("Go on with {name}?", name=words.person(exam.patient.name)) if exam else ""
-
-        def details(view: View) -> str:
-            exam = view.box.status.suspended if view.box.status else None
-            if exam is None:
-                return ""
-            born = words.born(view.t, exam.patient, view.now.date())
-            why = view.t("The box was restarted in this exam.")
-            return " · ".join(part for part in (born, view.t("ID {id}", id=exam.patient.id), why) if part)
-
-        options = (Option("yes", N_("Yes, go on"), "1"), Option("no", N_("Another patient"), "2"))
-        self.go(ChoiceScreen(who, details, options, self._answer_suspended))
-
-    def _answer_suspended(self, answer: str) -> None:
-        exam = self.box.status.suspended if self.box.status else None
-        if answer == "yes" and exam is not None:
-            self.order(commands.ExamResume(id=new_id(), exam=exam.id))
+            question = N_("A recording is running. It will be stopped and kept.")
+            self.over(ChoiceScreen(N_("Close the exam?"), question, options, self._close, enter="close"))
+        elif not self.box.pictures and self.box.status is not None and self.box.status.performed:
+            self.ask_reason()
         else:
-            self.go(PatientScreen())
+            self._close("close")
+
+    def _close(self, answer: str) -> None:
+        if answer == "reason":
+            self.ask_reason()
+            return
+        self.order(commands.ExamClose(id=new_id()))
+
+    def ask_reason(self) -> None:
+        """Why the procedure was not carried through: the performed step says so, and the exam is closed."""
+        options = [Option(name, label, str(at)) for at, (name, label) in enumerate(words.REASON.items(), 1)]
+
+        def whose(view: View) -> str:
+            exam = current_exam(view.box)
+            name = words.person(exam.patient.name) if exam else ""
+            return " · ".join(part for part in (name, words.counters(view.t, view.box)) if part)
+
+        def close(reason: str) -> None:
+            self.order(commands.ExamClose(id=new_id(), discontinued=reason))
+
+        self.over(ChoiceScreen(N_("Why is the exam ended?"), whose, options, close))
+
+    def action_stop_recording(self) -> None:
+        """Of the question whether it is still wanted: never starts one."""
+        if self.box.recording is not None:
+            self.order(commands.RecordStop(id=new_id(), at_ns=self.pressed_ns))
 
     # ---- screens
+
+    def on_thumbs_touched(self, message: Thumbs.Touched) -> None:
+        """One of the strip of the exam under way."""
+        self._show_pictures(message.at)
+
+    def action_pictures(self) -> None:
+        """The last one, large."""
+        self._show_pictures(len(self.box.pictures) - 1)
+
+    def _show_pictures(self, at: int) -> None:
+        exam = current_exam(self.box)
+        if self.box.pictures and exam is not None and 0 <= at < len(self.box.pictures):
+            self.go(PicturesScreen(self.box.pictures, at, exam=exam.id))
+        else:
+            self.action_exams()
+
+    def action_show_arrived(self) -> None:
+        """The list, with the new one under the cursor."""
+        arrived = self.asks.newly_arrived()
+        self.action_patient()
+        if arrived:
+            self.call_after_refresh(self.point_at, arrived[-1].id)
 
     def action_queue(self) -> None:
         self.go(QueueScreen())
@@ -177,80 +165,7 @@ class Actions(App[int]):
         self.go(StatusScreen())
 
     def action_language(self) -> None:
-        self.speak(self.t.next_language())
-
-    def go(self, screen: Screen[None]) -> None:
-        """Shows it above the capture screen, in place of whatever was there. Notices are about what was before."""
-        self.clear_notifications()
-        while len(self.screen_stack) > 2:
-            self.pop_screen()
-        self.push_screen(screen)
-
-    # ---- commands and their outcome
-
-    def order(self, command: commands.Command, reply_to: MessagePump | None = None) -> None:
-        """Gives the command; its outcome comes to `reply_to`, to the screen in front by default. That the process
-        it needs is away is told at once, and the command is given all the same: it may be coming back."""
-        process = process_for(command)
-        presence = {Process.ENGINE: self.box.engine, Process.CAPTURE: self.box.capture}[process]
-        if presence is Presence.AWAY:
-            away = ENGINE_AWAY if process is Process.ENGINE else CAPTURE_AWAY
-            self.say(self.t(away.what), self.t(away.hint), "error")
-        self.link.order(command, reply_to or self.screen)
-
-    def say(self, what: str, hint: str = "", severity: Any = "warning") -> None:
-        """A sentence and what to do, for some seconds, on whatever screen is in front."""
-        self.notify(hint, title=what, severity=severity, markup=False)
-
-    @on(CommandWasRefused)
-    def tell_refusal(self, message: CommandWasRefused) -> None:
-        """What no screen has taken for itself."""
-        self.tell_error(message.error)
-
-    def tell_error(self, error: SmartBoxError) -> None:
-        what, below = error_texts(self.t, error)
-        self.say(what, below, "error")
-
-    @on(CommandWasAnswered)
-    def tell_outcome(self, message: CommandWasAnswered) -> None:
-        """Most outcomes are seen as facts; these are not."""
-        if isinstance(message.command, commands.DiscardLast):
-            self.say(self.t("The picture was discarded."), self.t("It is kept for seven days."), "information")
-
-    def _tell_recorder(self, interrupted: bool, records: bool) -> None:
-        if not interrupted:
-            self.say(self.t("The recorder is back."), severity="information")
-        elif records:
-            self.say(self.t("The recording goes on in a new clip."), self.t("The recorder was restarted."))
-        else:
-            self.say(self.t("The recording was interrupted."), self.t("What was recorded is kept. Start it again."))
-
-    @on(RecordingHasStarted)
-    def tell_recording(self, message: RecordingHasStarted) -> None:
-        """Only one that nobody started: the recorder went on with the exam after it was restarted."""
-        fact = message.fact
-        if isinstance(fact, events.RecordingStarted) and fact.note:
-            self.say(self.t("The recording goes on in a new clip."), self.t("The recorder was restarted."))
-
-    def tell_change(self, before: BoxState, after: BoxState) -> None:
-        """News that is no event of its own: a process is back, an exam waits for an answer."""
-        if before.capture is Presence.AWAY and after.capture is Presence.HERE:
-            self._tell_recorder(before.interrupted, after.recording is not None)
-        if before.engine is Presence.AWAY and after.engine is Presence.HERE:
-            self.say(self.t("The engine is back."), severity="information")
-        waited = before.status.suspended if before.status else None
-        waits = after.status.suspended if after.status else None
-        if waits is not None and (waited is None or waited.id != waits.id):
-            self.ask_suspended()
-
-    @on(TriggerHasFailed)
-    def tell_trigger(self, message: TriggerHasFailed) -> None:
-        """A pedal asked for something that could not be done: whoever pressed it looks at this screen."""
-        if isinstance(message.fact, events.TriggerFailed):
-            self.tell_error(SmartBoxError.from_dict(message.fact.error))
-
-    @on(PedalWasUsed)
-    def tell_pedal(self, message: PedalWasUsed) -> None:
-        fact = message.fact
-        if isinstance(fact, events.PedalUsed) and fact.gesture in words.PEDAL:
-            self.say(self.t(words.PEDAL[fact.gesture], pedal=fact.pedal))
+        """At once, and for the next start, as far as the engine can keep it."""
+        language = self.t.next_language()
+        self.speak(language)
+        self.link.order(commands.SettingsPut(id=new_id(), changes={"language": language}), self)

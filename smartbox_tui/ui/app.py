@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
 from collections.abc import Mapping
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 from textual import on
 from textual.events import DescendantFocus, Event, Key, MouseDown, MouseUp
 from textual.widgets import Input
 
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.settings.load import load
 from smartbox_tui.settings.paths import Paths
 from smartbox_tui.settings.schema import Loaded
 from smartbox_tui.ui import theme
-from smartbox_tui.ui.actions import Actions
+from smartbox_tui.ui.adjusting import Adjusting
 from smartbox_tui.ui.clock import Clock
 from smartbox_tui.ui.completion import Completion
 from smartbox_tui.ui.driver import HANG_UP_STATUS, BoxDriver
+from smartbox_tui.ui.gallery import Gallery
 from smartbox_tui.ui.halfblocks import Depth
 from smartbox_tui.ui.i18n import Texts
 from smartbox_tui.ui.leaving import forget_terminal, leave_on_signals
-from smartbox_tui.ui.link import BoxLink, BoxMessage
+from smartbox_tui.ui.link import BoxLink, BoxMessage, SettingsHaveChanged
 from smartbox_tui.ui.screens.base import BoxScreen
 from smartbox_tui.ui.screens.capture import CaptureScreen
 from smartbox_tui.ui.state import BoxState, reduce
@@ -39,7 +44,7 @@ _REDRAW_S: Final = 0.03
 """Facts that come within it are drawn together."""
 
 
-class ConsoleApp(Actions):
+class ConsoleApp(Adjusting):
     """State comes in as messages of `ui.link`, is reduced to one BoxState and handed down to the screen."""
 
     ENABLE_COMMAND_PALETTE = False
@@ -48,8 +53,15 @@ class ConsoleApp(Actions):
     NOTIFICATION_TIMEOUT = 8
 
     def __init__(
-        self, paths: Paths, loaded: Loaded, *, clock: Clock | None = None, environ: Mapping[str, str] | None = None
+        self,
+        paths: Paths,
+        loaded: Loaded,
+        *,
+        clock: Clock | None = None,
+        environ: Mapping[str, str] | None = None,
+        config: Path | None = None,
     ) -> None:
+        """`config`: the settings file that was named on the command line, read again when settings change."""
         super().__init__(driver_class=BoxDriver)
         environ = os.environ if environ is None else environ
         self.paths = paths
@@ -59,23 +71,45 @@ class ConsoleApp(Actions):
         self.box = BoxState()
         self.link = BoxLink(self, paths)
         self.completion = Completion()
-        self._keyboard = KeyboardHost(self.view, self.completion, lambda: getattr(self, "known_people", tuple)())
+        self._keyboard = KeyboardHost(self.view, self.completion, self.known_people)
+        self.depth = Depth.TRUE
+        self._gallery: Gallery | None = None
+        self._config = config
+        self._environ = environ
         self._remote = "SSH_CONNECTION" in environ
         self._pressed_s = 0.0
         self._last_key = ("", 0.0)
         self._redraw_due = False
-        chosen = theme.theme_for(environ.get("TERM", ""))
-        self.register_theme(chosen)
-        self.theme = chosen.name
+        for each in (theme.TRUE_COLOUR, theme.SIXTEEN):
+            self.register_theme(each)
+        self._colour()
 
     def view(self) -> View:
         """What the screens are shown now."""
-        return View(self.box, self.t, self.wall, self.settings, self.wall.now(), self.wall.monotonic_s())
+        return View(
+            self.box,
+            self.t,
+            self.wall,
+            self.settings,
+            self.wall.now(),
+            self.wall.monotonic_s(),
+            self.people,
+            self.ask(),
+            self._gallery,
+        )
+
+    def _colour(self) -> None:
+        """By the setting; `auto` by the terminal."""
+        wanted, term = self.settings.display.theme, self._environ.get("TERM", "")
+        term = {"true-colour": "", "console": "linux"}.get(wanted, term)
+        self.theme = theme.theme_for(term).name
 
     async def on_mount(self) -> None:
         depths = {"standard": Depth.SIXTEEN, "256": Depth.CUBE}
-        depth = depths.get(self.console.color_system or "", Depth.TRUE)
-        await self.push_screen(CaptureScreen(self.paths.runtime, REMOTE_FPS if self._remote else LOCAL_FPS, depth))
+        self.depth = depths.get(self.console.color_system or "", Depth.TRUE)
+        self._gallery = Gallery(self.link.picture, self._in_background, self.redraw_soon, self.wall.monotonic_s)
+        fps = self.settings.display.preview_fps or (REMOTE_FPS if self._remote else LOCAL_FPS)
+        await self.push_screen(CaptureScreen(self.paths.runtime, fps, self.depth))
         self.set_interval(1.0, self.redraw, name="clock")
         self.link.start()
 
@@ -118,9 +152,33 @@ class ConsoleApp(Actions):
         """Every fact, through the one reducer."""
         before, self.box = self.box, reduce(self.box, message.fact, self.wall.monotonic_s())
         self.tell_change(before, self.box)
+        self.redraw_soon()
+
+    def redraw_soon(self) -> None:
+        """What changes within a moment is drawn together."""
         if not self._redraw_due:
             self._redraw_due = True
             self.set_timer(_REDRAW_S, self.redraw, name="redraw")
+
+    def _in_background(self, work: Any) -> None:
+        self.run_worker(work, name="picture", group="picture", exit_on_error=False)
+
+    @on(SettingsHaveChanged)
+    def read_settings(self) -> None:
+        """The file is read beside the screens; one that cannot be read leaves everything as it is."""
+        self.run_worker(self._reload(), name="settings", group="settings", exclusive=True, exit_on_error=False)
+
+    async def _reload(self) -> None:
+        try:
+            loaded = await asyncio.to_thread(load, self._config, self.paths.state, self._environ)
+        except SmartBoxError as exc:
+            self.tell_error(exc)
+            return
+        spoken, self.settings = self.settings.language, loaded.settings
+        self._colour()
+        if loaded.settings.language != spoken:
+            self.t = Texts(loaded.settings.language)
+        self.redraw()
 
     def redraw(self) -> None:
         """Hands the view to the screen in front; the others get it when they come back."""
@@ -149,10 +207,10 @@ def _log_to_file(environ: Mapping[str, str]) -> None:
     root.setLevel(logging.INFO)
 
 
-def run(paths: Paths, loaded: Loaded) -> int:
+def run(paths: Paths, loaded: Loaded, config: Path | None = None) -> int:
     """The console until it is left: 0 by key or signal, 1 when its terminal went away."""
     _log_to_file(os.environ)
-    app = ConsoleApp(paths, loaded)
+    app = ConsoleApp(paths, loaded, config=config)
     with leave_on_signals(app):
         app.run()
     status = app.return_code or 0

@@ -9,8 +9,11 @@ from textual.content import Content
 from textual.widgets import Static
 
 from smartbox_tui.settings.schema import Settings
+from smartbox_tui.ui.asks import Ask
 from smartbox_tui.ui.clock import Clock
+from smartbox_tui.ui.gallery import Gallery
 from smartbox_tui.ui.i18n import Texts
+from smartbox_tui.ui.people import NOBODY, People
 from smartbox_tui.ui.state import BoxState
 
 
@@ -24,6 +27,16 @@ class View:
     settings: Settings
     now: datetime
     now_s: float
+    people: People = NOBODY
+    ask: Ask | None = None
+    gallery: Gallery | None = None
+
+
+class Follower:
+    """A widget that is no text and follows the view all the same."""
+
+    def show(self, view: View) -> None:
+        raise NotImplementedError
 
 
 class Shown(Static):

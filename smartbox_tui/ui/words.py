@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from smartbox_tui.ui.clock import Clock
 from smartbox_tui.ui.i18n import N_, Texts, clip_length
@@ -15,7 +18,27 @@ EMERGENCY: Final = {
     "male": N_("Emergency, man"),
     "female": N_("Emergency, woman"),
     "child": N_("Emergency, child"),
+    "unknown": N_("Emergency, nobody knows who"),
 }
+EXAM: Final = {
+    "open": N_("open"),
+    "unassigned": N_("without a patient"),
+    "suspended": N_("interrupted"),
+    "closed": N_("closed"),
+    "appended": N_("goes on"),
+}
+"""model.exam's states."""
+
+REASON: Final = {
+    "unspecified": N_("No reason given"),
+    "wrong-worklist-entry": N_("Wrong entry chosen"),
+    "equipment": N_("Equipment failure"),
+    "cancelled": N_("Doctor cancelled"),
+    "patient-refused": N_("Patient refused"),
+    "patient-condition": N_("Patient's condition"),
+    "patient-did-not-arrive": N_("Patient did not come"),
+}
+"""model.performed's reasons, short enough for a button."""
 
 SIGNAL: Final = {
     "ok": N_("Signal"),
@@ -106,6 +129,46 @@ def born(t: Texts, patient: state.Patient, today: date) -> str:
         return f"{t.date(date.fromisoformat(patient.birth_date))} ({years})"
     except ValueError:
         return patient.birth_date
+
+
+def who(t: Texts, exam: state.Exam) -> str:
+    """Whose exam it is in a few words."""
+    if exam.emergency is not None:
+        return t(EMERGENCY.get(exam.emergency, exam.emergency))
+    return person(exam.patient.name) or exam.patient.id or t("NO PATIENT")
+
+
+def exam_line(t: Texts, clock: Clock, exam: state.Exam) -> str:
+    """`Müller, Jörg · 21:45 · 3 Bilder`: which exam is meant."""
+    opened = when(exam.opened_at)
+    parts = [
+        who(t, exam),
+        t.clock(clock.local(opened)) if opened else "",
+        t.n("{count} picture", "{count} pictures", exam.instances),
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def exam_of(answer: Any) -> state.Exam:
+    """The exam of a command's answer. Raises ValidationError for another version's."""
+    return msgspec.convert(answer["exam"], state.Exam)
+
+
+def delivered(t: Texts, counts: Mapping[str, int]) -> tuple[str, str]:
+    """What became of an exam's deliveries, in words, and the style of it: what needs a hand comes first."""
+    open_ones = sum(counts.get(name, 0) for name in ("queued", "preparing", "sending"))
+    there = counts.get("stored", 0) + counts.get("committed", 0)
+    if blocked := counts.get("blocked", 0):
+        return "✗ " + t.n("{count} BLOCKED", "{count} BLOCKED", blocked), "bold $red"
+    if waiting := counts.get("waiting", 0):
+        return "! " + t.n("{count} waiting", "{count} waiting", waiting), "bold $wait"
+    if held := counts.get("held", 0):
+        return "■ " + t.n("{count} held back", "{count} held back", held), "$wait"
+    if open_ones:
+        return "▶ " + t.n("{count} on the way", "{count} on the way", open_ones), "$calm"
+    if there:
+        return "✓ " + t("sent"), "$good"
+    return "", ""
 
 
 def signal(t: Texts, source: state.Source) -> str:

@@ -15,15 +15,17 @@ from textual.widgets import Static
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.ui.completion import Completion
 from smartbox_tui.ui.i18n import N_
-from smartbox_tui.ui.state import Process
-from smartbox_tui.ui.view import Shown, View
+from smartbox_tui.ui.purpose import Purpose
+from smartbox_tui.ui.state import Process, current_exam
+from smartbox_tui.ui.view import Follower, Shown, View
 from smartbox_tui.ui.widgets.alarms import AlarmBar
 from smartbox_tui.ui.widgets.banner import PatientBanner
 from smartbox_tui.ui.widgets.big_button import BigButton
+from smartbox_tui.ui.widgets.dock import AskDock
 from smartbox_tui.ui.widgets.keyboard import Keyboard
 from smartbox_tui.ui.widgets.preview import Preview
 from smartbox_tui.ui.widgets.signal_line import SignalLine
-from smartbox_tui.wire import commands
+from smartbox_tui.wire import commands, state
 
 
 class Console(Protocol):
@@ -39,10 +41,55 @@ class Console(Protocol):
 
     def tell_error(self, error: SmartBoxError) -> None: ...
 
+    def read(self, target: str, reply_to: MessagePump) -> None: ...
+
+    def remember_exams(self, exams: Iterable[state.Exam]) -> None: ...
+
+    def known_exam(self, exam: str) -> state.Exam | None: ...
+
+    def order_reassign(self, command: commands.ExamReassign) -> None: ...
+
+    def choose_other(self, purpose: Purpose) -> None: ...
+
+    def type_patient(self, patient_id: str, purpose: Purpose) -> None: ...
+
+    def ask_reason(self) -> None: ...
+
 
 def emergency_button() -> BigButton:
     """One touch away from everywhere."""
     return BigButton(N_("EMERGENCY"), "app.emergency", "e", needs=Process.ENGINE, id="emergency", classes="-red")
+
+
+def _waiting(view: View) -> int:
+    """Exams with pictures and without a name, the one under way left out."""
+    exam = current_exam(view.box)
+    count = view.box.status.unassigned if view.box.status else 0
+    under_way = exam is not None and exam.unassigned and bool(view.box.pictures)
+    return max(0, count - under_way)
+
+
+def _assign_label(view: View) -> str:
+    if current_exam(view.box) is None:
+        count = _waiting(view)
+        return view.t.n("{count} without a name", "{count} without a name", count)
+    return view.t("Assign a patient")
+
+
+class Head(Horizontal, Follower):
+    """The patient banner; beside it the way to a name, where pictures have none."""
+
+    def __init__(self) -> None:
+        super().__init__(id="head")
+
+    def compose(self) -> ComposeResult:
+        yield PatientBanner(id="banner")
+        yield BigButton(_assign_label, "app.assign", "", needs=Process.ENGINE, id="assign", classes="-red")
+
+    def show(self, view: View) -> None:
+        exam = current_exam(view.box)
+        nobody = exam is not None and (exam.unassigned or exam.emergency == "unknown")
+        self.set_class(nobody or (exam is None and _waiting(view) > 0), "-assign")
 
 
 class BoxScreen(Screen[None]):
@@ -65,18 +112,27 @@ class BoxScreen(Screen[None]):
     BoxScreen #nav .gap { width: 1fr; height: 1; }
     BoxScreen #nav #emergency { margin-right: 0; padding: 0 2; }
     BoxScreen.-narrow #nav #emergency { padding: 0 1; }
-    BoxScreen.-high PatientBanner { height: 4; padding: 1 2; }
+    BoxScreen #head { height: auto; }
+    BoxScreen #head PatientBanner { width: 1fr; }
+    BoxScreen #head BigButton { width: auto; min-width: 14; padding: 0 2; display: none; }
+    BoxScreen #head.-assign BigButton { display: block; }
+    BoxScreen #head.-assign PatientBanner { height: 3; }
+    BoxScreen.-high #head PatientBanner { height: 4; padding: 1 2; }
+    BoxScreen.-high #head BigButton { height: 4; }
+    BoxScreen.-narrow #nav #back { width: 10; min-width: 10; padding: 0; }
+    BoxScreen.-low.-keyboard AskDock { display: none; }
     BoxScreen.-low.-keyboard #nav { display: none; }
     BoxScreen.-low.-keyboard AlarmBar { max-height: 2; }
     BoxScreen.-high Keyboard { height: 20; }
     """
 
     def compose(self) -> ComposeResult:
-        yield PatientBanner(id="banner")
+        yield Head()
         yield AlarmBar(id="alarms")
         with Container(id="body"):
             yield from self.compose_body()
         yield SignalLine(brief=self.BRIEF, id="signal")
+        yield AskDock(id="ask")
         with Horizontal(id="nav"):
             yield from self.compose_nav()
             yield Static("", classes="gap")
@@ -98,7 +154,7 @@ class BoxScreen(Screen[None]):
     def show(self, view: View) -> None:
         """Hands the view to every widget that follows it."""
         for widget in self.query("*"):
-            if isinstance(widget, (Shown, BigButton, Preview, Keyboard)):
+            if isinstance(widget, (Shown, BigButton, Preview, Keyboard, Follower)):
                 widget.show(view)
 
     def on_mount(self) -> None:

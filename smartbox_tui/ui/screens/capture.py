@@ -40,6 +40,16 @@ def _has_exam(box: BoxState) -> bool:
     return current_exam(box) is not None
 
 
+def _pictures_label(view: View) -> str | Content:
+    """With the exams that wait for a name, where no louder place says it."""
+    waits = view.box.status.unassigned if view.box.status else 0
+    exam = current_exam(view.box)
+    waits -= exam is not None and exam.unassigned and bool(view.box.pictures)
+    if waits <= 0:
+        return view.t("Pictures")
+    return Content.assemble(view.t("Pictures"), (f" {waits}?", "bold $wait"))
+
+
 class RecordButton(BigButton):
     """Red while it records: the only red on a calm screen but the emergency."""
 
@@ -66,6 +76,8 @@ class CaptureScreen(BoxScreen):
     CaptureScreen #queue-box { height: auto; }
     CaptureScreen.-tall #queue-box { padding-top: 1; }
     CaptureScreen.-tall TakenPane { margin-top: 1; }
+    CaptureScreen.-narrow #nav BigButton { padding: 0; }
+    CaptureScreen.-narrow #nav #emergency { padding: 0; }
     """
 
     def __init__(self, runtime: Path, fps: float, depth: Depth) -> None:
@@ -81,6 +93,7 @@ class CaptureScreen(BoxScreen):
     def compose_nav(self) -> Iterable[Widget]:
         yield BigButton(N_("Patient"), "app.patient", "n", needs=Process.ENGINE, id="patient")
         yield BigButton(N_("Close exam"), "app.close_exam", "c", needs=Process.ENGINE, usable=_has_exam, id="close")
+        yield BigButton(_pictures_label, "app.exams", "x", id="exams")
         yield BigButton(N_("Queue"), "app.queue", "q", id="queue")
         yield BigButton(N_("Status"), "app.status", "s", id="status")
 

@@ -14,6 +14,9 @@ from smartbox_tui.ui.screens.base import BoxScreen
 from smartbox_tui.ui.view import Shown, View
 from smartbox_tui.ui.widgets.big_button import BigButton
 
+_IN_A_ROW = 4
+"""More answers stand in two columns."""
+
 
 class Option(NamedTuple):
     """`value` is what the answer gives, `label` its msgid, `key` the key that chooses it."""
@@ -58,6 +61,10 @@ class ChoiceScreen(BoxScreen):
     ChoiceScreen #options { height: auto; }
     ChoiceScreen #options BigButton { height: 5; margin: 0 1; }
     ChoiceScreen.-narrow #options BigButton { margin: 0; }
+    ChoiceScreen #options.-many { layout: grid; grid-size: 2; grid-gutter: 0 1; grid-rows: 3; }
+    ChoiceScreen #options.-many BigButton { height: 3; margin: 0; }
+    ChoiceScreen.-tall #options.-many { grid-rows: 4; }
+    ChoiceScreen.-narrow #options.-stacked { layout: grid; grid-size: 2; grid-gutter: 0 1; grid-rows: 5; }
     """
 
     def __init__(
@@ -85,7 +92,8 @@ class ChoiceScreen(BoxScreen):
             for option in self._options
         ]
         question = Question(self._headline, self._detail)
-        yield Center(Vertical(question, Horizontal(*buttons, id="options"), id="question-box"))
+        many = "-many" if len(buttons) > _IN_A_ROW else "-stacked" if len(buttons) == _IN_A_ROW else ""
+        yield Center(Vertical(question, Horizontal(*buttons, id="options", classes=many), id="question-box"))
 
     def on_key(self, event: events.Key) -> None:
         value = self._enter if event.key == "enter" else ""

@@ -1,4 +1,5 @@
-"""Opening an exam while another one is open: the engine says no, the operator may close that one first."""
+"""Opening an exam while another one is open: the engine says no, the operator may close that one first. Giving
+pictures to another patient: from whom to whom is shown, and asked."""
 
 from __future__ import annotations
 
@@ -10,12 +11,13 @@ from smartbox_tui.ui.link import CommandWasAnswered, CommandWasRefused, new_id
 from smartbox_tui.ui.purpose import NEW, Purpose
 from smartbox_tui.ui.screens.base import BoxScreen
 from smartbox_tui.ui.screens.choice import ChoiceScreen, Option
-from smartbox_tui.wire import commands
+from smartbox_tui.ui.screens.reassign import ReassignScreen, Side
+from smartbox_tui.wire import commands, state
 
 
 class OpensExam(BoxScreen):
-    """A screen that ends with an exam opened, or reassigned: `open` gives the command, the screen leaves when it
-    was done."""
+    """A screen that ends with an exam opened, or reassigned: `open` gives the command, the app leaves the screen
+    when it was done."""
 
     def __init__(self, purpose: Purpose = NEW) -> None:
         super().__init__()
@@ -23,25 +25,36 @@ class OpensExam(BoxScreen):
         self._after_closing: commands.ExamOpen | None = None
         self._under_way = False
 
-    def open(self, command: commands.ExamOpen | commands.ExamReassign) -> None:
+    def open(self, command: commands.ExamOpen | commands.ExamReassign, to: Side | None = None) -> None:
         """The answer comes back to this screen. A second press before it does nothing: it would ask for another
-        exam, and be told that the first is open."""
-        if not self._under_way:
-            self._under_way = True
-            self.console.order(command, self)
+        exam, and be told that the first is open. `to`: who it is, where the command does not say it itself."""
+        if self._under_way:
+            return
+        before = self.console.known_exam(command.exam) if isinstance(command, commands.ExamReassign) else None
+        if isinstance(command, commands.ExamReassign) and before is not None and before.patient.id:
+            self.app.push_screen(ReassignScreen(before, to or _side(command), lambda: self._order(command)))
+        else:
+            self._order(command)
+
+    def _order(self, command: commands.ExamOpen | commands.ExamReassign) -> None:
+        self._under_way = True
+        if isinstance(command, commands.ExamReassign):
+            self.console.order_reassign(command)
+        self.console.order(command, self)
 
     @on(CommandWasAnswered)
     def _answered(self, message: CommandWasAnswered) -> None:
-        self._under_way = False
         if isinstance(message.command, (commands.ExamOpen, commands.ExamReassign)):
-            self.action_back()
+            self._under_way = False
         elif isinstance(message.command, commands.ExamClose) and self._after_closing is not None:
             waiting, self._after_closing = self._after_closing, None
             # the first id was answered with no: this is another press
-            self.open(msgspec.structs.replace(waiting, id=new_id()))
+            self._order(msgspec.structs.replace(waiting, id=new_id()))
 
     @on(CommandWasRefused)
     def _refused(self, message: CommandWasRefused) -> None:
+        if not isinstance(message.command, (commands.ExamOpen, commands.ExamReassign, commands.ExamClose)):
+            return
         self._after_closing, self._under_way = None, False
         if isinstance(message.command, commands.ExamOpen) and message.error.code == "exam-open":
             message.stop()
@@ -69,3 +82,16 @@ class OpensExam(BoxScreen):
                 enter="close",
             )
         )
+
+
+def _side(command: commands.ExamReassign) -> Side:
+    """Who was typed, or which emergency."""
+    if command.emergency:
+        return Side(state.Patient(age=command.age), emergency=command.emergency)
+    patient = msgspec.convert(command.patient or {}, state.Patient, strict=False)
+    return Side(patient, order=command.accession)
+
+
+def side_of(exam: state.Exam) -> Side:
+    """An exam as the one that pictures come from or go to."""
+    return Side(exam.patient, exam.procedure, exam.accession_number, exam.emergency, exam.opened_at)

@@ -64,8 +64,8 @@ class PatientBanner(Shown):
                 "They are kept and not sent until someone assigns them."
             )
         if exam.emergency is not None:
-            kind = t(words.EMERGENCY.get(exam.emergency, exam.emergency))
-            return kind.upper(), self._details(t, view, exam)
+            kind = t(words.EMERGENCY.get(exam.emergency, exam.emergency)).upper()
+            return kind, self._details(t, view, exam)
         return words.person(exam.patient.name) or exam.patient.id, self._details(t, view, exam)
 
     def _details(self, t: Texts, view: View, exam: CurrentExam) -> str:

@@ -82,7 +82,12 @@ class BigButton(Widget, can_focus=True):
     def get_content_width(self, container: Size, viewport: Size) -> int:
         """Label and key side by side."""
         label, key = self._drawn
-        return label.cell_length + (len(key) + 2 if key else 0)
+        return label.cell_length + (len(key) + self._gap if key else 0)
+
+    @property
+    def _gap(self) -> int:
+        """Columns between label and key: one where the screen is narrow."""
+        return 1 if self.is_attached and self.screen.has_class("-narrow") else 2
 
     def render(self) -> Content:
         """The key stands beside the label, below it where there is room."""
@@ -94,9 +99,9 @@ class BigButton(Widget, can_focus=True):
         hint = Content.styled(key, style)
         if self.content_size.height >= 3:
             return Content("\n").join([label, Content(""), hint])
-        if label.cell_length + len(key) + 2 > self.content_size.width:
+        if label.cell_length + len(key) + self._gap > self.content_size.width:
             return label
-        return Content.assemble(label, "  ", hint)
+        return Content.assemble(label, " " * self._gap, hint)
 
     async def on_click(self, event: events.Click) -> None:
         event.stop()

@@ -62,7 +62,7 @@ def draw(scene: Scene) -> list[HalfBlockStrip]:
         _notice(scene, field, texts)
     elif scene.inset is not None:
         _inset(scene, scene.inset, field, texts)
-    return _strips(field, texts, scene.depth)
+    return strips(field, texts, scene.depth)
 
 
 def _notice(scene: Scene, field: Pixels, texts: dict[int, tuple[int, str]]) -> None:
@@ -100,7 +100,8 @@ def _inset(scene: Scene, inset: Inset, field: Pixels, texts: dict[int, tuple[int
     texts[top + rows] = (left + (width - len(label)) // 2, label)
 
 
-def _strips(field: Pixels, texts: dict[int, tuple[int, str]], depth: Depth) -> list[HalfBlockStrip]:
+def strips(field: Pixels, texts: dict[int, tuple[int, str]], depth: Depth) -> list[HalfBlockStrip]:
+    """A field of rows * 2 x columns as lines; `texts` lie over them, (column, text) by row."""
     lines = halfblocks.lines(field, depth)
     strips = []
     for row, line in enumerate(lines):

@@ -1,20 +1,30 @@
-"""What this exam has so far: counters, and a strip of its pictures, the newest first."""
+"""What this exam has so far: counters, and its pictures, the newest first: small ones where there is room."""
 
 from __future__ import annotations
 
+from typing import Final
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
 from textual.content import Content
 
 from smartbox_tui.ui import words
 from smartbox_tui.ui.i18n import Texts
 from smartbox_tui.ui.state import TAKEN_S, current_exam
-from smartbox_tui.ui.view import Shown, View
+from smartbox_tui.ui.view import Follower, Shown, View
+from smartbox_tui.ui.widgets.thumbs import Thumbs
 from smartbox_tui.wire import state
 
+_ROOM: Final = 5
+"""Rows from which on the pictures themselves are shown, below the counters."""
 
-class TakenPane(Shown):
-    """The counters are bold for the two seconds after something was taken."""
 
-    DEFAULT_CSS = "TakenPane { height: 1fr; min-height: 2; padding: 0 1; color: $text; }"
+class TakenText(Shown):
+    """The counters are bold for the two seconds after something was taken; below them the times, where the pictures
+    have no room."""
+
+    DEFAULT_CSS = "TakenText { height: 1fr; padding: 0 1; color: $text; }"
 
     def text(self, view: View, width: int, height: int) -> Content:
         t, box = view.t, view.box
@@ -32,6 +42,31 @@ class TakenPane(Shown):
             rest = Content.styled("".join(f"  {cell}" for cell in row[1:]), "$dim")
             lines.append(Content.assemble(newest, rest))
         return Content("\n").join(lines)
+
+
+class TakenPane(Vertical, Follower):
+    """A touch opens the picture, beside the pictures the last one."""
+
+    DEFAULT_CSS = """
+    TakenPane { height: 1fr; min-height: 2; }
+    TakenPane Thumbs { display: none; margin: 0 0 0 1; }
+    TakenPane.-pictures Thumbs { display: block; }
+    TakenPane.-pictures TakenText { height: 1; }
+    """
+
+    def compose(self) -> ComposeResult:
+        yield TakenText()
+        yield Thumbs(newest_first=True)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.set_class(event.size.height >= _ROOM, "-pictures")
+
+    def show(self, view: View) -> None:
+        self.query_one(Thumbs).fill(view.box.pictures)
+
+    async def on_click(self, event: events.Click) -> None:
+        event.stop()
+        await self.run_action("app.pictures")
 
 
 def _cell(t: Texts, view: View, picture: state.Instance) -> str:

@@ -1,0 +1,110 @@
+"""Pictures that were taken, decoded for the screen: fetched from the engine and decoded in a thread, a few kept.
+
+A picture never changes, so its pixels are kept under its own id; only when the box has none yet is it asked again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from typing import Any, Final
+
+import numpy as np
+
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.ui.halfblocks import Pixels, scale
+
+log = logging.getLogger(__name__)
+
+AT_ONCE: Final = 2
+AGAIN_S: Final = 5.0
+"""How long a picture that could not be had is left alone."""
+_MOST_BYTES: Final = 64 << 20
+
+
+class Size(StrEnum):
+    """Small: a thumbnail. Large: the whole screen."""
+
+    SMALL = "small"
+    LARGE = "large"
+
+
+_PIXELS: Final = {Size.SMALL: (64, 300), Size.LARGE: (400, 10)}
+"""At most that many pixels across (half blocks have one a column), and how many are kept."""
+
+
+def decode(jpeg: bytes, width: int) -> Pixels:
+    """RGB, scaled down while decoding. Raises ValueError for what is no JPEG."""
+    import simplejpeg
+
+    header = simplejpeg.decode_jpeg_header(jpeg)
+    height, across = int(header[0]), int(header[1])
+    if across < 1 or height < 1:
+        raise ValueError("an empty picture")
+    small: Any = simplejpeg.decode_jpeg(
+        jpeg, "RGB", fastdct=True, fastupsample=True, min_width=width, min_height=1, min_factor=1, strict=False
+    )
+    pixels = np.asarray(small, np.uint8)
+    if pixels.shape[1] > width:
+        pixels = scale(pixels, width, max(1, round(width * pixels.shape[0] / pixels.shape[1])))
+    return np.ascontiguousarray(pixels)
+
+
+class Gallery:
+    """`want` gives a picture or None and sees to it that it comes; `came` is called when one has."""
+
+    def __init__(
+        self,
+        fetch: Callable[[str], Awaitable[bytes]],
+        start: Callable[[Awaitable[None]], Any],
+        came: Callable[[], None],
+        now_s: Callable[[], float],
+    ) -> None:
+        self._fetch, self._start, self._came, self._now_s = fetch, start, came, now_s
+        self._kept: dict[Size, OrderedDict[str, Pixels]] = {size: OrderedDict() for size in Size}
+        self._under_way: set[tuple[str, Size]] = set()
+        self._failed: dict[tuple[str, Size], float] = {}
+        self._gate = asyncio.Semaphore(AT_ONCE)
+
+    def want(self, picture: str, size: Size) -> Pixels | None:
+        """None: it is not there yet, or cannot be had."""
+        kept = self._kept[size]
+        if picture in kept:
+            kept.move_to_end(picture)
+            return kept[picture]
+        key = (picture, size)
+        if key not in self._under_way and self._now_s() - self._failed.get(key, -AGAIN_S) >= AGAIN_S:
+            self._under_way.add(key)
+            self._start(self._bring(picture, size))
+        return None
+
+    def failed(self, picture: str, size: Size) -> bool:
+        """Whether it was asked for in vain."""
+        return (picture, size) in self._failed
+
+    async def _bring(self, picture: str, size: Size) -> None:
+        key = (picture, size)
+        width, most = _PIXELS[size]
+        try:
+            async with self._gate:
+                data = await self._fetch(picture)
+                if len(data) > _MOST_BYTES:
+                    raise ValueError("too large")
+                pixels = await asyncio.to_thread(decode, data, width)
+        except (SmartBoxError, ValueError) as exc:
+            log.info("a picture cannot be shown: %s", type(exc).__name__)
+            self._failed[key] = self._now_s()
+            if len(self._failed) > 1000:
+                self._failed.pop(next(iter(self._failed)))
+        else:
+            self._failed.pop(key, None)
+            kept = self._kept[size]
+            kept[picture] = pixels
+            while len(kept) > most:
+                kept.popitem(last=False)
+        finally:
+            self._under_way.discard(key)
+        self._came()

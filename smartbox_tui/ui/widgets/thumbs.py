@@ -1,0 +1,217 @@
+"""Pictures that were taken, small and side by side, each with what it is below; a touch opens the large one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from textual import events
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from smartbox_tui.ui import halfblocks, words
+from smartbox_tui.ui.gallery import Gallery, Size
+from smartbox_tui.ui.halfblocks import Depth, Pixels
+from smartbox_tui.ui.state import key_of
+from smartbox_tui.ui.view import Follower, View
+from smartbox_tui.ui.widgets.picture import BORDER, strips
+from smartbox_tui.ui.widgets.strip import HalfBlockStrip
+from smartbox_tui.wire import state
+
+_GROUND: Final = (17, 26, 34)
+
+
+class Cell(NamedTuple):
+    """Where one lies, in columns and rows, its caption included."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+def cells(columns: int, rows: int, count: int, *, width: int, height: int) -> list[Cell]:
+    """As many whole ones as there is room for, in reading order; `height` is that of the picture alone."""
+    across, down = (columns + 1) // (width + 1), rows // (height + 1)
+    return [
+        Cell(at % across * (width + 1), at // across * (height + 1), width, height + 1)
+        for at in range(min(count, across * down))
+    ]
+
+
+class Thumbs(Widget, Follower):
+    """`newest_first` for the strip of an exam under way; the grid of an exam screen begins with the first."""
+
+    DEFAULT_CSS = "Thumbs { height: 1fr; background: $night; }"
+
+    class Touched(Message):
+        """That picture, of those that are shown."""
+
+        def __init__(self, pictures: Sequence[state.Instance], at: int) -> None:
+            super().__init__()
+            self.pictures = pictures
+            self.at = at
+
+    def __init__(self, *, newest_first: bool, width: int = 11, height: int = 3, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._newest_first = newest_first
+        self._cell = (width, height)
+        self._pictures: Sequence[state.Instance] = ()
+        self._view: View | None = None
+        self._shown: list[tuple[Cell, int]] = []
+        self._strips: list[HalfBlockStrip] = []
+        self._drawn: object = None
+        self.first = 0
+
+    def fill(self, pictures: Sequence[state.Instance]) -> None:
+        """Oldest first, whatever order they are shown in."""
+        self._pictures = pictures
+        self._paint()
+
+    def show(self, view: View) -> None:
+        self._view = view
+        self._paint()
+
+    def on_resize(self) -> None:
+        self._drawn = None
+        self._paint()
+
+    @property
+    def room(self) -> int:
+        """How many fit."""
+        width, height = self._cell
+        return len(cells(self.size.width, self.size.height, 1000, width=width, height=height))
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Finished lines, as the preview's."""
+        rows = self._strips[crop.y : crop.bottom]
+        blank = Strip.blank(crop.width, self.rich_style)
+        if crop.x == 0 and all(strip.cell_length == crop.width for strip in rows):
+            lines: list[Strip] = list(rows)
+        else:
+            lines = [strip.crop(crop.x, crop.right) for strip in rows]
+        return lines + [blank] * (crop.height - len(lines))
+
+    def _paint(self) -> None:
+        view, size = self._view, self.size
+        if view is None or not size.width or not size.height:
+            return
+        order = list(range(len(self._pictures)))
+        if self._newest_first:
+            order.reverse()
+        order = order[self.first :]
+        width, height = self._cell
+        places = cells(size.width, size.height, len(order), width=width, height=height)
+        self._shown = list(zip(places, order, strict=False))
+        gallery = view.gallery
+        shown = [(place, self._pictures[at]) for place, at in self._shown]
+        pixels = [gallery.want(key_of(item), Size.SMALL) if gallery else None for _place, item in shown]
+        drawn = (size, view.t.language, tuple(item for _place, item in shown), tuple(map(id, pixels)))
+        if drawn == self._drawn:
+            return
+        self._drawn = drawn
+        self._strips = self._draw(view, shown, pixels, gallery)
+        self.refresh()
+
+    def _draw(
+        self,
+        view: View,
+        shown: list[tuple[Cell, state.Instance]],
+        pixels: list[Pixels | None],
+        gallery: Gallery | None,
+    ) -> list[HalfBlockStrip]:
+        columns, rows = self.size
+        field = np.empty((rows * 2, columns, 3), np.uint8)
+        field[:] = (10, 15, 20)
+        texts: dict[int, list[str]] = {}
+        for (place, item), picture in zip(shown, pixels, strict=True):
+            top, bottom = place.y * 2, (place.y + place.height - 1) * 2
+            field[top:bottom, place.x : place.x + place.width] = _GROUND if picture is None else BORDER
+            if picture is not None:
+                box = halfblocks.fit(picture.shape[1], picture.shape[0], place.width, place.height - 1)
+                small = halfblocks.scale(picture, box.width, box.height)
+                y, x = top + box.y, place.x + box.x
+                field[y : y + box.height, x : x + box.width] = small
+            else:
+                _write(texts, place.y + (place.height - 1) // 2, place.x, f"{'…':^{place.width}}", columns)
+            caption = f"{words.KIND_GLYPH.get(item.kind, '■')} {words.mark_of(view.t, view.clock, item)}"
+            if item.discarded:
+                caption = f"✗ {caption[2:]}"
+            _write(texts, place.y + place.height - 1, place.x, caption[: place.width], columns)
+        lines = {row: (0, "".join(signs)) for row, signs in texts.items()}
+        return strips(field, lines, self.depth)
+
+    @property
+    def depth(self) -> Depth:
+        return getattr(self.app, "depth", Depth.TRUE)
+
+    def on_click(self, event: events.Click) -> None:
+        for place, at in self._shown:
+            if place.x <= event.x < place.x + place.width and place.y <= event.y < place.y + place.height:
+                event.stop()
+                self.post_message(self.Touched(self._pictures, at))
+                return
+
+
+def _write(texts: dict[int, list[str]], row: int, column: int, text: str, width: int) -> None:
+    """Puts a text into the row's line, which is as wide as the widget."""
+    line = texts.setdefault(row, [" "] * width)
+    for at, sign in enumerate(text, column):
+        if at < width:
+            line[at] = sign
+
+
+class Large(Widget, Follower):
+    """One picture as large as there is room."""
+
+    DEFAULT_CSS = "Large { width: 1fr; height: 1fr; background: $ink; }"
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._view: View | None = None
+        self._picture: state.Instance | None = None
+        self._strips: list[HalfBlockStrip] = []
+        self._drawn: object = None
+
+    def fill(self, picture: state.Instance | None) -> None:
+        self._picture = picture
+        self._paint()
+
+    def show(self, view: View) -> None:
+        self._view = view
+        self._paint()
+
+    def on_resize(self) -> None:
+        self._drawn = None
+        self._paint()
+
+    render_lines = Thumbs.render_lines
+
+    def _paint(self) -> None:
+        view, (columns, rows), item = self._view, self.size, self._picture
+        if view is None or not columns or not rows:
+            return
+        gallery, key = view.gallery, key_of(item) if item is not None else ""
+        pixels = gallery.want(key, Size.LARGE) if gallery and item is not None else None
+        if pixels is None and gallery is not None and item is not None:
+            pixels = gallery.want(key, Size.SMALL)  # a blurred one at once is better than nothing
+        failed = bool(gallery and pixels is None and gallery.failed(key, Size.LARGE))
+        drawn = (columns, rows, key, id(pixels), failed, view.t.language)
+        if drawn == self._drawn:
+            return
+        self._drawn = drawn
+        field = np.empty((rows * 2, columns, 3), np.uint8)
+        field[:] = BORDER
+        texts: dict[int, tuple[int, str]] = {}
+        if pixels is not None:
+            box = halfblocks.fit(pixels.shape[1], pixels.shape[0], columns, rows)
+            field = halfblocks.place(pixels, box, columns, rows, BORDER)
+        elif item is not None:
+            text = view.t("The picture cannot be shown; it is kept.") if failed else view.t("One moment …")
+            text = text[:columns]
+            texts[rows // 2] = ((columns - len(text)) // 2, text)
+        self._strips = strips(field, texts, getattr(self.app, "depth", Depth.TRUE))
+        self.refresh()
