@@ -279,7 +279,9 @@ def associate(peer: Peer, contexts: Iterable[tuple[str, str]], link: Link | None
         raise SmartBoxError(
             exc.code,
             f"{peer.name} did not answer the association request: {exc.why}.",
-            "Check that host and port are those of a DICOM service.",
+            "Have a port without TLS opened for the box, or give its certificates (tls)."
+            if exc.code == "tls"
+            else "Check that host and port are those of a DICOM service.",
         ) from exc
     except BaseException:
         _close(link)

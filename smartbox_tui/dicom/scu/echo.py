@@ -12,7 +12,7 @@ from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.errors import SmartBoxError
 
 VERIFICATION: Final = "1.2.840.10008.1.1"
-_IMPLICIT: Final = "1.2.840.10008.1.2"
+IMPLICIT: Final = "1.2.840.10008.1.2"
 
 
 def echo(peer: Peer) -> None:
@@ -21,11 +21,11 @@ def echo(peer: Peer) -> None:
     Raises SmartBoxError: what `associate` raises; no-context (verification not accepted); timeout, refused
     (lost); archive-refused (a status other than success).
     """
-    association = associate(peer, [(VERIFICATION, _IMPLICIT)])
+    association = associate(peer, [(VERIFICATION, IMPLICIT)])
     try:
-        _echo_on(association)
+        echo_on(association)
     except SmartBoxError as exc:
-        _leave(association, exc)
+        leave(association, exc)
         raise
     association.release()
 
@@ -44,13 +44,13 @@ def check_destination(peer: Peer, contexts: Iterable[tuple[str, str]] = ()) -> d
     step = "connect"
     try:
         link = connect(peer)
-        steps.append(_passed("connect", f"{peer.host}:{peer.port} takes the connection."))
+        steps.append(passed("connect", f"{peer.host}:{peer.port} takes the connection."))
         step = "associate"
-        association = associate(peer, [(VERIFICATION, _IMPLICIT), *pairs][:128], link)
-        steps.append(_passed("associate", f"{peer.name} accepts an association from {peer.calling_aet}."))
+        association = associate(peer, [(VERIFICATION, IMPLICIT), *pairs][:128], link)
+        steps.append(passed("associate", f"{peer.name} accepts an association from {peer.calling_aet}."))
         step = "echo"
-        _echo_on(association)
-        steps.append(_passed("echo", "The archive answers C-ECHO."))
+        echo_on(association)
+        steps.append(passed("echo", "The archive answers C-ECHO."))
         if pairs:
             step = "store"
             accepted = _accepted(association)
@@ -59,13 +59,13 @@ def check_destination(peer: Peer, contexts: Iterable[tuple[str, str]] = ()) -> d
         steps.append({"step": step, "ok": False, "message": exc.message, "hint": exc.hint, "code": exc.code})
         if association is not None:
             accepted = _accepted(association)
-            _leave(association, exc)
+            leave(association, exc)
     else:
         association.release()
     return {"ok": all(item["ok"] for item in steps), "steps": steps, "accepted": accepted}
 
 
-def _leave(association: Association, error: SmartBoxError) -> None:
+def leave(association: Association, error: SmartBoxError) -> None:
     """A peer that has answered gets a release, whatever it said; one that has not gets an abort."""
     if error.code in ("no-context", "archive-refused"):
         association.release()
@@ -73,9 +73,10 @@ def _leave(association: Association, error: SmartBoxError) -> None:
         association.abort()
 
 
-def _echo_on(association: Association) -> None:
+def echo_on(association: Association) -> None:
+    """C-ECHO on an association that asked for it; raises as `echo` does."""
     peer = association.peer
-    context_id = association.context_id(VERIFICATION, _IMPLICIT)
+    context_id = association.context_id(VERIFICATION, IMPLICIT)
     if context_id is None:
         raise SmartBoxError(
             "no-context",
@@ -119,7 +120,7 @@ def _accepted(association: Association) -> list[dict[str, Any]]:
 def _store_step(peer: Peer, accepted: list[dict[str, Any]]) -> dict[str, Any]:
     count = sum(bool(item["accepted"]) for item in accepted)
     if count:
-        return _passed("store", f"{count} of {len(accepted)} kinds of object are accepted.")
+        return passed("store", f"{count} of {len(accepted)} kinds of object are accepted.")
     return {
         "step": "store",
         "ok": False,
@@ -129,5 +130,6 @@ def _store_step(peer: Peer, accepted: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _passed(step: str, message: str) -> dict[str, Any]:
+def passed(step: str, message: str) -> dict[str, Any]:
+    """A step of a report that went well."""
     return {"step": step, "ok": True, "message": message, "hint": ""}

@@ -25,6 +25,9 @@ from smartbox_tui.errors import SmartBoxError
 _PDU_MAX: Final = 1 << 20
 """Longest PDU we take: we only ever receive negotiation and responses."""
 
+_TLS_ALERT: Final = b"\x15\x03"
+"""How a TLS server answers who does not greet it (RFC 8446 5.1); no PDU begins so."""
+
 _SLICE_S: Final = 0.5  # how often a wait looks whether the kernel still gets rid of what we sent
 _UNREACHABLE: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 
@@ -40,6 +43,10 @@ class LinkLost(Exception):
         self.code = code
         self.why = why
         self.local = local
+
+
+class _NoHandshake(OSError):
+    """A port that takes the connection, and then hangs up or waits for something else than TLS."""
 
 
 class Link:
@@ -148,6 +155,8 @@ class Link:
     def _next_pdu(self) -> tuple[int, bytes] | None:
         if len(self._inbox) < 6:
             return None
+        if self._inbox[:2] == _TLS_ALERT:
+            raise LinkLost("tls", "the other side speaks TLS")
         kind, length = self._inbox[0], int.from_bytes(self._inbox[2:6], "big")
         if not 1 <= kind <= 7 or length > _PDU_MAX:
             raise LinkLost("refused", "the other side does not speak DICOM")
@@ -236,20 +245,29 @@ def connect(peer: Peer) -> Link:
         try:
             sock.settimeout(peer.timeout_s)
             sock.connect(address)
-            if peer.tls is not None:
-                sock = peer.tls.wrap_socket(sock, server_hostname=peer.host)
-            return Link(sock, peer.timeout_s)
+            return Link(sock if peer.tls is None else _secured(sock, peer, peer.tls), peer.timeout_s)
         except OSError as exc:
             sock.close()
             failure = exc
     raise _connect_error(peer, failure) from failure
 
 
+def _secured(sock: socket.socket, peer: Peer, context: ssl.SSLContext) -> ssl.SSLSocket:
+    """The TLS handshake. Raises ssl.SSLError, _NoHandshake."""
+    try:
+        return context.wrap_socket(sock, server_hostname=peer.host)
+    except ssl.SSLError:
+        raise
+    except (OSError, ValueError) as exc:
+        raise _NoHandshake(type(exc).__name__) from exc
+
+
 def _connect_error(peer: Peer, exc: OSError) -> SmartBoxError:
-    if isinstance(exc, ssl.SSLError):
+    if isinstance(exc, ssl.SSLError | _NoHandshake):
+        why = exc.reason if isinstance(exc, ssl.SSLError) else "the port does not speak TLS"
         return SmartBoxError(
             "tls",
-            f"{peer.name} and the box agree on no TLS connection: {exc.reason or type(exc).__name__}.",
+            f"{peer.name} and the box agree on no TLS connection: {why or type(exc).__name__}.",
             "Check that the port speaks TLS, the CA file, and both certificates' names and dates.",
         )
     if isinstance(exc, TimeoutError) or exc.errno == errno.ETIMEDOUT:
