@@ -7,8 +7,8 @@ import os
 import struct
 import time
 
+from hw import evdev
 from hw.calls import SystemCalls
-from hw.pedal import evdev
 
 _NS = 1_000_000_000
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from hw.calls import SystemCalls
+from hw.evdev import EV_KEY, EVENT, EVIOCGBIT_KEY, EVIOCGNAME, EVIOCGRAB, KEY_BYTES
 from hw.identity import Node, Nodes, udev_nodes
-from hw.pedal.evdev import EV_KEY, EVENT, EVIOCGBIT_KEY, EVIOCGNAME, EVIOCGRAB, KEY_BYTES
 from hw.pedal.serial_line import DTR, LINES, RTS, TIOCEXCL, TIOCMBIS, TIOCMGET
 
 _LOOK_S: Final = 0.004

@@ -14,9 +14,10 @@ import pytest
 
 from hw.base import PedalEdge, PedalSource
 from hw.errors import DeviceGone, HardwareError
+from hw.evdev import EVENT
 from hw.fake.evdev import FakeEvdev
 from hw.fake.modem import FakeModem
-from hw.pedal.evdev import EVENT, EvdevPedal
+from hw.pedal.evdev import EvdevPedal
 from hw.pedal.serial_bytes import SerialBytesPedal
 from hw.pedal.serial_line import SerialLinePedal
 

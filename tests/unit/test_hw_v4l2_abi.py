@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hw.pedal import evdev, serial_line
+from hw import evdev
+from hw.pedal import serial_line
 from hw.video.v4l2 import abi
 
 STRUCTS = {
