@@ -66,8 +66,8 @@ class Registry:
     def identity(
         self, command: commands.ExamOpen | commands.ExamReassign, settings: Settings, now: datetime
     ) -> Identity:
-        """Raises bad-value (not exactly one is named, a value that no VR allows), unknown-key, not-found, refused
-        (an entry that names nobody)."""
+        """Raises bad-value (not exactly one is named, a value that no VR allows, an entry that names nobody),
+        unknown-key, not-found."""
         given = [command.patient is not None, command.emergency is not None, command.worklist is not None]
         if sum(given) != 1:
             raise SmartBoxError(
@@ -90,12 +90,6 @@ class Registry:
                 "bad-value",
                 f"This worklist entry has no patient {missing}.",
                 "Have it completed in the information system, or type the patient.",
-            )
-        if not entry.patient.id or not entry.patient.name:  # without them an exam is nobody's
-            raise SmartBoxError(
-                "refused",
-                "This worklist entry has no patient ID or no name.",
-                "Have it completed where it was made, or type the patient.",
             )
         return Identity(
             entry.patient,
