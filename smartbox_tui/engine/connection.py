@@ -7,6 +7,7 @@ import socket
 import ssl
 from typing import Any, Final
 
+from smartbox_tui.dicom.scu.check import check_mpps, check_worklist
 from smartbox_tui.dicom.scu.echo import check_destination
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.errors import SmartBoxError
@@ -67,7 +68,7 @@ async def check(what: str, name: str, values: dict[str, Any], settings: Settings
     calling = server.calling_aet or settings.aet
     peer = Peer(server.host, server.port, server.aet, calling, min(server.timeout_s, STEP_S))
     try:
-        report = await asyncio.wait_for(asyncio.to_thread(_check, what, peer, settings), LONGEST_S)
+        report = await asyncio.wait_for(asyncio.to_thread(_check, server, peer, settings), LONGEST_S)
     except TimeoutError:  # a name server that does not answer, say
         why = f"{peer.name} was not reached within {LONGEST_S:g} s."
         report = _report("connect", why, "Check the address, the network and the DNS server.", "timeout")
@@ -75,11 +76,14 @@ async def check(what: str, name: str, values: dict[str, Any], settings: Settings
     return {**report, "peer": called}
 
 
-def _check(what: str, peer: Peer, settings: Settings) -> dict[str, Any]:
-    if what == "destination":
-        report = check_destination(peer, offered_contexts(settings))
-    else:
-        report = check_destination(peer)
+def _check(server: Server, peer: Peer, settings: Settings) -> dict[str, Any]:
+    match server:
+        case Worklist():
+            report = check_worklist(peer, charset=server.charset)
+        case Mpps():
+            report = check_mpps(peer)
+        case Destination():
+            report = check_destination(peer, offered_contexts(settings))
     last = report["steps"][-1]
     if not last["ok"] and last["step"] == "associate" and last.get("code") in _SILENT and speaks_tls(peer):
         last |= {

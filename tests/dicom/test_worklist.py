@@ -241,7 +241,7 @@ def test_times_are_read_generously() -> None:
 
 
 @pytest.mark.parametrize(
-    "keys", [{"name": "x" * 65}, {"patient_id": "a\\b"}, {"accession": "A\n"}, {"modality": "Ü"}]
+    "keys", [{"name": "x" * 193}, {"patient_id": "a\\b"}, {"accession": "A\n"}, {"modality": "Ü"}]
 )
 def test_a_key_that_is_none_is_told_before_anybody_is_called(keys: dict[str, str]) -> None:
     with pytest.raises(SmartBoxError) as caught:

@@ -124,7 +124,7 @@ def identifier(keys: WorklistKeys, *, explicit: bool = False) -> tuple[bytes, Na
     wanted = NameFilter("" if name == keys.name else keys.name)
     dataset.PatientName = re.sub(r"\*+", "*", name)
     for value, maximum in (
-        (keys.name, 64),
+        (keys.name, 64 * 3),  # three component groups (PS3.5 6.2, PN)
         (keys.patient_id, 64),
         (keys.accession, 16),
         (keys.modality, 16),
