@@ -124,3 +124,20 @@ class PedalSource(Protocol):
 
     def close(self) -> None:
         """Never raises, may be called twice."""
+
+
+@runtime_checkable
+class CodeSource(Protocol):
+    """A scanner of bar codes and QR codes."""
+
+    @property
+    def info(self) -> DeviceInfo: ...
+
+    def open(self) -> None:
+        """Take the device for us alone (an ungrabbed scanner types into the app). Raises HardwareError."""
+
+    def read(self, timeout_s: float) -> str | None:
+        """The next whole code, None after `timeout_s`; never a part of one. Raises DeviceGone when pulled."""
+
+    def close(self) -> None:
+        """Never raises, may be called twice."""

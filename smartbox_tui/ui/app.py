@@ -28,6 +28,7 @@ from smartbox_tui.ui.halfblocks import Depth
 from smartbox_tui.ui.i18n import Texts
 from smartbox_tui.ui.leaving import forget_terminal, leave_on_signals
 from smartbox_tui.ui.link import BoxLink, BoxMessage, SettingsHaveChanged
+from smartbox_tui.ui.scanner import listening
 from smartbox_tui.ui.screens.base import BoxScreen
 from smartbox_tui.ui.screens.capture import CaptureScreen
 from smartbox_tui.ui.state import BoxState, reduce
@@ -211,7 +212,7 @@ def run(paths: Paths, loaded: Loaded, config: Path | None = None) -> int:
     """The console until it is left: 0 by key or signal, 1 when its terminal went away."""
     _log_to_file(os.environ)
     app = ConsoleApp(paths, loaded, config=config)
-    with leave_on_signals(app):
+    with leave_on_signals(app), listening(app, loaded.settings.scanner, os.environ):
         app.run()
     status = app.return_code or 0
     if status == HANG_UP_STATUS:
