@@ -253,3 +253,15 @@ def _table_at(values: Tree, path: str) -> tuple[Tree, str]:
     for part in parts[:-1]:
         node = node[part]
     return node, parts[-1]
+
+
+def why_not(section_name: str, key: Key, value: Any) -> str:
+    """The rule's sentence about a value of the right type; empty: it holds."""
+    kind: Any = Settings
+    parts = [section_name] if section_name != BOX else []
+    for part in [*parts, *key.key.split(".")[:-1]]:
+        hint = typing.get_type_hints(kind)[part]
+        kind = typing.get_args(hint)[0] if part in LIST_KEY else hint
+    item = next(item for item in dataclasses.fields(kind) if item.name == key.key.split(".")[-1])
+    rule = item.metadata["rule"]
+    return (rule(value) or "") if rule else ""

@@ -30,7 +30,9 @@ def key(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
     wait_s: float = key(
-        600.0, "not synchronised since boot: how long delivery waits; 0 = never", rule=rules.at_least(0)
+        600.0,
+        "seconds that sending waits for a clock not synchronised since the start; 0: never",
+        rule=rules.at_least(0),
     )
 
 
@@ -39,21 +41,23 @@ class Source:
     id: str = key(doc="short word, names the source everywhere", rule=rules.word)
     kind: str = key("v4l2", "where the picture comes from", rule=rules.one_of("v4l2", "file", "pattern"))
     name: str = key("", "shown to people; empty: the id")
-    device: str = key("", "identity or /dev/videoN; file: its path")
-    size: str = key("1920x1080", "WIDTHxHEIGHT", rule=rules.size)
+    device: str = key("", "the grabber's identity or /dev/videoN; of a file its path")
+    size: str = key("1920x1080", "width and height in pixels, as in 1920x1080", rule=rules.size)
     fps: float = key(30.0, "frames per second", rule=rules.between(1, 120))
     preroll_s: float = key(10.0, "seconds before the press that a clip begins with", rule=rules.between(0, 60))
-    preroll_bytes: int = key(64 << 20, "the ring's bound in bytes", rule=rules.at_least(1 << 20))
+    preroll_bytes: int = key(
+        64 << 20, "most bytes that the seconds before the press may take", rule=rules.at_least(1 << 20)
+    )
     still_class: str = key("vl-endoscopic", "SOP class of stills", rule=rules.one_of(*CLASSES_STILL))
     clip_class: str = key("video-endoscopic", "SOP class of clips", rule=rules.one_of(*CLASSES_CLIP))
     burst_class: str = key("multiframe-sc", "SOP class of bursts", rule=rules.one_of("multiframe-sc"))
     codec: str = key("h264", "of clips", rule=rules.only("h264", "mpeg2", "hevc"))
     container: str = key("ts", "of clips", rule=rules.only("ts", "mp4"))
-    bitrate: int = key(8_000_000, "of clips, bits per second", rule=rules.between(200_000, 60_000_000))
+    bitrate: int = key(8_000_000, "quality of clips, in bits per second", rule=rules.between(200_000, 60_000_000))
     burned_in_annotation: bool = key(
-        True, "False only after someone has looked: processors write names into pictures"
+        True, "off only after someone has looked: processors write names into pictures"
     )
-    crop: str = key("0,0,0,0", "left, top, right, bottom in pixels", rule=rules.crop)
+    crop: str = key("0,0,0,0", "what is cut off: left, top, right, bottom in pixels", rule=rules.crop)
 
     @property
     def width(self) -> int:
@@ -70,7 +74,7 @@ class Pedal:
     kind: str = key(
         "evdev", "how it is connected", rule=rules.one_of("evdev", "serial-line", "serial-bytes", "key")
     )
-    device: str = key("", "identity, /dev/input/eventN or a serial port")
+    device: str = key("", "the pedal's identity, /dev/input/eventN or a serial port")
     short: str = key("still", "what a short press does", rule=rules.one_of(*PEDAL_FUNCTIONS))
     long: str = key("record", "what a long press does", rule=rules.one_of(*PEDAL_FUNCTIONS))
     double: str = key("mark", "what a double press does", rule=rules.one_of(*PEDAL_FUNCTIONS))
@@ -78,9 +82,9 @@ class Pedal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    first_s: float = key(5.0, "first pause", rule=rules.at_least(0.01))
-    factor: float = key(2.0, "each pause is that much longer", rule=rules.at_least(1))
-    max_s: float = key(3600.0, "longest pause", rule=rules.at_least(0.01))
+    first_s: float = key(5.0, "seconds of the first pause between attempts", rule=rules.at_least(0.01))
+    factor: float = key(2.0, "each pause is that many times longer", rule=rules.at_least(1))
+    max_s: float = key(3600.0, "seconds of the longest pause", rule=rules.at_least(0.01))
     attempts: int = key(5, "answers of the archive that say 'later' before it is blocked", rule=rules.at_least(1))
 
 
@@ -89,11 +93,13 @@ class Destination:
     name: str = key(doc="short word, names the destination everywhere", rule=rules.word)
     kind: str = key("dimse", "how it is spoken to", rule=rules.only("dimse", "dicomweb", "folder"))
     host: str = key("", "name or address", rule=rules.host)
-    port: int = key(104, "DICOM port", rule=rules.between(1, 65535))
-    aet: str = key("", "its application entity title", rule=rules.ae_title_or_empty)
-    calling_aet: str = key("", "ours; empty: the box's `aet`", rule=rules.ae_title_or_empty)
+    port: int = key(104, "DICOM port of the server", rule=rules.between(1, 65535))
+    aet: str = key("", "AE title of the server", rule=rules.ae_title_or_empty)
+    calling_aet: str = key("", "the AE title that the box calls with; empty: its own", rule=rules.ae_title_or_empty)
     tls: bool = key(False, "not built yet", rule=rules.only(False, True))
-    timeout_s: float = key(30.0, "for connecting and for each sign of progress", rule=rules.between(0.5, 600))
+    timeout_s: float = key(
+        30.0, "seconds for connecting and for each sign of progress", rule=rules.between(0.5, 600)
+    )
     associations: int = key(1, "at the same time", rule=rules.only(1, *range(2, 17)))
     send: str = key("exam-close", "when pictures go out", rule=rules.one_of("immediately", "exam-close", "manual"))
     commitment: bool = key(False, "not built yet", rule=rules.only(False, True))
@@ -101,9 +107,9 @@ class Destination:
         2 << 30, "a longer clip goes on in the next instance", rule=rules.between(1 << 20, 4 << 30)
     )
     rate_limit: int = key(0, "bytes per second, 0 = none", rule=rules.only(0))
-    charset: str = key("utf-8", "of patient data", rule=rules.one_of("utf-8", "latin-1"))
+    charset: str = key("utf-8", "character set of patient data", rule=rules.one_of("utf-8", "latin-1"))
     rejection_note: bool = key(
-        True, "after a correction of the patient: tell this archive which objects are wrong (KOS 113038)"
+        True, "after a correction of the patient this archive is told which objects are wrong (KOS 113038)"
     )
     mpps: bool = key(False, "this archive gets the performed procedure steps, too")
     retry: Retry = key(Retry, "pauses between attempts")
@@ -114,19 +120,23 @@ class Worklist:
     """No host: no worklist. What the refresh asks for; a query by hand can ask for anything."""
 
     host: str = key("", "name or address of the worklist server; empty: none", rule=rules.host)
-    port: int = key(104, "DICOM port", rule=rules.between(1, 65535))
-    aet: str = key("", "its application entity title", rule=rules.ae_title_or_empty)
-    calling_aet: str = key("", "ours; empty: the box's `aet`", rule=rules.ae_title_or_empty)
-    timeout_s: float = key(30.0, "for connecting and for each sign of progress", rule=rules.between(0.5, 600))
+    port: int = key(104, "DICOM port of the server", rule=rules.between(1, 65535))
+    aet: str = key("", "AE title of the server", rule=rules.ae_title_or_empty)
+    calling_aet: str = key("", "the AE title that the box calls with; empty: its own", rule=rules.ae_title_or_empty)
+    timeout_s: float = key(
+        30.0, "seconds for connecting and for each sign of progress", rule=rules.between(0.5, 600)
+    )
     refresh_s: float = key(60.0, "seconds between two refreshes", rule=rules.between(5, 86400))
     days_before: int = key(0, "the list begins that many days before today", rule=rules.between(0, 31))
-    days_after: int = key(0, "and ends that many days after", rule=rules.between(0, 31))
+    days_after: int = key(0, "the list ends that many days after today", rule=rules.between(0, 31))
     station_aet: str = key("", "only steps scheduled for this AE title; empty: all", rule=rules.ae_title_or_empty)
     modality: str = key("", "only steps of this modality, as in ES; empty: all", rule=rules.code_string)
-    limit: int = key(20_000, "more answers are cancelled, and the list says so", rule=rules.between(1, 1_000_000))
+    limit: int = key(
+        20_000, "most entries; more are cancelled, and the list says so", rule=rules.between(1, 1_000_000)
+    )
     charset: str = key(
         "latin-1",
-        "of answers that name none and are not ASCII",
+        "character set of answers that name none",
         rule=rules.one_of("utf-8", "latin-1", "latin-2", "cyrillic", "greek", "turkish"),
     )
     keep_days: float = key(7.0, "days that heard entries stay on the box", rule=rules.between(1, 366))
@@ -137,17 +147,17 @@ class Mpps:
     """No host: no performed procedure step server of its own; destinations may take them, too."""
 
     host: str = key("", "name or address; empty: none", rule=rules.host)
-    port: int = key(104, "DICOM port", rule=rules.between(1, 65535))
-    aet: str = key("", "its application entity title", rule=rules.ae_title_or_empty)
-    calling_aet: str = key("", "ours; empty: the box's `aet`", rule=rules.ae_title_or_empty)
-    timeout_s: float = key(30.0, "for connecting and for each answer", rule=rules.between(0.5, 600))
+    port: int = key(104, "DICOM port of the server", rule=rules.between(1, 65535))
+    aet: str = key("", "AE title of the server", rule=rules.ae_title_or_empty)
+    calling_aet: str = key("", "the AE title that the box calls with; empty: its own", rule=rules.ae_title_or_empty)
+    timeout_s: float = key(30.0, "seconds for connecting and for each answer", rule=rules.between(0.5, 600))
     retry: Retry = key(Retry, "pauses between attempts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emergency:
-    name: str = key("NOTFALL^{sex_text}^{date}^{time}", "template of the name", rule=rules.template)
-    id: str = key("N{date}{time}{station_name}", "template of the ID", rule=rules.template)
+    name: str = key("NOTFALL^{sex_text}^{date}^{time}", "template of the patient's name", rule=rules.template)
+    id: str = key("N{date}{time}{station_name}", "template of the patient's ID", rule=rules.template)
     pedal: str = key(
         "unknown",
         "whom a pedal's emergency is for",
@@ -207,10 +217,14 @@ class Retention:
 class Settings:
     station_name: str = key("ENDO1", "DICOM Station Name", rule=rules.short_string)
     institution_name: str = key("", "DICOM Institution Name", rule=rules.long_string)
-    aet: str = key("SMARTBOX", "ours, also the calling one", rule=rules.ae_title)
-    port: int = key(11112, "our own SCP", rule=rules.between(1, 65535))
-    language: str = key("de", "of the screens", rule=rules.one_of("de", "en"))
-    without_patient: str = key("hold", "a trigger with no patient chosen", rule=rules.one_of("hold", "refuse"))
+    aet: str = key("SMARTBOX", "the box's own AE title, also the calling one", rule=rules.ae_title)
+    port: int = key(11112, "port of the box's own DICOM service", rule=rules.between(1, 65535))
+    language: str = key("de", "language of the screens", rule=rules.one_of("de", "en"))
+    without_patient: str = key(
+        "hold",
+        "with no patient chosen: hold keeps the pictures, refuse takes none",
+        rule=rules.one_of("hold", "refuse"),
+    )
     clock: Clock = key(Clock)
     sources: tuple[Source, ...] = key(tuple)
     pedals: tuple[Pedal, ...] = key(tuple)

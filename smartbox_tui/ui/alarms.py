@@ -27,6 +27,9 @@ ALARMS: Final[dict[str, Known]] = {
     "no-source": Known(N_("No source"), N_("Have the settings checked."), bar=False),
     "disk-low": Known(N_("Little room is left on the box."), N_("See why pictures are not sent: queue.")),
     "clock": Known(N_("The clock is not yet sure."), N_("Sending waits for it; pictures are taken."), grave=False),
+    "settings-bad": Known(
+        N_("An earlier state of the settings is in force."), N_("See the history in the settings."), bar=False
+    ),
     "unreadable": Known(N_("Some folders on the box cannot be read."), N_("Call service; nothing is deleted.")),
 }
 """The engine's alarm codes; `destination-NAME` beside them."""

@@ -25,6 +25,7 @@ from smartbox_tui.wire import commands, events, serve, state
 from smartbox_tui.wire.hub import Hub
 from smartbox_tui.wire.preview import preview_name
 from tests.support import fakepeople
+from tests.support.fake_settings import FakeSettings
 from tests.support.fakequeue import START as START
 from tests.support.fakequeue import assorted as assorted
 from tests.support.fakequeue import delivery as delivery
@@ -80,6 +81,7 @@ class FakeBox(fakepeople.People):
     performed: list[state.ServiceState] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.settings = FakeSettings(self.runtime)
         fakepeople.People.__init__(self)
         self.answering = asyncio.Event()
         """Cleared, a query of the worklist server waits for it, or for being cancelled."""
@@ -117,7 +119,7 @@ class FakeBox(fakepeople.People):
             web.post("/v1/command", self._command_handler(kinds)),
             web.get("/v1/events", hub.serve),
             web.get("/v1/queue", self._queue),
-            *(self.routes() if process == "engine" else ()),
+            *((*self.routes(), *self.settings.routes()) if process == "engine" else ()),
         ]
         self._runners[process] = await serve.serve_unix(routes, self.runtime / f"{process}.sock")
 
@@ -207,6 +209,8 @@ class FakeBox(fakepeople.People):
         number = len(self.pictures) + 1
         picture: state.Instance = replace(made, sop_instance_uid=f"2.25.7{self._count:03d}{number:03d}")
         self.pictures.append(picture)
+        at = {"instances": len(self.pictures), "last_picture_at": picture.captured_at}
+        self.exam = self.exams[self.exam.id] = replace(self.exam, **at)
         if kind != "clip":
             self.capture.publish(events.StillTaken(exam=self.exam.id, instance=picture))
         return picture
@@ -287,6 +291,11 @@ class FakeBox(fakepeople.People):
 
     def _obey(self, command: commands.Command) -> dict[str, Any]:
         recording = self.sources[0].recording is not None
+        if (settled := self.settings.obey(command)) is not None:
+            answer, paths = settled
+            if paths:
+                self.engine.publish(events.SettingsChanged(paths=paths))
+            return answer
         match command:
             case commands.Still() | commands.PedalPress():
                 if not self.sources[0].signal:

@@ -18,6 +18,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from smartbox_tui.settings import describe
 from smartbox_tui.ui import i18n
 
 UI = Path(i18n.__file__).parent
@@ -30,6 +31,10 @@ def extracted() -> Catalog:
     found = extract_from_dir(UI, method_map=[("**.py", "python")], keywords=KEYWORDS)
     for file, _line, message, comments, context in sorted(found, key=lambda item: (item[0], item[1])):
         catalog.add(message, locations=[(file, 0)], auto_comments=comments, context=context)
+    for section in describe.sections():  # what the settings screens say of each key
+        for key in section.keys:
+            if not key.fixed:
+                catalog.add(key.doc, locations=[("../settings/schema.py", 0)])
     return catalog
 
 

@@ -128,6 +128,7 @@ class StatusScreen(BoxScreen):
     def compose_nav(self) -> Iterable[Widget]:
         yield from super().compose_nav()
         yield BigButton(N_("Queue"), "app.queue", "q", id="queue")
+        yield BigButton(N_("Settings"), "app.settings", "o", id="settings")
         yield BigButton(_other_language, "app.language", "l", id="language")
 
 
