@@ -7,12 +7,12 @@ one field it was chosen in; whom it belongs to is never guessed from it.
 from __future__ import annotations
 
 import heapq
-import unicodedata
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from operator import is_
 from typing import Final
 
+from smartbox_tui.ui.folding import fold, spellings
 from smartbox_tui.wire import state
 
 Suggestions = Callable[[str, str, str], list[str]]
@@ -20,28 +20,6 @@ Suggestions = Callable[[str, str, str], list[str]]
 
 _MOST_EARLIER: Final = 200
 _LIMIT: Final = 4
-_PLAIN: Final = str.maketrans(
-    {"ł": "l", "ø": "o", "đ": "d", "ħ": "h", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th", "ð": "d", "’": "'"}
-)
-_SPELT_OUT: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa"})
-
-
-def folded(text: str) -> str:
-    """Lower case without accents: `Łukaszéwicz` is found by `luk`, `Weiß` by `weiss`."""
-    text = text.casefold()
-    if text.isascii():
-        return text
-    plain = unicodedata.normalize("NFKD", text.translate(_PLAIN))
-    return "".join(sign for sign in plain if not unicodedata.combining(sign))
-
-
-def spellings(text: str) -> tuple[str, ...]:
-    """`folded`, and for umlauts also the way in which they are spelt out: Müller is Muller and Mueller."""
-    one = folded(text)
-    if one == text.casefold():
-        return (one,)
-    other = folded(unicodedata.normalize("NFC", text).casefold().translate(_SPELT_OUT))
-    return (one,) if other == one else (one, other)
 
 
 class Known:
@@ -53,11 +31,11 @@ class Known:
 
     def beginning(self, prefix: str, limit: int) -> list[str]:
         """The commonest first, then by the alphabet. Thousands of texts in well under a millisecond."""
-        start = folded(prefix)
+        start = fold(prefix)
         first = bisect_left(self._sorted, (start,))
         last = bisect_left(self._sorted, (start + "\U0010ffff",))
         found = {text for _spelling, text in self._sorted[first:last]}
-        return heapq.nsmallest(limit, found, key=lambda text: (-self._counts[text], folded(text), text))
+        return heapq.nsmallest(limit, found, key=lambda text: (-self._counts[text], fold(text), text))
 
 
 def _name_part(index: int) -> Callable[[state.WorklistItem], str]:
@@ -121,7 +99,7 @@ class Completion:
         prefix = prefix.lstrip()
         if not prefix or purpose in ("date", "number"):
             return []
-        start = folded(prefix)
+        start = fold(prefix)
         found = [
             text
             for text in reversed(self._earlier.get(key, {}))

@@ -10,7 +10,9 @@ import pytest
 from textual.widget import Widget
 from textual.widgets import Input
 
-from smartbox_tui.ui.completion import Completion, folded
+from smartbox_tui.ui.app import ConsoleApp
+from smartbox_tui.ui.completion import Completion
+from smartbox_tui.ui.folding import fold
 from smartbox_tui.ui.screens.patient import PatientScreen
 from smartbox_tui.ui.widgets import keyboard_layouts as layouts
 from smartbox_tui.ui.widgets.field import Field
@@ -18,7 +20,7 @@ from smartbox_tui.ui.widgets.keyboard import ACCENTS_AFTER_S
 from smartbox_tui.ui.widgets.touch_pad import LEAST_HEIGHT, LEAST_WIDTH, arranged
 from smartbox_tui.wire import commands, state
 from tests.ui.rig import MIDDLE, SMALL, Rig, console
-from tests.ui.touch import down, is_open, key, key_at, keyboard, keys, long_press, slide, touch, up
+from tests.ui.touch import down, form, is_open, key, key_at, keyboard, keys, long_press, slide, touch, up
 
 SIZES = [SMALL, (100, 30), MIDDLE, (160, 50)]
 
@@ -30,8 +32,7 @@ def value(rig: Rig, field: str) -> str:
 async def at_field(rig: Rig, field: str) -> None:
     """The form, its keyboard open for a field."""
     if not isinstance(rig.app.screen, PatientScreen):
-        await rig.press("n")
-        await rig.until(lambda: isinstance(rig.app.screen, PatientScreen))
+        await form(rig)
     if is_open(rig):
         await key(rig, "HIDE")
         await rig.until(lambda: not is_open(rig))
@@ -89,7 +90,8 @@ def test_every_letter_of_both_languages_has_its_key_and_the_accents_their_letter
 @pytest.mark.parametrize("language", ["de", "en"])
 async def test_the_field_stays_in_sight_above_the_keyboard(size: tuple[int, int], language: str) -> None:
     async with console(size=size, language=language) as rig:
-        await rig.press("n", "f4")
+        await form(rig)
+        await rig.press("f6")
         for field in ("family", "birth_date", "accession", "middle", "referring_physician", "id"):
             if not is_open(rig):
                 await at_field(rig, field)
@@ -127,10 +129,6 @@ async def test_the_emergency_is_on_the_keyboard_where_the_buttons_have_no_room()
 
 async def test_a_whole_patient_is_typed_by_touch_alone() -> None:
     async with console(size=SMALL) as rig:
-        await touch(rig, "#patient")
-        await rig.until(
-            lambda: isinstance(rig.app.screen, PatientScreen) or bool(rig.app.screen.query("#input-family"))
-        )
         await at_field(rig, "family")
         await keys(rig, "Wei")
         await long_press(rig, "s", "ß")
@@ -183,7 +181,8 @@ async def test_the_keys_follow_the_language_and_the_purpose() -> None:
 
 async def test_shift_is_for_one_letter_and_twice_for_all() -> None:
     async with console(size=SMALL) as rig:
-        await rig.press("n", "f4")
+        await form(rig)
+        await rig.press("f6")
         await at_field(rig, "prefix")
         await key(rig, "a")
         await key(rig, "SHIFT")
@@ -303,7 +302,7 @@ async def test_the_cursor_moves_by_touch() -> None:
 
 async def test_real_keys_never_open_it_and_send_it_away() -> None:
     async with console(size=SMALL) as rig:
-        await rig.press("n")
+        await form(rig)
         await rig.type("Ab")
         assert not is_open(rig)
         await at_field(rig, "given")
@@ -336,7 +335,7 @@ async def test_touching_something_else_sends_it_away_and_is_not_lost() -> None:
 @pytest.mark.parametrize(("mode", "opens"), [("never", False), ("touch", True)])
 async def test_the_setting_says_whether_a_touch_opens_it(mode: str, opens: bool) -> None:
     async with console(size=SMALL, keyboard=mode) as rig:
-        await rig.press("n")
+        await form(rig)
         await touch(rig, "#input-family")
         await rig.pilot.pause(0.2)
         assert is_open(rig) is opens
@@ -344,7 +343,7 @@ async def test_the_setting_says_whether_a_touch_opens_it(mode: str, opens: bool)
 
 async def test_always_comes_with_the_field_and_stays_while_keys_are_typed() -> None:
     async with console(size=SMALL, keyboard="always") as rig:
-        await rig.press("n")
+        await form(rig)
         await rig.until(lambda: is_open(rig))
         await rig.type("Ab")
         assert is_open(rig)
@@ -353,7 +352,7 @@ async def test_always_comes_with_the_field_and_stays_while_keys_are_typed() -> N
 
 async def test_a_trembling_finger_selects_nothing() -> None:
     async with console(size=SMALL) as rig:
-        await rig.press("n")
+        await form(rig)
         await rig.type("Meier")
         entry = rig.app.screen.query_one("#input-family", Input)
         x, y = entry.content_region.x + 2, entry.content_region.y
@@ -375,8 +374,8 @@ def people() -> list[state.WorklistItem]:
 
 
 async def test_a_name_of_the_worklist_is_completed_by_touch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ConsoleApp, "known_people", lambda _app: people())
     async with console(size=SMALL) as rig:
-        monkeypatch.setattr(type(rig.app), "known_people", lambda _self: people(), raising=False)
         await at_field(rig, "family")
         await keys(rig, "Mue")
         await rig.until(lambda: keyboard(rig).place_of("suggest:Müller"))
@@ -414,7 +413,7 @@ def test_completion_knows_accents_spellings_and_what_was_entered_before() -> Non
     known.remember("family", "Munk")
     known.remember("family", "Mulder")
     assert known.suggest("name", "family", "mu")[:2] == ["Mulder", "Munk"]
-    assert folded("Weiß") == "weiss"
+    assert fold("Weiß") == "weiss"
 
 
 def test_completion_of_ten_thousand_names_takes_no_time() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from textual.events import MouseDown, MouseEvent, MouseMove, MouseUp
+from textual.widgets import Input
 
+from smartbox_tui.ui.screens.patient import PatientScreen
+from smartbox_tui.ui.widgets.field import Field
 from smartbox_tui.ui.widgets.keyboard import Keyboard
 from smartbox_tui.ui.widgets.touch_pad import TouchPad
 from tests.ui.rig import Rig
@@ -45,6 +48,15 @@ async def up(rig: Rig, x: int, y: int) -> None:
 async def tap(rig: Rig, x: int, y: int) -> None:
     await down(rig, x, y)
     await up(rig, x, y)
+
+
+async def form(rig: Rig, screen: PatientScreen | None = None) -> PatientScreen:
+    """The patient form, as the app shows it."""
+    screen = screen or PatientScreen()
+    rig.app.push_screen(screen)
+    await rig.until(lambda: rig.app.screen is screen and len(screen.query(Input)) == len(screen.query(Field)) > 0)
+    await rig.until(lambda: screen.query("#input-family").first().has_focus)
+    return screen
 
 
 def middle(rig: Rig, selector: str) -> tuple[int, int]:

@@ -71,8 +71,8 @@ class PatientScreen(OpensExam):
         Binding("enter", "enter", show=False, priority=True),
         Binding("escape", "back", show=False),
         Binding("f2", "accept", show=False),
-        Binding("f3", "pick_date", show=False),
-        Binding("f4", "more", show=False),
+        Binding("f5", "pick_date", show=False),
+        Binding("f6", "more", show=False),
         Binding("up", "move(-1)", show=False, priority=True),
         Binding("down", "move(1)", show=False, priority=True),
     ]
@@ -108,9 +108,13 @@ class PatientScreen(OpensExam):
         self._physician = referring_physician
         self._which = which
         self._sex = self._before.sex
+        self._parts = form_values.name_parts(self._before.name)
+        if referring_physician or any(self._parts[key] for key in _RARE if key in self._parts):
+            self.add_class("-more")
 
     def compose_body(self) -> Iterable[Widget]:
-        name = form_values.name_parts(self._before.name)
+        name = self._parts
+        born = form_values.typed_date(self._before.birth_date, self.console.view().t.language)
         yield Whose(self.purpose, self._which)
         with VerticalScroll(id="form", can_focus=False):
             with Horizontal():
@@ -118,9 +122,9 @@ class PatientScreen(OpensExam):
                 yield Field("given", N_("Given name"), purpose="name", value=name["given"])
             with Horizontal():
                 yield Field("id", N_("Patient ID"), purpose="id", value=self._before.id)
-                calendar = BigButton(N_("Calendar"), "screen.pick_date", "F3", id="pick-date")
+                calendar = BigButton(N_("Calendar"), "screen.pick_date", "F5", id="pick-date")
                 label = N_("Birth date (DD/MM/YYYY)")
-                yield Field("birth_date", label, purpose="date", beside=calendar)
+                yield Field("birth_date", label, purpose="date", value=born, beside=calendar)
             with Horizontal():
                 yield Field("accession", N_("Order number (accession)"), purpose="id", value=self._accession)
                 with Vertical(id="sexes"):
@@ -136,19 +140,12 @@ class PatientScreen(OpensExam):
                 physician = shown_name(self._physician)
                 yield Field("referring_physician", N_("Referred by (name, given)"), purpose="name", value=physician)
             with Horizontal(id="more-row"):
-                yield BigButton(N_("More fields …"), "screen.more", "F4", id="more")
+                yield BigButton(N_("More fields …"), "screen.more", "F6", id="more")
 
     def compose_nav(self) -> Iterable[Widget]:
         yield from super().compose_nav()
         label = N_("✓ OK, open exam") if self.purpose.exam is None else N_("✓ Assign pictures")
         yield BigButton(label, "screen.accept", "F2", needs=Process.ENGINE, id="ok", classes="-first")
-
-    def on_mount(self) -> None:
-        super().on_mount()
-        language = self.console.view().t.language
-        self._field("birth_date").value = form_values.typed_date(self._before.birth_date, language)
-        if any(self._field(key).value for key in _RARE):
-            self.add_class("-more")
 
     # ---- fields
 
