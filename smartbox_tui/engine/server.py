@@ -100,18 +100,18 @@ class Api:
         return reply({"sources": self._desk.board.build().sources})
 
     async def exams(self, request: web.Request) -> web.Response:
-        """`date` YYYY-MM-DD, `open=1`, `unassigned=1`."""
+        """`date` YYYY-MM-DD, `open=1`, `unassigned=1`; `deliveries` counts each exam's by their state."""
         query = request.query
         states: list[str] | None = None
         if query.get("open"):
             states = [*CURRENT, ExamState.SUSPENDED]
-        if query.get("unassigned"):
+        unassigned = bool(query.get("unassigned"))
+        if unassigned:
             states = None
         reader = self._desk.store.reader
-        rows = queries.exams(reader, date=query.get("date"), states=states)
-        if query.get("unassigned"):
-            rows = [row for row in rows if not row.patient_id]
-        return reply({"exams": [view.exam(reader, row) for row in rows]})
+        rows = queries.exams(reader, date=query.get("date"), states=states, unassigned=unassigned)
+        counts = queries.delivery_counts(reader, [row.id for row in rows])
+        return reply({"exams": [view.exam(reader, row) for row in rows], "deliveries": counts})
 
     async def exam_current(self, _: web.Request) -> web.Response:
         current = self._desk.exams.current

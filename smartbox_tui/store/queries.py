@@ -33,15 +33,37 @@ def first_of_study(database: Any, study_uid: str) -> Any | None:
 
 
 def exams(
-    database: Any, *, date: str | None = None, states: Iterable[str] | None = None, limit: int = 500
+    database: Any,
+    *,
+    date: str | None = None,
+    states: Iterable[str] | None = None,
+    unassigned: bool = False,
+    limit: int = 500,
 ) -> list[Any]:
-    """Newest first; `date` YYYY-MM-DD of the opening in the box's time zone."""
+    """Newest first; `date` YYYY-MM-DD of the opening in the box's time zone; `unassigned`: only without a patient."""
     query = Exam.select().order_by(Exam.opened_at.desc()).limit(limit)
     if date:
         query = query.where(Exam.opened_at.startswith(date))
     if states is not None:
         query = query.where(Exam.state.in_(list(states)))
+    if unassigned:
+        query = query.where(Exam.patient_id == "")
     return list(query.execute(database))
+
+
+def delivery_counts(database: Any, exam_ids: list[str]) -> dict[str, dict[str, int]]:
+    """How many deliveries of each exam stand in each state, pictures only; an exam without any is left out."""
+    found: dict[str, dict[str, int]] = {}
+    for at in range(0, len(exam_ids), 500):  # SQLite takes at most some thousand values in a statement
+        query = (
+            Delivery.select(Delivery.exam, Delivery.state, fn.COUNT(Delivery.id))
+            .where(Delivery.exam.in_(exam_ids[at : at + 500]) & (Delivery.kind != NOTE))
+            .group_by(Delivery.exam, Delivery.state)
+            .tuples()
+        )
+        for exam_id, state, count in query.execute(database):
+            found.setdefault(exam_id, {})[state] = count
+    return found
 
 
 def patient_ids_like(database: Any, prefix: str) -> frozenset[str]:
