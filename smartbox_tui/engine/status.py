@@ -105,8 +105,8 @@ class StatusBoard:
                 found[f"destination-{item.name}"] = f"{item.name}: {item.reason}"
         if why := self._worklist.away():
             found["worklist-away"] = f"The worklist cannot be refreshed: {why}"
-        for name, why in self._performed.away().items():
-            found[f"performed-away-{name}"] = f"Performed steps wait for {name}: {why}"
+        if away := self._performed.away():
+            found["performed-away"] = f"Performed steps wait: {' '.join(away.values())}"
         if count := self._performed.blocked():
             found["performed-blocked"] = f"{count} messages about performed steps are blocked and need a decision."
         if not destinations:

@@ -30,6 +30,18 @@ ALARMS: Final[dict[str, Known]] = {
     "settings-bad": Known(
         N_("An earlier state of the settings is in force."), N_("See the history in the settings."), bar=False
     ),
+    "worklist-away": Known(
+        N_("The worklist is not refreshed."), N_("The last list is there, with its age."), grave=False, bar=False
+    ),
+    "performed-away": Known(
+        N_("The planning system is away."), N_("It is told of the exams later, by itself."), grave=False, bar=False
+    ),
+    "performed-blocked": Known(
+        N_("The planning system refuses what it is told of exams."),
+        N_("Call service; no picture waits for it."),
+        grave=False,
+        bar=False,
+    ),
     "unreadable": Known(N_("Some folders on the box cannot be read."), N_("Call service; nothing is deleted.")),
 }
 """The engine's alarm codes; `destination-NAME` beside them."""

@@ -126,11 +126,11 @@ def test_away_at_the_opening_and_back_days_later(box: Box, server: StepServer, a
     assert (service["name"], service["state"], service["code"], service["count"]) == (
         "mpps", "unreachable", "refused", 2,
     )  # fmt: skip
-    until(lambda: "performed-away-mpps" in alarms(box), 20)
+    until(lambda: "performed-away" in alarms(box), 20)
     server.start()
     until(lambda: server.states() == {uid(exam): COMPLETED}, 20)
     assert accepted(server) == [("create", IN_PROGRESS), ("set", COMPLETED)]
-    until(lambda: "performed-away-mpps" not in alarms(box), 20)
+    until(lambda: "performed-away" not in alarms(box), 20)
     (row, _) = box.ctl("mpps", "list")["messages"]
     assert row["attempts"] == 1  # only a server's answers count
 
