@@ -6,6 +6,8 @@ and cuts Japanese names at bytes that look like delimiters.
 
 from __future__ import annotations
 
+import math
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,6 +34,7 @@ _NUMBERS: Final = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": 
 _LONG_FORM: Final = frozenset(
     {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 )
+_DECIMAL: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([Ee][+-]?\d{1,2})?", re.ASCII)  # PS3.5 6.2, DS and IS
 _GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
 
 
@@ -238,7 +241,10 @@ def _values(vr: str, raw: bytes, own: Repertoire | None, default: Repertoire) ->
         count, rest = divmod(len(raw), struct.calcsize(f"<{_NUMBERS[vr]}"))
         if rest:
             raise ValueError("half a number")
-        return list(struct.unpack(f"<{count}{_NUMBERS[vr]}", raw))
+        numbers = list(struct.unpack(f"<{count}{_NUMBERS[vr]}", raw))
+        if not all(math.isfinite(number) for number in numbers):
+            raise ValueError("no number that JSON could hold")
+        return numbers
     return []
 
 
@@ -253,7 +259,12 @@ def _text(raw: bytes, own: Repertoire | None, default: Repertoire, *, name: bool
 def _number(value: str, vr: str) -> float | int | None:
     if not value:
         return None
-    return int(value) if vr == "IS" else float(value)
+    if not _DECIMAL.fullmatch(value):  # Python reads more than DICOM writes: "nan", "1_000"
+        raise ValueError("no number")
+    number = int(value) if vr == "IS" else float(value)
+    if not math.isfinite(number):
+        raise ValueError("no number that JSON could hold")
+    return number
 
 
 def _name(value: str) -> dict[str, str]:

@@ -39,6 +39,11 @@ _DESCRIPTIONS: Final = frozenset(
 )
 """Free text, LO, 64 characters: the first of them say what was meant."""
 
+_CODE: Final = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")  # PS3.3 table 8.8-1
+_REFERENCE: Final = ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID")  # PS3.3 table 10-11
+_REFERENCES: Final = frozenset({"ReferencedStudySequence", "ReferencedPatientSequence"})
+"""Servers fill a sequence that was asked for with an item that says nothing, or half of it."""
+
 _NOT_IN_ITEMS: Final = ("SpecificCharacterSet", "TimezoneOffsetFromUTC")
 
 
@@ -116,8 +121,8 @@ def _mend(dataset: Dataset) -> None:
         if element.VR == "SQ":
             for item in element.value:
                 _mend(item)
-            if keyword.endswith("CodeSequence"):
-                element.value = [item for item in element.value if item.get("CodeValue")]
+            needed = _CODE if keyword.endswith("CodeSequence") else _REFERENCE if keyword in _REFERENCES else ()
+            element.value = [item for item in element.value if all(item.get(key) for key in needed)]
         elif keyword in _DESCRIPTIONS:
             values = element.value if element.VM > 1 else [element.value]
             text = " / ".join(str(value) for value in values if value)

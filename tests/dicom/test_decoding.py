@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from io import BytesIO
 from typing import Any
@@ -208,6 +209,16 @@ def test_numbers_that_are_nought_are_no_empty_values() -> None:
         "00101030": {"vr": "DS", "Value": [0.0]},
         "001021C0": {"vr": "US", "Value": [0]},
     }
+
+
+@pytest.mark.parametrize("text", [b"nan", b"1_0 ", b"inf ", b"0x10", b"1e999 ", "٣".encode(), b"7,5 "])
+def test_a_number_that_is_none_is_left_out(text: bytes) -> None:
+    raw = struct.pack("<HHL", 0x0010, 0x1030, len(text)) + text
+    found = to_json(raw, charset="utf-8")
+    json.loads(json.dumps(found, allow_nan=False))
+    assert "00101030" not in found
+    floats = struct.pack("<HHLd", 0x0018, 0x9305, 8, float("nan"))
+    assert to_json(floats) == {}
 
 
 def test_every_cut_is_refused_or_ends_between_two_elements() -> None:

@@ -166,6 +166,19 @@ def test_everything_of_the_order_reaches_the_object(tmp_path: Path) -> None:
     assert (entry.patient.birth_date, entry.patient.sex) == (date(1961, 3, 14), "F")
 
 
+def test_half_a_code_or_reference_reaches_no_object(tmp_path: Path) -> None:
+    """Servers fill what they were asked for with items that say nothing."""
+    with wlmscpfs(tmp_path, [STEPS[0]]) as server:
+        (entry,), _ = ask(server.port)
+    code = entry.source["00321064"]["Value"][0]
+    half = [{key: value for key, value in code.items() if key != gone} for gone in ("00080102", "00080104")]
+    entry.source["00321064"]["Value"] = [*half, code]
+    entry.source["00081110"] = {"vr": "SQ", "Value": [{"00081150": {"vr": "UI", "Value": ["1.2.3"]}}, {}]}
+    made = header_of(entry)
+    assert [item.CodeValue for item in made.ProcedureCodeSequence] == ["P1-1"]
+    assert "ReferencedStudySequence" not in made
+
+
 def source(**changes: Any) -> dict[str, Any]:
     values: dict[str, Any] = {
         "00100010": {"vr": "PN", "Value": [{"Alphabetic": "Meier^Eva"}]},
