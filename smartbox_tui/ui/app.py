@@ -171,7 +171,7 @@ class ConsoleApp(Adjusting):
 
     async def _reload(self) -> None:
         try:
-            loaded = await asyncio.to_thread(load, self._config, self.paths.state, self._environ)
+            loaded = await asyncio.to_thread(load, self._config, self.paths.state, self._environ, fallback=True)
         except SmartBoxError as exc:
             self.tell_error(exc)
             return

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Protocol, cast
 
 from textual.actions import SkipAction
 from textual.binding import Binding
 from textual.content import Content
+from textual.css.query import NoMatches
 from textual.message_pump import MessagePump
 
 from smartbox_tui.ui.i18n import N_
@@ -69,8 +71,12 @@ class SettingsBase(BoxScreen):
 
     def show(self, view: View) -> None:
         super().show(view)
+        self._fill(view)
+
+    def _fill(self, view: View) -> None:
         if self.is_mounted:
-            self.fill(view, self.tuning.known)
+            with contextlib.suppress(NoMatches):  # its widgets are just going, or coming anew
+                self.fill(view, self.tuning.known)
 
     @property
     def tuning(self) -> Settable:
@@ -79,7 +85,7 @@ class SettingsBase(BoxScreen):
 
     def refill(self) -> None:
         """After a change of the screen's own state."""
-        self.fill(self.console.view(), self.tuning.known)
+        self._fill(self.console.view())
 
     @property
     def _list(self) -> BigList:
