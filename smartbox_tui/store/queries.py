@@ -40,7 +40,7 @@ def exams(
     unassigned: bool = False,
     limit: int = 500,
 ) -> list[Any]:
-    """Newest first; `date` YYYY-MM-DD of the opening in the box's time zone; `unassigned`: only without a patient."""
+    """Newest first; `date` YYYY-MM-DD of the opening in the box's time zone; `unassigned`: without a patient."""
     query = Exam.select().order_by(Exam.opened_at.desc()).limit(limit)
     if date:
         query = query.where(Exam.opened_at.startswith(date))

@@ -73,6 +73,8 @@ class News(Orders):
         waits = after.status.suspended if after.status else None
         if waits is not None and (waited is None or waited.id != waits.id):
             self.ask_suspended()
+        if after.exam is not None and after.exam is not before.exam:
+            self.remember_exams([after.exam])
         self._tell_signal(before, after)
 
     def _tell_signal(self, before: BoxState, after: BoxState) -> None:

@@ -39,6 +39,12 @@ def name_key(name: str) -> str:
     return "^".join(" ".join(part.replace("-", " ").replace(".", " ").split()) for part in parts)
 
 
+def like_key(name: str) -> str:
+    """The same for names that are taken for each other: Müller, Mueller and Muller."""
+    first = name.split("=")[0].casefold().translate(_SPELLED)
+    return name_key(first).replace("ae", "a").replace("oe", "o").replace("ue", "u")
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One entry, ready for filter and sorting. `key` holds everything that can be searched for, folded; `differs`
@@ -112,11 +118,14 @@ NOBODY: Final = People()
 def entries(items: Iterable[WorklistItem]) -> tuple[Entry, ...]:
     """Ready for `select`, in the order of time."""
     named = [(name_key(item.patient.name), item) for item in items]
+    alike = [like_key(item.patient.name) for _name, item in named]
     same: dict[str, list[Patient]] = {}
-    for name, item in named:
-        same.setdefault(name, []).append(item.patient)
-    differs = {name: _differences(patients) for name, patients in same.items() if len(patients) > 1}
-    found = [_entry(item, name, differs.get(name, frozenset())) for name, item in named]
+    for like, (_name, item) in zip(alike, named, strict=True):
+        same.setdefault(like, []).append(item.patient)
+    differs = {like: _differences(patients) for like, patients in same.items() if len(patients) > 1}
+    found = [
+        _entry(item, name, differs.get(like, frozenset())) for like, (name, item) in zip(alike, named, strict=True)
+    ]
     return tuple(sorted(found, key=_by_time))
 
 

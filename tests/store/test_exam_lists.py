@@ -45,6 +45,16 @@ def test_deliveries_are_counted_for_each_exam_without_notes(store: Store) -> Non
         rows = [(one, State.QUEUED, "still"), (one, State.QUEUED, "clip"), (one, State.BLOCKED, "still"),
                 (one, State.QUEUED, "note"), (other, State.HELD, "still")]  # fmt: skip
         for number, (owner, state, kind) in enumerate(rows):
+            records.put_instance(
+                db,
+                {
+                    "id": f"i{number}", "sop_uid": f"2.25.7{number}", "exam": owner, "series_uid": "2.25.9",
+                    "series_number": 1, "instance_number": number, "sop_class_uid": "x", "transfer_syntax_uid": "y",
+                    "kind": kind, "source": "endo", "captured_at": f"2026-11-20T10:00:{number:02d}+01:00",
+                    "frames": 1, "frames_lost": 0, "duration_s": None, "trigger_ns": 1, "frame_ns": 1,
+                    "trigger_to_disk_ms": 1.0, "bytes": 10, "file": "f", "revision": 1, "discarded": False,
+                },
+            )  # fmt: skip
             queue.enqueue(
                 db, instance=f"i{number}", sop_uid=f"2.25.7{number}", exam=owner, destination="a", kind=kind,
                 bytes_=10, state=state, reason="", priority=0,

@@ -120,9 +120,10 @@ class BoxScreen(Screen[None]):
     BoxScreen.-high #head PatientBanner { height: 4; padding: 1 2; }
     BoxScreen.-high #head BigButton { height: 4; }
     BoxScreen.-narrow #nav #back { width: 10; min-width: 10; padding: 0; }
-    BoxScreen.-low.-keyboard AskDock { display: none; }
+    BoxScreen.-low.-keyboard AskDock, BoxScreen.-tall.-keyboard AskDock { display: none; }
     BoxScreen.-low.-keyboard #nav { display: none; }
-    BoxScreen.-low.-keyboard AlarmBar { max-height: 2; }
+    BoxScreen.-low.-keyboard AlarmBar { max-height: 1; }
+    BoxScreen.-tall.-keyboard AlarmBar { max-height: 2; }
     BoxScreen.-high Keyboard { height: 20; }
     """
 

@@ -36,7 +36,9 @@ _SENT: Final = frozenset({"stored", "committed"})
 class ExamText(Shown):
     """Who, when, what, and the deliveries for each archive."""
 
-    DEFAULT_CSS = "ExamText { height: 5; padding: 0 1; background: $raised; color: $text; }"
+    DEFAULT_CSS = """
+    ExamText { height: 7; padding: 0 1; background: $raised; color: $text; border: round $key-line; }
+    """
 
     def __init__(self) -> None:
         super().__init__(id="exam-text")
@@ -60,13 +62,12 @@ class ExamText(Shown):
         day = t.date(view.clock.local(opened).date()) if opened else ""
         condition = t(words.EXAM.get(exam.state, exam.state))
         count = t.n("{count} picture", "{count} pictures", exam.instances)
+        headline = (t("EXAM"), day, " ".join(part for part in times if part), condition)
         lines = [
+            Content.styled(" · ".join(part for part in headline if part), "$hint"),
             Content.styled(words.who(t, exam), "bold"),
             Content(" · ".join(part for part in known if part)),
             Content(" · ".join(part for part in (exam.procedure, order) if part)),
-            Content.styled(
-                " · ".join(part for part in (condition, day, " ".join(filter(None, times))) if part), "$dim"
-            ),
             Content.assemble(count, "   ", *self._deliveries(view)),
         ]
         return Content("\n").join([line.truncate(max(1, width), ellipsis=True) for line in lines])
@@ -169,11 +170,13 @@ class ExamScreen(BoxScreen):
         text = self.query_one(ExamText)
         text.exam, text.deliveries, text.counts = self._exam, self._deliveries, self._counts
         self.query_one(Thumbs).fill(self._pictures)
-        self.query_one("#go-on").display = self._condition in ("closed", "suspended") or self._is_current
+        mine = bool(self._exam.patient.id) and self._exam.merged_into is None
+        going_on = self._condition in ("closed", "suspended") and mine
+        self.query_one("#go-on").display = going_on or self._is_current
         self.query_one("#discontinue").display = self._is_current
         self.query_one("#reassign").display = self._exam.merged_into is None
         for name in ("#send", "#hold"):
-            self.query_one(name).display = bool(self._exam.patient.id)
+            self.query_one(name).display = mine
         self.query_one("#large").set_class(not self._pictures, "-off")
         self.show(self.console.view())
 
@@ -215,7 +218,9 @@ class ExamScreen(BoxScreen):
             self._show_picture(len(self._pictures) - 1)
 
     def _show_picture(self, at: int) -> None:
-        self.app.push_screen(PicturesScreen(self._pictures, at, self._deliveries, exam=self._exam.id))
+        self.app.push_screen(
+            PicturesScreen(self._pictures, at, self._deliveries, exam=self._exam.id, of=self._exam)
+        )
 
     def action_go_on(self) -> None:
         """Goes on with a suspended one, appends to a closed one; the current one is closed."""

@@ -21,6 +21,7 @@ from smartbox_tui.ui.sentences import sentence
 from smartbox_tui.ui.view import View
 from smartbox_tui.ui.widgets.big_button import BigButton
 from smartbox_tui.ui.widgets.biglist import BigList, Row
+from smartbox_tui.ui.widgets.whose import WhoseLine
 from smartbox_tui.wire import commands, state
 
 TABS: Final = {"today": N_("Today"), "open": N_("Open"), "unassigned": N_("Without a name"), "all": N_("All")}
@@ -85,7 +86,6 @@ class ExamsScreen(OpensExam):
     ExamsScreen #lists { height: 1fr; }
     ExamsScreen #pages { width: 10; height: 1fr; }
     ExamsScreen #pages BigButton { height: 1fr; width: 10; }
-    ExamsScreen #whose { height: 1; }
     """
 
     def __init__(self, tab: str = "today", purpose: Purpose = NEW) -> None:
@@ -100,6 +100,7 @@ class ExamsScreen(OpensExam):
         with Horizontal(id="tabs"):
             for key, (name, label) in enumerate(TABS.items(), 1):
                 yield BigButton(label, f"screen.tab('{name}')", str(key), id=f"tab-{name}")
+        yield WhoseLine(self.purpose)
         with Horizontal(id="lists"):
             yield BigList(exam_row, empty=lambda view: view.t(self._said), id="list")
             with Vertical(id="pages"):

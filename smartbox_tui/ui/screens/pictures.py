@@ -34,6 +34,7 @@ class PictureText(Shown):
         super().__init__(id="picture-text")
         self.item: state.Instance | None = None
         self.place = (0, 0)
+        self.of: state.Exam | None = None
         self.deliveries: Sequence[state.Delivery] = ()
 
     def text(self, view: View, width: int, height: int) -> Content:
@@ -44,6 +45,9 @@ class PictureText(Shown):
         moment = words.when(item.captured_at)
         kind = t(words.KIND.get(item.kind, item.kind))
         lines = [Content.styled(f"{kind} {at} / {count}", "bold")]
+        if self.of is not None:  # the banner above speaks of the exam under way, which may be another patient's
+            born = words.born(t, self.of.patient, view.now.date())
+            lines = [Content.styled(words.who(t, self.of), "bold $calm"), Content(born), *lines]
         if moment is not None:
             local = view.clock.local(moment)
             lines.append(Content(f"{t.date(local.date())}  {t.clock(local, seconds=True)}"))
@@ -108,12 +112,15 @@ class PicturesScreen(BoxScreen):
         deliveries: Sequence[state.Delivery] = (),
         *,
         exam: str = "",
+        of: state.Exam | None = None,
     ) -> None:
-        """Of the current exam the pictures are followed as they come; of another one they are what is given."""
+        """Of the current exam the pictures are followed as they come; of another one they are what is given. `of`:
+        named beside the picture."""
         super().__init__()
         self._pictures = tuple(pictures)
         self._deliveries = tuple(deliveries)
         self._exam = exam
+        self._of = of
         self._key = key_of(self._pictures[at]) if self._pictures else ""
 
     def compose_body(self) -> Iterable[Widget]:
@@ -143,6 +150,7 @@ class PicturesScreen(BoxScreen):
         if self.is_mounted:
             text = self.query_one(PictureText)
             text.item, text.place, text.deliveries = item, (at + 1, len(self._pictures)), self._deliveries
+            text.of = self._of
             self.query_one(Large).fill(item)
             self.query_one("#before").set_class(at <= 0, "-off")
             self.query_one("#after").set_class(at >= len(self._pictures) - 1, "-off")

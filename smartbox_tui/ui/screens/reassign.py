@@ -34,8 +34,8 @@ class SidePane(Shown):
     """One of the two, in large letters as far as a terminal has them: room around it, the name on its own."""
 
     DEFAULT_CSS = """
-    SidePane { width: 1fr; height: 9; padding: 1 2; background: $raised; color: $text; border: outer $key-line; }
-    SidePane.-to { background: $calm-deep; border: outer $calm; }
+    SidePane { width: 1fr; height: 9; padding: 0 2; background: $raised; color: $text; border: round $key-line; }
+    SidePane.-to { background: $calm-deep; border: round $calm; }
     """
 
     def __init__(self, headline: str, side: Side, other: Side, *, id: str, classes: str = "") -> None:
@@ -53,17 +53,19 @@ class SidePane(Shown):
         born = words.born(t, patient, view.now.date()) or t("no birth date")
         sex = t(words.SEX[patient.sex]) if patient.sex in words.SEX else t("sex unknown")
         moment = words.when(side.at)
-        told = [side.procedure, t("Order {number}", number=side.order) if side.order else ""]
+        told = [t("Order {number}", number=side.order) if side.order else ""]
         told.append(t.clock(view.clock.local(moment)) if moment else "")
         unlike = "bold $wait"  # what differs is what must be read
         lines = [
-            Content.styled(t(self._headline), "$dim" if not self.has_class("-to") else "$hint"),
+            Content.styled(t(self._headline), "$hint"),
+            Content(""),
             Content.styled(name, "bold"),
             Content.styled(born, "" if patient.birth_date == other.patient.birth_date else unlike),
             Content.assemble(
                 (t("ID {id}", id=patient.id or "–"), "" if patient.id == other.patient.id else unlike), "  ",
                 (sex, "" if patient.sex == other.patient.sex else unlike),
             ),
+            Content(side.procedure),
             Content(" · ".join(part for part in told if part)),
         ]  # fmt: skip
         return Content("\n").join([line.truncate(max(1, width), ellipsis=True) for line in lines])

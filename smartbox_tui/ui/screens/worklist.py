@@ -29,6 +29,7 @@ from smartbox_tui.ui.widgets.big_button import BigButton
 from smartbox_tui.ui.widgets.biglist import BigList
 from smartbox_tui.ui.widgets.field import Entry as Field
 from smartbox_tui.ui.widgets.person import ChosenText, row
+from smartbox_tui.ui.widgets.whose import WhoseLine
 from smartbox_tui.wire import commands
 
 _DATE: Final = re.compile(r"^(\d{1,2})[./](\d{1,2})[./](\d{4})$")
@@ -124,6 +125,7 @@ class WorklistScreen(OpensExam):
     WorklistScreen #chosen BigButton { width: 26; height: 5; }
     WorklistScreen.-wide #chosen BigButton { width: 36; }
     WorklistScreen.-low.-keyboard #age { display: none; }
+    WorklistScreen.-low.-keyboard WhoseLine { display: none; }
     WorklistScreen.-low.-keyboard #chosen { display: none; }
     WorklistScreen.-low.-keyboard #pages { display: none; }
     """
@@ -147,6 +149,7 @@ class WorklistScreen(OpensExam):
             yield BigButton(self._sort_label, "screen.sort", "F6", id="sort")
             yield BigButton(self._days_label, "screen.days", "F7", id="days")
             yield BigButton(self._station_label, "screen.station", "F8", id="station")
+        yield WhoseLine(self.purpose)
         yield AgeLine(self)
         with Horizontal(id="lists"):
             items = BigList(row, empty=self._empty, id="list")
@@ -158,16 +161,17 @@ class WorklistScreen(OpensExam):
         with Horizontal(id="chosen"):
             yield ChosenText()
             yield BigButton(
-                self._open_label, "screen.accept", N_("Enter"), needs=Process.ENGINE, id="open", classes="-first"
+                self._open_label, "screen.accept", N_("Enter"), needs=Process.ENGINE, id="open", classes="-on"
             )
 
     def compose_nav(self) -> Iterable[Widget]:
         yield BigButton(N_("◀ Back"), "screen.leave", "Esc", id="back")
-        yield BigButton(N_("Type patient"), "screen.type", "F2", id="type")
+        if self.purpose.exam is None:
+            yield BigButton(N_("Type patient"), "screen.type", "F2", id="type")
+        else:
+            yield BigButton(N_("Other …"), "screen.other", "F2", id="other")
         yield BigButton(self._refresh_label, "screen.refresh", "F5", needs=Process.ENGINE, id="refresh")
         yield BigButton(N_("Ask server"), "screen.server", "F9", needs=Process.ENGINE, id="server")
-        if self.purpose.exam is not None:
-            yield BigButton(N_("Other …"), "screen.other", id="other")
 
     # ---- what is shown
 
@@ -359,7 +363,10 @@ class WorklistScreen(OpensExam):
     # ---- other ways
 
     def action_type(self) -> None:
-        self.app.push_screen(PatientScreen(self.purpose))
+        if self.purpose.exam is not None:
+            self.action_other()
+        else:
+            self.app.push_screen(PatientScreen(self.purpose))
 
     def action_other(self) -> None:
         self.console.choose_other(self.purpose)

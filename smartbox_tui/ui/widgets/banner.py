@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from textual.content import Content
 
 from smartbox_tui.ui import words
@@ -44,12 +46,10 @@ class PatientBanner(Shown):
         quiet = "" if self.has_class("-nobody") or self.has_class("-unassigned") else "$dim"
         if self.has_class("-emergency"):
             quiet = ""
-        return Content("\n").join(
-            [
-                spread(Content.styled(first, "bold"), right, width),
-                spread(Content(second), Content.styled(since, quiet), width),
-            ]
-        )
+        name = spread(Content.styled(first, "bold"), right, width)
+        if height > 2 and len(second) > width:  # the way to a name stands beside it: two lines for the sentence
+            return Content("\n").join([name, *map(Content, textwrap.wrap(second, max(1, width))[:2])])
+        return Content("\n").join([name, spread(Content(second), Content.styled(since, quiet), width)])
 
     def _who(self, view: View, exam: CurrentExam | None) -> tuple[str, str]:
         t, box = view.t, view.box

@@ -67,7 +67,7 @@ def row(view: View, entry: Entry, width: int) -> Row:
 class ChosenText(Shown):
     """The chosen entry, all that must be compared with the wristband."""
 
-    DEFAULT_CSS = "ChosenText { width: 1fr; height: 5; padding: 0 1; background: $calm-deep; color: $text; }"
+    DEFAULT_CSS = "ChosenText { width: 1fr; height: 5; padding: 0 1; background: $key; color: $text; }"
 
     def __init__(self) -> None:
         super().__init__(id="chosen-text")
@@ -86,7 +86,7 @@ class ChosenText(Shown):
             Content(" · ".join(part for part in what if part)),
         ]
         if entry.differs:
-            lines.append(Content.styled(t("⚠ Somebody else has this name: compare birth date and ID."), _UNLIKE))
+            lines.append(Content.styled(t("⚠ Same name as another: check birth date and ID."), _UNLIKE))
         elif item.exam:
             lines.append(Content.styled(t("An exam was already opened for this entry."), "$wait"))
         else:

@@ -55,7 +55,7 @@ class Thumbs(Widget, Follower):
             self.pictures = pictures
             self.at = at
 
-    def __init__(self, *, newest_first: bool, width: int = 11, height: int = 3, id: str | None = None) -> None:
+    def __init__(self, *, newest_first: bool, width: int = 10, height: int = 3, id: str | None = None) -> None:
         super().__init__(id=id)
         self._newest_first = newest_first
         self._cell = (width, height)
@@ -125,7 +125,8 @@ class Thumbs(Widget, Follower):
     ) -> list[HalfBlockStrip]:
         columns, rows = self.size
         field = np.empty((rows * 2, columns, 3), np.uint8)
-        field[:] = (10, 15, 20)
+        night = self.app.theme_variables["night"]
+        field[:] = tuple(bytes.fromhex(night[1:7]))
         texts: dict[int, list[str]] = {}
         for (place, item), picture in zip(shown, pixels, strict=True):
             top, bottom = place.y * 2, (place.y + place.height - 1) * 2
