@@ -68,7 +68,7 @@ class InputDevice:
         except OSError as error:
             raise hardware_error("read", self.path, error) from error
         if not data:
-            raise DeviceGone("read", self.path, "the device was unplugged")
+            raise DeviceGone("read", self.path, "the device was unplugged", "Plug it in again, into the same port.")
         return data
 
     def events(self, data: bytes) -> Iterator[tuple[int, int, int, int]]:

@@ -14,6 +14,7 @@ import msgspec
 from hw.base import PedalSource, VideoSource
 from hw.errors import HardwareError
 from hw.pedal.factory import pedal_source
+from hw.pedal.shared import SharedCalls
 from hw.pedal.teach import PedalTeacher, Taught
 from hw.video.factory import video_source
 from smartbox_tui.capture.desk import RECORD_FREE_BYTES, Sessions
@@ -36,6 +37,8 @@ from smartbox_tui.wire import events
 log = logging.getLogger(__name__)
 
 _JOIN_S: Final = 2.0
+_PEDAL_DEVICES: Final = SharedCalls()
+"""A block of several pedals is one device, which can be grabbed only once."""
 
 
 def real_teacher(settings: Settings) -> Teacher:
@@ -74,7 +77,7 @@ def real_pedal(settings: PedalSettings) -> PedalSource | None:
     if settings.kind == "key":
         return None
     try:
-        return pedal_source(settings.kind, key=settings.id, device=settings.device)
+        return pedal_source(settings.kind, key=settings.id, device=settings.device, calls=_PEDAL_DEVICES)
     except HardwareError as exc:
         # The box works without this pedal; it must not fail to start for it.
         log.error("pedal %s: %s %s", settings.id, exc, exc.hint)

@@ -20,6 +20,7 @@ from hw.fake.modem import FakeModem
 from hw.pedal.evdev import EvdevPedal
 from hw.pedal.serial_bytes import SerialBytesPedal
 from hw.pedal.serial_line import SerialLinePedal
+from hw.pedal.shared import SharedCalls
 
 KEY_B = 48
 
@@ -40,6 +41,23 @@ class FakeEvdevBench:
 
     def end(self) -> None:
         self.pedal.close()
+
+
+class SharedBench(FakeEvdevBench):
+    """As capture opens it: another pedal of the same block is open beside it."""
+
+    def __init__(self) -> None:
+        self.device = FakeEvdev((KEY_B, KEY_B + 1))
+        calls = SharedCalls(self.device)
+        self.pedal, self.other = (
+            EvdevPedal(key=key, device=f"{FakeEvdev.path}#{code}", calls=calls, nodes=lambda subsystem: [])
+            for key, code in (("left", KEY_B), ("right", KEY_B + 1))
+        )
+        self.other.open()
+
+    def end(self) -> None:
+        self.pedal.close()
+        self.other.close()
 
 
 class PtyBench:
@@ -136,6 +154,7 @@ class UinputBench:
 
 BENCHES = {
     "evdev-fake": FakeEvdevBench,
+    "evdev-shared": SharedBench,
     "evdev-uinput": UinputBench,
     "serial-bytes-pty": PtyBench,
     "serial-line-fake": ModemBench,
