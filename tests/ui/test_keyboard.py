@@ -13,12 +13,14 @@ from textual.widgets import Input
 from smartbox_tui.ui.app import ConsoleApp
 from smartbox_tui.ui.completion import Completion
 from smartbox_tui.ui.folding import fold
+from smartbox_tui.ui.purpose import Purpose
 from smartbox_tui.ui.screens.patient import PatientScreen
 from smartbox_tui.ui.widgets import keyboard_layouts as layouts
 from smartbox_tui.ui.widgets.field import Field
 from smartbox_tui.ui.widgets.keyboard import ACCENTS_AFTER_S
 from smartbox_tui.ui.widgets.touch_pad import LEAST_HEIGHT, LEAST_WIDTH, arranged
 from smartbox_tui.wire import commands, state
+from tests.support.fakebox import FakeBox
 from tests.ui.rig import MIDDLE, SMALL, Rig, console
 from tests.ui.touch import down, form, is_open, key, key_at, keyboard, keys, long_press, slide, touch, up
 
@@ -114,6 +116,29 @@ async def test_the_field_stays_in_sight_above_the_keyboard(size: tuple[int, int]
                 assert place.region.height >= LEAST_HEIGHT, place
         shown = screen.query_one("#emergency").region.area or board.place_of("EMERGENCY")
         assert shown, "the emergency is one touch away"
+
+
+def in_trouble(box: FakeBox) -> None:
+    """Everything that takes rows at once: pictures without a name, alarms."""
+    box.open_exam(state.Patient(), state="unassigned")
+    box.take()
+    box.signal("no-signal")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_field_stays_in_sight_even_below_every_alarm(size: tuple[int, int]) -> None:
+    async with console(in_trouble, size=size) as rig:
+        await form(rig, PatientScreen(Purpose(exam="exam-1")))
+        await rig.box.away("engine")
+        await rig.until(lambda: rig.app.screen.query_one("#alarms").region.height)
+        await at_field(rig, "family")
+        for field in ("family", "birth_date", "accession"):
+            rig.app.screen.query_one(f"#input-{field}").focus()
+            whole = rig.app.screen.query_one(f"#field-{field}", Field)
+            await rig.until(lambda: whole_in_sight(rig, whole) and whole.region.height >= 4)  # noqa: B023
+            assert rig.app.screen.query_one("#alarms").region.height >= 1
+        board = keyboard(rig)
+        assert rig.app.screen.find_widget(board).visible_region == board.region
 
 
 async def test_the_emergency_is_on_the_keyboard_where_the_buttons_have_no_room() -> None:

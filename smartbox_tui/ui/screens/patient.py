@@ -41,13 +41,15 @@ _RARE: Final = ("middle", "prefix", "suffix", "referring_physician")
 class Whose(Shown):
     """Which pictures get the patient."""
 
-    DEFAULT_CSS = "Whose { height: 1; padding: 0 1; text-style: bold; color: $wait; display: none; }"
+    DEFAULT_CSS = """
+    Whose { height: 1; padding: 0 1; text-style: bold; color: $wait; display: none; }
+    Whose.-asks { display: block; }
+    """
 
     def __init__(self, purpose: Purpose, which: str) -> None:
-        super().__init__(id="whose")
+        super().__init__(id="whose", classes="-asks" if purpose.exam is not None else None)
         self._exam = purpose.exam
         self._which = which
-        self.display = self._exam is not None
 
     def text(self, view: View, width: int, height: int) -> Content:
         t, exam = view.t, current_exam(view.box)
@@ -81,7 +83,8 @@ class PatientScreen(OpensExam):
     DEFAULT_CSS = """
     PatientScreen #form { padding: 0 1; height: 1fr; scrollbar-size-vertical: 1; }
     PatientScreen #form Horizontal { height: auto; }
-    PatientScreen.-tall #form > Horizontal { margin-top: 1; }
+    PatientScreen.-tall #form > Horizontal, PatientScreen.-high #form > Horizontal { margin-top: 1; }
+    PatientScreen.-low.-keyboard Whose { display: none; }
     PatientScreen.-keyboard #form > Horizontal { margin-top: 0; }
     PatientScreen #sexes { width: 1fr; height: 4; }
     PatientScreen #sexes BigButton { height: 3; }
