@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import uuid
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from smartbox_tui.commands.area import Area
@@ -51,6 +52,7 @@ class _Box(Area):
             *[f"source       {item['id']}: {item['signal_text']}" for item in value["sources"]],
             f"queue        {open_} open, {queue['blocked']} blocked, {queue['stored']} stored",
             *[f"destination  {item['name']}: {item['state']} {item['reason']}" for item in value["destinations"]],
+            *_servers(value),
             f"storage      {value['storage']['hours_left']} hours of recording",
             *[f"alarm        {item['message']}" for item in value["alarms"]],
         ]
@@ -172,3 +174,15 @@ class _Box(Area):
             for item in value["destinations"]
         ]
         return self._out(value, table(rows, ["NAME", "KIND", "STATE", "OPEN", "REASON"]))
+
+
+def _servers(status: dict[str, Any]) -> list[str]:
+    """The worklist, and who gets performed steps."""
+    lines = []
+    if worklist := status["worklist"]:
+        lines.append(f"worklist     {worklist['state']}, {worklist['count']} entries {worklist['reason']}".rstrip())
+    for item in status["performed"]:
+        lines.append(
+            f"performed    {item['name']}: {item['state']}, {item['count']} open {item['reason']}".rstrip()
+        )
+    return lines

@@ -37,6 +37,8 @@ OWN_SERVER: Final = "mpps"
 
 _CHECKED: Final = "performed-checked"
 _SLACK: Final = timedelta(days=1)
+_KEPT: Final = timedelta(days=90)
+"""So long it can be read what was said to whom."""
 _REBUILT: Final = timedelta(days=2)
 """A database without memory of its messages: steps of older exams are not said once more."""
 
@@ -167,6 +169,7 @@ class PerformedSteps:
                 outbox.put(database, **message)
             if checked:
                 facts.put(database, _CHECKED, checked)
+                outbox.forget(database, (datetime.now().astimezone() - _KEPT).isoformat())
 
         if messages:
             self._store.write(job).result()

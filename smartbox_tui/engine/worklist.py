@@ -91,7 +91,14 @@ def asked(settings: Settings, today: date) -> Asked:
 
 def heard(entry: WorklistEntry) -> kept.Heard:
     """The entry as the store keeps it."""
-    patient = state.Patient(**entry.patient.to_json())
+    who = entry.patient
+    patient = state.Patient(
+        id=who.id,
+        name=who.name,
+        birth_date=who.birth_date.isoformat() if who.birth_date else None,
+        sex=who.sex,
+        age=who.age,
+    )
     item = state.WorklistItem(
         id=entry.id,
         patient=patient,
@@ -111,11 +118,11 @@ def heard(entry: WorklistEntry) -> kept.Heard:
     )
     return kept.Heard(
         entry.id,
-        entry.patient.id,
+        who.id,
         entry.accession_number,
         entry.scheduled_at,
         msgspec.json.encode(item).decode(),
-        json.dumps(entry.source, ensure_ascii=False),
+        msgspec.json.encode(entry.source).decode(),
     )
 
 
@@ -248,6 +255,10 @@ class Worklist:
         failure = self._failure
         return failure.message if failure and self._failures >= AWAY_AFTER else ""
 
+    @property
+    def failing(self) -> bool:
+        return self._failure is not None
+
     def list_age_s(self) -> float | None:
         """Seconds since the last complete answer; None before the first."""
         last = kept.last_list(self.store.reader)
@@ -266,6 +277,7 @@ class Worklist:
             self._wake.wait(min(SLICE_S, max(0.0, self._next_at - time.monotonic())))
 
     def _step(self) -> None:
+        self._abandon.clear()  # before the settings are read: a change after that is not lost
         settings = self.settings()
         if not settings.worklist.host:
             self._next_at = time.monotonic() + SLICE_S
@@ -274,7 +286,6 @@ class Worklist:
         if time.monotonic() < self._next_at and today == self._day:
             return
         self._day = today
-        self._abandon.clear()
         arrived = self._refresh(settings, today)
         if self._abandon.is_set() or self._ending.is_set():
             return

@@ -36,7 +36,5 @@ class WorklistArea:
 
     async def worklist(self, _: web.Request) -> web.Response:
         """The last complete list: {"items", "age_s", "service"}; `service` null: no worklist is set up."""
-        rows = await asyncio.to_thread(kept.listed, self._worklist.store.reader)
-        return reply(
-            {"items": lists.items(rows), "age_s": self._worklist.list_age_s(), "service": self._worklist.service()}
-        )
+        items = await asyncio.to_thread(lambda: lists.items(kept.listed(self._worklist.store.reader)))
+        return reply({"items": items, "age_s": self._worklist.list_age_s(), "service": self._worklist.service()})

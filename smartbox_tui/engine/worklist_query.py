@@ -7,7 +7,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
@@ -23,6 +23,8 @@ from smartbox_tui.wire import commands, state
 
 AT_ONCE: Final = 4
 ANY: Final = "any"
+GRACE_S: Final = 2.0
+"""So long a server may take to end a query that was cancelled; then whoever asked has what came until then."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
@@ -36,44 +38,89 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     error: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
+@dataclass(slots=True)
+class _Query:
+    """One that runs. `came` grows in its thread."""
+
+    answer: asyncio.Future[Answer]
+    cancel: threading.Event
+    came: dict[str, kept.Heard]
+
+
 class Queries:
     """All methods belong to the event loop's thread."""
 
     def __init__(self, worklist: Worklist) -> None:
         self._worklist = worklist
-        self._running: dict[str, tuple[asyncio.Future[Answer], threading.Event]] = {}
+        self._running: dict[str, _Query] = {}
+        self._threads = 0
 
     async def query(self, command: commands.WorklistQuery) -> Answer:
         """Raises not-found (no worklist is set up), bad-value (a date), in-use (too many at a time)."""
         if command.id in self._running:  # the same one again: it has one answer
-            return await asyncio.shield(self._running[command.id][0])
+            return await asyncio.shield(self._running[command.id].answer)
         settings = self._worklist.settings()
         wanted = lists.asked(settings, date.today())  # noqa: DTZ011 - the day of the house
         wanted = replace(wanted, keys=_keys(command, wanted.keys))
-        if len(self._running) >= AT_ONCE:
+        if self._threads >= AT_ONCE:
             raise SmartBoxError(
                 "in-use", f"{AT_ONCE} queries are running.", "Wait for one, or cancel it, then ask again."
             )
-        cancel = threading.Event()
-        future = _in_thread(lambda: self._ask(command, wanted, cancel.is_set))
-        self._running[command.id] = (future, cancel)
-        future.add_done_callback(lambda _: self._running.pop(command.id, None))
-        return await asyncio.shield(future)
+        running = _Query(asyncio.get_running_loop().create_future(), threading.Event(), {})
+        self._running[command.id] = running
+        running.answer.add_done_callback(lambda _: self._running.pop(command.id, None))
+        self._threads += 1
+        self._in_thread(running.answer, lambda: self._ask(command, wanted, running), self._ended)
+        return await asyncio.shield(running.answer)
 
     def cancel(self, query: str) -> bool:
-        """False: there is no such query any more."""
-        found = self._running.get(query)
-        if found is not None:
-            found[1].set()
-        return found is not None
+        """False: there is no such query any more. A server that is deaf to it holds up nobody."""
+        running = self._running.get(query)
+        if running is None:
+            return False
+        running.cancel.set()
+        asyncio.get_running_loop().call_later(GRACE_S, self._leave, running)
+        return True
+
+    def _leave(self, running: _Query) -> None:
+        if not running.answer.done():
+            self._in_thread(running.answer, lambda: self._heard(dict(running.came), complete=False), lambda: None)
+
+    def _ended(self) -> None:
+        self._threads -= 1
 
     def stop(self) -> None:
-        for _, cancel in self._running.values():
-            cancel.set()
+        for running in self._running.values():
+            running.cancel.set()
+
+    @staticmethod
+    def _in_thread(answer: asyncio.Future[Answer], job: Callable[[], Answer], ended: Callable[[], None]) -> None:
+        """In a thread that holds up no exit: a pool's threads are waited for when the program ends."""
+        loop = asyncio.get_running_loop()
+
+        def settle(value: Answer | None, error: BaseException | None) -> None:
+            ended()
+            if answer.done():
+                return
+            if error is not None:
+                answer.set_exception(error)
+            elif value is not None:
+                answer.set_result(value)
+
+        def run() -> None:
+            value, error = None, None
+            try:
+                value = job()
+            except BaseException as exc:  # noqa: BLE001 - it belongs to whoever waits for the answer
+                error = exc
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(settle, value, error)
+
+        threading.Thread(target=run, name="worklist-query", daemon=True).start()
 
     # ---- in a thread
 
-    def _ask(self, command: commands.WorklistQuery, wanted: Asked, cancelled: Callable[[], bool]) -> Answer:
+    def _ask(self, command: commands.WorklistQuery, wanted: Asked, running: _Query) -> Answer:
         tries = _tries(command, wanted.keys)
         if command.cached:
             plain = not any(
@@ -82,7 +129,7 @@ class Queries:
             )  # fmt: skip
             reader = self._worklist.store.reader
             return self._from_box(kept.listed(reader) if plain else self._search(tries), None)
-        came: dict[str, kept.Heard] = {}
+        came = running.came
         skipped, complete = 0, True
         deadline = time.monotonic() + lists.LONGEST_S
 
@@ -95,7 +142,7 @@ class Queries:
                     wanted.peer,
                     keys,
                     on_entry=keep,
-                    cancelled=lambda: cancelled() or time.monotonic() > deadline,
+                    cancelled=lambda: running.cancel.is_set() or time.monotonic() > deadline,
                     limit=wanted.limit,
                     charset=wanted.charset,
                 )
@@ -104,9 +151,12 @@ class Queries:
                     break
         except SmartBoxError as exc:
             return self._without_server(came, tries, exc)
-        self._keep(came)
-        if self._worklist.away():
+        if self._worklist.failing:
             self._worklist.refresh_now()
+        return self._heard(came, complete=complete, skipped=skipped)
+
+    def _heard(self, came: dict[str, kept.Heard], *, complete: bool, skipped: int = 0) -> Answer:
+        self._keep(came)
         rows = kept.rows_of(self._worklist.store.reader, came)
         return Answer(items=_by_time(rows), age_s=0.0, from_cache=False, complete=complete, skipped=skipped)
 
@@ -142,32 +192,6 @@ class Queries:
             complete=error is None,
             error=msgspec.UNSET if error is None else error.as_dict(),
         )
-
-
-def _in_thread(job: Callable[[], Answer]) -> asyncio.Future[Answer]:
-    """In a thread that holds up no exit: a pool's threads are waited for when the program ends."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Answer] = loop.create_future()
-
-    def settle(answer: Answer | None, error: BaseException | None) -> None:
-        if future.cancelled():
-            return
-        if error is not None:
-            future.set_exception(error)
-        elif answer is not None:
-            future.set_result(answer)
-
-    def run() -> None:
-        answer, error = None, None
-        try:
-            answer = job()
-        except BaseException as exc:  # noqa: BLE001 - it belongs to whoever waits for the answer
-            error = exc
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(settle, answer, error)
-
-    threading.Thread(target=run, name="worklist-query", daemon=True).start()
-    return future
 
 
 def _by_time(rows: list[kept.Row]) -> list[state.WorklistItem]:

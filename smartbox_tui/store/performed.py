@@ -102,6 +102,16 @@ def drop(database: Any, ids: Iterable[int], reason: str) -> None:
     Message.update(values).where(Message.id.in_(list(ids))).execute(database)
 
 
+def forget(database: Any, before: str) -> None:
+    """Steps of closed exams that were said completely before that time."""
+    database.execute_sql(
+        "DELETE FROM performed_message WHERE state IN ('sent', 'dropped') AND changed_at < ?"
+        " AND step NOT IN (SELECT step FROM performed_message WHERE state IN ('waiting', 'blocked'))"
+        " AND exam IN (SELECT id FROM exam WHERE state = 'closed')",
+        (before,),
+    )
+
+
 def change(database: Any, action: str, ids: list[int] | None, peer: str | None) -> int:
     """`retry`: blocked and waiting messages are tried now. `cancel`: they are dropped, and the end of a step with
     its beginning. For these ids (None: all), of this server (None: all); how many changed."""
