@@ -156,7 +156,7 @@ class Actions(Choosing):
         arrived = self.asks.newly_arrived()
         self.action_patient()
         if arrived:
-            self.call_after_refresh(self.point_at, arrived[-1].id)
+            self.point_at(arrived[-1].id)
 
     def action_queue(self) -> None:
         self.go(QueueScreen())

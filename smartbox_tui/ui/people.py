@@ -138,14 +138,15 @@ def _by_name(entry: Entry) -> tuple[str, str, str]:
 
 
 def filtered(found: Iterable[Entry], text: str) -> list[Entry]:
-    """Those that hold every word of the text, anywhere."""
-    wanted = fold(text.replace(",", " ")).split()
-    if not wanted:
-        return list(found)
-    if len(wanted) == 1:
-        word = wanted[0]
-        return [entry for entry in found if word in entry.key]
-    return [entry for entry in found if all(word in entry.key for word in wanted)]
+    """Those that hold every word of the text, anywhere; an umlaut also as it is written without one."""
+    kept = list(found)
+    for word in text.casefold().replace(",", " ").split():
+        plain, spelled = fold(word), fold(word.translate(_SPELLED))
+        if plain == spelled:
+            kept = [entry for entry in kept if plain in entry.key]
+        else:
+            kept = [entry for entry in kept if plain in entry.key or spelled in entry.key]
+    return kept
 
 
 def select(

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from textual import events, on
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input
 
-from smartbox_tui.ui import codes, words
+from smartbox_tui.ui import codes
+from smartbox_tui.ui.asking import query_for
 from smartbox_tui.ui.i18n import N_
 from smartbox_tui.ui.link import CommandWasAnswered, CommandWasRefused, new_id
 from smartbox_tui.ui.people import Entry, People, select
@@ -22,9 +21,9 @@ from smartbox_tui.ui.purpose import NEW, Purpose
 from smartbox_tui.ui.screens.conflict import OpensExam
 from smartbox_tui.ui.screens.patient import PatientScreen
 from smartbox_tui.ui.screens.reassign import Side
-from smartbox_tui.ui.sentences import sentence
 from smartbox_tui.ui.state import Process
-from smartbox_tui.ui.view import Shown, View
+from smartbox_tui.ui.view import View
+from smartbox_tui.ui.widgets.age_line import AgeLine
 from smartbox_tui.ui.widgets.big_button import BigButton
 from smartbox_tui.ui.widgets.biglist import BigList
 from smartbox_tui.ui.widgets.field import Entry as Field
@@ -32,65 +31,8 @@ from smartbox_tui.ui.widgets.person import ChosenText, row
 from smartbox_tui.ui.widgets.whose import WhoseLine
 from smartbox_tui.wire import commands
 
-_DATE: Final = re.compile(r"^(\d{1,2})[./](\d{1,2})[./](\d{4})$")
 _HELD_S: Final = 0.12
 """Enter again sooner than that is a key held down: it selects, it does not open as well."""
-_OLD: Final = 5
-"""Refreshes missed before the list's age becomes loud."""
-
-
-class AgeLine(Shown):
-    """How old the list is, how many it holds; loud when the server is away or the list not whole."""
-
-    DEFAULT_CSS = """
-    AgeLine { height: 1; padding: 0 1; background: $night; color: $dim; }
-    AgeLine.-loud { background: $wait; color: $on-calm; text-style: bold; }
-    AgeLine.-whose { color: $wait; text-style: bold; }
-    """
-
-    def __init__(self, screen: WorklistScreen) -> None:
-        super().__init__(id="age")
-        self._of = screen
-
-    def text(self, view: View, width: int, height: int) -> Content:
-        loud, left = self._left(view)
-        self.set_class(loud, "-loud")
-        shown = view.t.n("{count} entry", "{count} entries", len(self._of.shown))
-        right = Content(shown)
-        return Content.assemble(left, " " * max(2, width - left.cell_length - right.cell_length), right)
-
-    def _left(self, view: View) -> tuple[bool, Content]:
-        t, screen = view.t, self._of
-        people = screen.people(view)
-        if screen.asking:
-            return False, Content(t("Asking the worklist server …"))
-        if people.asked and not people.error:
-            found = t("The server's answer to “{what}”", what=people.asked)
-            if not people.complete:
-                return True, Content(found + " · " + t("NOT COMPLETE"))
-            return False, Content(found)
-        service = view.box.status.worklist if view.box.status else None
-        age = None if people.age_s is None else people.age_s + max(0.0, view.now_s - people.heard_s)
-        at = words.when(service.at) if service else None
-        if at is not None and not people.asked:
-            age = max(0.0, (view.now - at).total_seconds())
-        whole = people.complete and not (service and service.truncated)
-        away = (service is not None and service.state in ("unreachable", "rejected")) or bool(people.error)
-        if age is None:
-            if not away:
-                return False, Content(t("No list has come yet."))
-            return True, Content(self._why(view, people) + " · " + t("there is no list yet"))
-        if away or age > _OLD * view.settings.worklist.refresh_s + 60:
-            return True, Content(self._why(view, people) + ": " + t("the list is {age} old", age=t.span(age)))
-        told = t("List of {time}", time=t.clock(view.clock.local(at))) if at else t("{age} old", age=t.span(age))
-        return not whole, Content(told + ("" if whole else " · " + t("NOT COMPLETE")))
-
-    def _why(self, view: View, people: People) -> str:
-        service = view.box.status.worklist if view.box.status else None
-        code = (service.code if service else "") or people.error
-        if service is not None and service.state == "rejected" and code:
-            return sentence(view.t, code)[0].rstrip(".")
-        return view.t("Worklist server away")
 
 
 class WorklistScreen(OpensExam):
@@ -142,6 +84,8 @@ class WorklistScreen(OpensExam):
         self._code = ""
         self._enter_s = 0.0
         self._filled: tuple[Any, ...] = ()
+        self._ready = False
+        self._when_ready: Callable[[], None] | None = None
 
     def compose_body(self) -> Iterable[Widget]:
         with Horizontal(id="tools"):
@@ -202,12 +146,13 @@ class WorklistScreen(OpensExam):
 
     def on_mount(self) -> None:
         super().on_mount()
-        t = self.console.view().t
-        self._filter.placeholder = t("Name, ID, order …")
         self._fill()
+        self._ready = True
+        if self._when_ready is not None:
+            self._when_ready()
 
     def show(self, view: View) -> None:
-        if self.is_mounted:
+        if self.query("#filter"):
             self._filter.placeholder = view.t("Name, ID, order …")
             self._fill(view)
         super().show(view)
@@ -288,6 +233,9 @@ class WorklistScreen(OpensExam):
 
     def point_at(self, entry: str) -> None:
         """Puts the cursor on that one, whatever filters stand; the choice is the operator's."""
+        if not self._ready:
+            self._when_ready = lambda: self.point_at(entry)
+            return
         self._all_days, self._our_station = True, False
         with self.prevent(Input.Changed):
             self._filter.value = ""
@@ -389,14 +337,8 @@ class WorklistScreen(OpensExam):
         t = self.console.view().t
         if not text:
             self.console.say(t("Type a name or a number first."), t("The server is asked for that."))
-        elif match := _DATE.match(text):
-            day = f"{match[3]}-{int(match[2]):02d}-{int(match[1]):02d}"
-            self._ask(commands.WorklistQuery(id=new_id(), date=day))
-        elif any(sign.isdigit() for sign in text):
-            self._ask(commands.WorklistQuery(id=new_id(), date="any", patient=text))
         else:
-            name = text if any(sign in text for sign in "*?") else text.replace(", ", "^").replace(",", "^") + "*"
-            self._ask(commands.WorklistQuery(id=new_id(), date="any", name=name))
+            self._ask(query_for(text))
 
     def _ask(self, command: commands.WorklistQuery) -> None:
         if self._query:
@@ -423,6 +365,9 @@ class WorklistScreen(OpensExam):
 
     def take_code(self, code: str) -> None:
         """One entry is selected, several are listed, none: the server is asked, then the form has the ID."""
+        if not self._ready:
+            self._when_ready = lambda: self.take_code(code)
+            return
         view = self.console.view()
         self._found, self._code = None, ""
         if not self._take(view.people, code):
