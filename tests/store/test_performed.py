@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from smartbox_tui.spool.examfile import ExamFile, RevisionFile
 from smartbox_tui.store import performed as outbox
+from smartbox_tui.store import records
 from smartbox_tui.store.database import Store
 
 
@@ -137,3 +139,20 @@ def test_lists_name_state_server_and_exam(store: Store) -> None:
     assert [row.step for row in outbox.messages(store.reader, state="sent")] == ["s1"]
     assert outbox.messages(store.reader, peer="b") == []
     assert outbox.verbs_of(store.reader, "s1") == {"create"}
+
+
+def test_what_was_said_long_ago_is_forgotten_step_by_step(store: Store) -> None:
+    for exam, state in (("closed", "closed"), ("open", "open")):
+        file = ExamFile(exam, state, "2.25.1", "2026-11-20T10:00:00+01:00", "engine")
+        revision = RevisionFile(1, {"id": "T1"}, "2026-11-20T10:00:00+01:00")
+        store.write(lambda db, file=file, revision=revision: records.put_exam(db, file, revision)).result()  # type: ignore[misc]
+    for step, exam in (("s1", "closed"), ("s2", "closed"), ("s3", "open")):
+        put(store, step, "create", exam=exam)
+        end(store, take(store), outbox.SENT)
+    put(store, "s2", "set", exam="closed")  # its end is still to be said
+    store.write(lambda db: outbox.forget(db, "2000-01-01")).result()
+    assert len(outbox.messages(store.reader)) == 4
+    store.write(lambda db: outbox.forget(db, "2999-01-01")).result()
+    assert [(row.step, row.verb) for row in outbox.messages(store.reader)] == [
+        ("s2", "create"), ("s3", "create"), ("s2", "set"),
+    ]  # fmt: skip
