@@ -14,7 +14,6 @@ STEPS: Final = {
     "echo": N_("It answers."),
     "store": N_("It takes the box's pictures."),
     "find": N_("It takes questions for the worklist."),
-    "worklist": N_("It takes questions for the worklist."),
     "mpps": N_("It takes performed steps."),
 }
 """What a step that went well has shown."""
@@ -56,11 +55,15 @@ CAUSES: Final = {
         N_("The server takes the call, but not the test (C-ECHO)."),
         N_("Have IT allow verification for this box; sending may work all the same."),
     ),
+    ("find", "archive-refused"): (
+        N_("The worklist server refuses the question."),
+        N_("Have IT allow this box the worklist."),
+    ),
     ("store", "no-context"): (
         N_("The server accepts no kind of picture that the box makes."),
         N_("Choose other kinds at the picture source, or have IT allow them."),
     ),
-    ("worklist", "no-context"): (
+    ("find", "no-context"): (
         N_("The server is there, but it is no worklist server."),
         N_("Ask IT for address, port and AE title of the worklist."),
     ),
@@ -77,14 +80,14 @@ def passed(t: Texts, step: dict[str, Any]) -> str:
     return t(STEPS.get(str(step["step"]), str(step["message"])))
 
 
-def failed(t: Texts, step: dict[str, Any], peer: dict[str, Any]) -> tuple[str, str]:
-    """What is wrong, and what to do."""
+def failed(t: Texts, step: dict[str, Any], peer: dict[str, Any], what: str = "") -> tuple[str, str]:
+    """What is wrong, and what to do; `what` was tested."""
     name, code = str(step["step"]), str(step.get("code", ""))
     if code == "no-context" and name == "associate":
-        name = "store"
+        name = {"worklist": "find", "mpps": "mpps"}.get(what, "store")
     found = CAUSES.get((name, code)) or CAUSES.get(("connect" if name == "connect" else "associate", code))
     if found is not None:
         names = {key: str(item) for key, item in peer.items()}
         return t(found[0]).format(**names), t(found[1])
-    what, hint = sentence(t, code) if code else ("", "")
-    return what or str(step["message"]), hint or str(step.get("hint", ""))
+    why, hint = sentence(t, code) if code else ("", "")
+    return why or str(step["message"]), hint or str(step.get("hint", ""))

@@ -28,8 +28,9 @@ class Report(Shown):
 
     DEFAULT_CSS = "Report { height: auto; padding: 0 1; }"
 
-    def __init__(self) -> None:
+    def __init__(self, what: str) -> None:
         super().__init__(id="report")
+        self._what = what
         self.report: dict[str, Any] | None = None
         self.error: tuple[str, str] | None = None
 
@@ -49,8 +50,10 @@ class Report(Shown):
         for step in self.report["steps"]:
             if step["ok"]:
                 lines.append(Content.styled(f"✓ {connection_words.passed(t, step)}", "$good"))
+                if step["hint"]:  # it works, and something about it should be known
+                    lines.append(Content.styled(f"  {step['hint']}", "$wait"))
                 continue
-            what, hint = connection_words.failed(t, step, peer)
+            what, hint = connection_words.failed(t, step, peer, self._what)
             lines += [Content.styled(f"✗ {what}", "bold $red"), Content(f"  {hint}"), Content("")]
             lines += [Content.styled(t("Technical detail"), "$dim"), Content.styled(str(step["message"]), "$dim")]
         if self.report["ok"]:
@@ -79,7 +82,7 @@ class ConnectionTestScreen(SettingsBase):
     def compose_body(self) -> Iterable[Widget]:
         yield Title()
         with VerticalScroll(id="report-scroll"):
-            yield Report()
+            yield Report(self._what)
 
     def compose_nav(self) -> Iterable[Widget]:
         yield from super().compose_nav()
