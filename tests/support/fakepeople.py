@@ -81,6 +81,8 @@ class People:
         self.partial = False
         self.exams: dict[str, state.Exam] = {}
         self.taken: dict[str, list[state.Instance]] = {}
+        self.missing: set[str] = set()
+        """Pictures that cannot be served."""
 
     def tell_exam(self, exam: state.Exam, current: bool) -> None:
         raise NotImplementedError
@@ -209,7 +211,7 @@ class People:
         wanted = request.match_info["id"]
         for pictures in self.taken.values():
             for at, found in enumerate(pictures):
-                if wanted in (found.id, found.sop_instance_uid):
+                if wanted in (found.id, found.sop_instance_uid) and wanted not in self.missing:
                     return web.Response(body=jpeg(at * 9 % 64), content_type="image/jpeg")
         raise SmartBoxError("not-found", "There is no such picture.", "See `ctl exam show ID`.")
 

@@ -94,6 +94,7 @@ class PicturesScreen(BoxScreen):
         ("pagedown", "leaf(1)", ""),
         ("home", "edge(0)", ""),
         ("end", "edge(1)", ""),
+        ("d", "discard", ""),
     ]
 
     DEFAULT_CSS = """
