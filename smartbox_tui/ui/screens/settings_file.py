@@ -64,6 +64,8 @@ class SettingsFileScreen(SettingsBase):
 
     DEFAULT_CSS = """
     SettingsFileScreen #field-place { padding: 0 1; }
+    SettingsFileScreen.-low.-keyboard Title { height: 1; }
+    SettingsFileScreen.-low.-keyboard #files { display: none; }
     """
 
     def __init__(self) -> None:

@@ -71,6 +71,8 @@ class SettingValueScreen(SettingsBase):
     SettingValueScreen Grid { grid-size: 2; grid-rows: 3; grid-gutter: 0 1; height: auto; }
     SettingValueScreen.-tall Grid { grid-gutter: 1 1; }
     SettingValueScreen.-huge Grid { grid-size: 3; }
+    SettingValueScreen.-low.-keyboard #meaning { display: none; }
+    SettingValueScreen.-low.-keyboard Title { height: 1; }
     """
 
     def __init__(
