@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from uuid import uuid4
@@ -14,6 +15,8 @@ from smartbox_tui.capture.recordings import Recordings
 from smartbox_tui.capture.taking import Pin, Stills
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.wire import commands, events
+
+log = logging.getLogger(__name__)
 
 
 class Emergencies:
@@ -49,6 +52,9 @@ class Emergencies:
                     self._picture(held, trigger, at_ns, pin)
                 except SmartBoxError as exc:
                     trouble = exc
+                except Exception:  # whatever failed with the picture: the patient is there
+                    log.exception("%s: the picture of an emergency", trigger)
+                    trouble = SmartBoxError("refused", "The picture could not be taken.", "Take another one.")
                 # What was recorded so far is of the patient before; from the press on it would show the next.
                 self._recordings.stop_others(held.id, at_ns)
         except SmartBoxError as exc:
@@ -82,5 +88,5 @@ def _made_for_ns(pin: Pin | None) -> int | None:
         return None
     try:
         return pin.done.result().moment_ns
-    except SmartBoxError:
+    except Exception:  # noqa: BLE001 - told when the picture is wanted
         return None

@@ -163,6 +163,9 @@ class Stills:
                     shot.held = held
             except SmartBoxError as exc:
                 shot.trouble = exc
+            except OSError as exc:
+                log.exception("the frame of a press is not written")
+                shot.trouble = SmartBoxError("refused", f"The disk failed: {exc.strerror}.", "Check it.")
         return shot
 
     def _write_shot(self, held: Held, shot: Shot, state: SidecarState) -> Sidecar:

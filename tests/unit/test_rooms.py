@@ -33,6 +33,27 @@ def test_a_process_has_loaded_nothing_that_is_not_its_business(module: str) -> N
     assert not loaded & set(HEAVY) - packages
 
 
+@pytest.mark.parametrize(
+    ("arguments", "imported"),
+    [(["codes", "--source", "endo"], "smartbox_tui.media.codes"), (["poster", "none", "--out", "x"], "av")],
+)
+def test_a_media_child_loads_neither_engine_nor_store(arguments: list[str], imported: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "smartbox_tui.cli", "media", *arguments]
+    told = tmp_path / "imports"
+    with told.open("wb") as out:
+        child = subprocess.Popen([*command, "--runtime", str(tmp_path)], stderr=out, cwd=ROOT)
+        try:
+            child.wait(4)  # the one ends by itself, the other never
+        except subprocess.TimeoutExpired:
+            child.terminate()
+            child.wait(10)
+    loaded = {line.rpartition("|")[2].strip() for line in told.read_text(encoding="utf-8").splitlines()}
+    assert imported in loaded
+    ours = {name.split(".")[1] for name in loaded if name.startswith("smartbox_tui.")}
+    assert not ours & {"engine", "store", "dicom", "capture", "ui", "demo"}
+    assert not loaded & {"pydicom", "pynetdicom", "peewee", "textual", "aiohttp"}
+
+
 def test_no_python_file_is_longer_than_400_lines() -> None:
     files = [path for room in ("smartbox_tui", "hw", "tests") for path in (ROOT / room).rglob("*.py")]
     assert len(files) > 50
