@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from smartbox_tui.dicom import scp
-from smartbox_tui.model.performed import step_of
+from tests.engine.performed_rig import (
+    COMPLETED,
+    DISCONTINUED,
+    IN_PROGRESS,
+    REASON,
+    accepted,
+    alarms,
+    mpps,
+    uid,
+    wait_for,
+)
 from tests.support.box import Box, CtlError, settings, until
 from tests.support.mpps import StepServer, step_server, value_of
-
-IN_PROGRESS, COMPLETED, DISCONTINUED = "IN PROGRESS", "COMPLETED", "DISCONTINUED"
-STATUS, REASON = "00400252", ("00400281", "00080100")
 
 
 @pytest.fixture
@@ -31,40 +36,12 @@ def server(tmp_path: Path) -> Iterator[StepServer]:
         yield made
 
 
-def mpps(port: int, attempts: int = 5) -> str:
-    return (
-        f'[mpps]\nhost = "127.0.0.1"\nport = {port}\naet = "MPPS"\ntimeout_s = 3\n'
-        f"retry = {{ first_s = 0.1, max_s = 0.5, attempts = {attempts} }}\n"
-    )
-
-
 @pytest.fixture
 def box(archive: scp.Archive, server: StepServer) -> Iterator[Box]:
     made = Box(settings(archive.port, extra=mpps(server.port)))
     made.start()
     yield made
     made.close()
-
-
-def uid(exam: dict[str, Any] | str, part: int = 0, generation: int = 0) -> str:
-    return step_of(exam if isinstance(exam, str) else exam["id"], part, generation).uid
-
-
-def messages(box: Box) -> list[tuple[str, str]]:
-    return [(row["verb"], row["state"]) for row in box.ctl("mpps", "list")["messages"]]
-
-
-def wait_for(box: Box, *wanted: tuple[str, str]) -> None:
-    until(lambda: messages(box) == list(wanted), 30, f"{wanted}")
-
-
-def accepted(server: StepServer) -> list[tuple[str, str]]:
-    """What the server took, in order."""
-    return [(item["verb"], value_of(item["dataset"], STATUS)) for item in server.told() if item["status"] == 0]
-
-
-def alarms(box: Box) -> list[str]:
-    return [item["code"] for item in box.ctl("status")["alarms"]]
 
 
 def test_in_progress_at_the_opening_completed_at_the_close(box: Box, server: StepServer) -> None:
@@ -314,56 +291,3 @@ def test_appended_is_a_step_of_its_own_in_the_same_study(box: Box, server: StepS
         assert value_of(step, "00400270", "0020000D") == exam["study_instance_uid"]
         (series,) = step["00400340"]["Value"]
         assert [value_of(item, "00081155") for item in series["00081140"]["Value"]] == [picture["sop_instance_uid"]]
-
-
-def reassign(box: Box, exam: str, name: str = "Richtig^Rita") -> dict[str, Any]:
-    patient = json.dumps({"id": "R-1", "name": name, "birth_date": "1970-01-01", "sex": "F"})
-    answer: dict[str, Any] = box.ctl("exam", "reassign", exam, "--patient-file", "-", stdin=patient)["exam"]
-    return answer
-
-
-def test_an_unassigned_exam_has_no_step_until_it_has_a_patient(box: Box, server: StepServer) -> None:
-    server.start()
-    taken = box.ctl("still")["instance"]
-    until(lambda: box.ctl("exam", "current")["exam"])
-    box.ctl("exam", "close")
-    assert server.told() == []
-    reassign(box, taken["exam"])
-    until(lambda: list(server.states().values()) == [COMPLETED], 20)
-    (step,) = server.steps().values()
-    assert value_of(step, "00100020") == "R-1"
-
-
-@pytest.mark.parametrize("when", ["never sent", "in progress", "completed", "set waiting"])
-def test_reassigned(box: Box, server: StepServer, when: str) -> None:
-    if when != "never sent":
-        server.start()
-    exam = box.open_exam()
-    box.ctl("still")
-    states: Callable[[], dict[str, str]] = server.states
-    if when != "never sent":
-        wait_for(box, ("create", "sent"))
-    if when == "set waiting":
-        server.kill()
-    if when != "in progress":
-        box.ctl("exam", "close")
-    if when == "completed":
-        until(lambda: states() == {uid(exam): COMPLETED}, 20)
-    reassign(box, exam["id"])
-    if server.process is None:
-        server.start()
-    new = uid(exam, 0, 1)
-    now = IN_PROGRESS if when == "in progress" else COMPLETED
-    old = {"never sent": {}, "completed": {uid(exam): COMPLETED}}.get(when, {uid(exam): DISCONTINUED})
-    until(lambda: states() == {**old, new: now}, 20, when)
-    if when in ("in progress", "set waiting"):
-        assert value_of(server.steps()[uid(exam)], *REASON) == "110514"
-        assert value_of(server.steps()[uid(exam)], "00100020") == "T-1001"
-    assert value_of(server.steps()[new], "00100020") == "R-1"
-    if when == "in progress":
-        box.ctl("exam", "close")
-        until(lambda: states()[new] == COMPLETED, 20)
-    shown = box.ctl("exam", "show", exam["id"])
-    (picture,) = shown["instances"]
-    assert value_of(server.steps()[new], "00400340", "00081140", "00081155") == picture["sop_instance_uid"]
-    assert value_of(server.steps()[new], "00400340", "0020000E") == picture["series_instance_uid"]
