@@ -11,7 +11,14 @@ from smartbox_tui.dicom.scu.check import check_mpps, check_worklist
 from smartbox_tui.dicom.scu.echo import check_destination
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.model.instance import H264_HP_41, H264_HP_42_2D, JPEG_BASELINE, SOP_CLASSES
+from smartbox_tui.model.instance import (
+    EXPLICIT_VR_LE,
+    H264_HP_41,
+    H264_HP_42_2D,
+    JPEG_BASELINE,
+    KEY_OBJECT_SELECTION,
+    SOP_CLASSES,
+)
 from smartbox_tui.settings import describe
 from smartbox_tui.settings.load import build
 from smartbox_tui.settings.schema import Destination, Mpps, Settings, Worklist
@@ -83,7 +90,8 @@ def _check(server: Server, peer: Peer, settings: Settings) -> dict[str, Any]:
         case Mpps():
             report = check_mpps(peer)
         case Destination():
-            report = check_destination(peer, offered_contexts(settings))
+            notes = [(KEY_OBJECT_SELECTION, EXPLICIT_VR_LE)] if server.rejection_note else []
+            report = check_destination(peer, [*offered_contexts(settings), *notes])
     last = report["steps"][-1]
     if not last["ok"] and last["step"] == "associate" and last.get("code") in _SILENT and speaks_tls(peer):
         last |= {

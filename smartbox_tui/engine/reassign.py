@@ -135,9 +135,13 @@ class Reassigner:
     ) -> list[dict[str, str]]:
         """One rejection note for each destination that wants it and has seen something."""
         settings = self._settings()
-        wanted = [item.name for item in settings.destinations if item.rejection_note and seen.get(item.name)]
+        wanted = {
+            item.name: item.charset
+            for item in settings.destinations
+            if item.rejection_note and seen.get(item.name)
+        }
         notes = []
-        for name in wanted:
+        for name, charset in wanted.items():
             from smartbox_tui.dicom.rejection import build_rejection_note  # seldom needed
 
             uuid = uuid5(UUID(old.id), f"note:{revision.revision}:{name}")
@@ -156,7 +160,8 @@ class Reassigner:
             equipment = Equipment(settings.station_name, settings.institution_name)
             file = f"{uuid}.note.dcm"
             # in the study of the pictures that it rejects (IHE RAD TF-3 4.66): it is there that they are looked for
-            write_new(folder / file, build_rejection_note(rendition.study_values(old, before), note, equipment))
+            study = rendition.study_values(old, before, charset)
+            write_new(folder / file, build_rejection_note(study, note, equipment))
             notes.append({"id": str(uuid), "destination": name, "file": file, "series": series})
         return notes
 
