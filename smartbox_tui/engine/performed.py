@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -39,6 +40,7 @@ _CHECKED: Final = "performed-checked"
 _SLACK: Final = timedelta(days=1)
 _KEPT: Final = timedelta(days=90)
 """So long it can be read what was said to whom."""
+_DAY_S: Final = 86400.0
 _REBUILT: Final = timedelta(days=2)
 """A database without memory of its messages: steps of older exams are not said once more."""
 
@@ -79,6 +81,7 @@ class PerformedSteps:
         self, spool: Path, store: Store, settings: Callable[[], Settings], *, wake: Callable[[], None]
     ) -> None:
         self._spool, self._store, self._settings, self._wake = spool, store, settings, wake
+        self._forgot_at = float("-inf")
 
     @property
     def wanted(self) -> bool:
@@ -169,11 +172,14 @@ class PerformedSteps:
                 outbox.put(database, **message)
             if checked:
                 facts.put(database, _CHECKED, checked)
-                outbox.forget(database, (datetime.now().astimezone() - _KEPT).isoformat())
 
         if messages:
             self._store.write(job).result()
             self._wake()
+        if time.monotonic() - self._forgot_at > _DAY_S:
+            self._forgot_at = time.monotonic()
+            before = (datetime.now().astimezone() - _KEPT).isoformat()
+            self._store.write(lambda database: outbox.forget(database, before))
 
     def _begin(
         self,

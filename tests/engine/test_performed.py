@@ -163,6 +163,41 @@ def test_the_engine_is_killed_between_and_goes_on(box: Box, server: StepServer) 
     assert accepted(server) == [("create", IN_PROGRESS), ("set", COMPLETED)]
 
 
+@pytest.mark.crash
+@pytest.mark.parametrize("verb", ["create", "set"])
+def test_the_engine_is_killed_while_a_message_is_on_its_way(box: Box, server: StepServer, verb: str) -> None:
+    server.start("slow")
+    exam = box.open_exam()
+    box.ctl("still")
+    if verb == "set":
+        wait_for(box, ("create", "sent"))
+    box.ctl("exam", "close")
+    until(lambda: [item["verb"] for item in server.told()][-1:] == [verb], 20, "the message at the server")
+    box.kill("engine")  # it has the message, we have no answer
+    box.start("engine")
+    wait_for(box, ("create", "sent"), ("set", "sent"))
+    assert server.states() == {uid(exam): COMPLETED}
+    assert accepted(server) == [("create", IN_PROGRESS), ("set", COMPLETED)]
+
+
+def test_a_rebuilt_database_says_nothing_twice(box: Box, server: StepServer) -> None:
+    server.start()
+    closed = box.open_exam()
+    box.ctl("still")
+    box.ctl("exam", "close")
+    running = box.open_exam(id="T-2")
+    until(lambda: server.states() == {uid(closed): COMPLETED, uid(running): IN_PROGRESS}, 20)
+    box.stop("engine")
+    for path in box.state.glob("smartbox.db*"):
+        path.unlink()
+    box.smartbox("store", "rebuild")
+    box.start("engine")
+    wait_for(box, ("create", "sent"), ("set", "sent"), ("create", "sent"))
+    assert len(accepted(server)) == 3
+    box.ctl("exam", "close")
+    until(lambda: server.states() == {uid(closed): COMPLETED, uid(running): DISCONTINUED}, 20)
+
+
 def test_messages_that_a_crash_left_out_are_made_at_the_start(box: Box, server: StepServer) -> None:
     import sqlite3
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pydicom
@@ -147,6 +148,18 @@ def test_the_status_tells_of_both_servers(house: House) -> None:
 def test_what_can_be_asked_for(house: House, arguments: list[str], found: list[str]) -> None:
     items = house.box.ctl("worklist", "query", *arguments)["items"]
     assert [item["patient"]["id"] for item in items] == found
+
+
+def test_the_list_as_the_screens_get_it(house: House) -> None:
+    def listed() -> list[dict[str, Any]]:
+        answer = client.get(house.box.runtime / "engine.sock", "/v1/worklist")
+        assert answer["service"]["name"] == "worklist"
+        items: list[dict[str, Any]] = answer["items"]
+        return items if answer["age_s"] is not None else []
+
+    items = until(listed, 20, "the first refresh")
+    assert [item["patient"]["id"] for item in items] == [step.patient_id for step in STEPS]
+    assert all(item["listed"] for item in items)
 
 
 def test_the_query_for_people_is_a_table(house: House) -> None:

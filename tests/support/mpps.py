@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 AET = "MPPS"
-MODES = ("normal", "mute-create", "mute-set", "refuse", "busy", "final")
-"""mute-…: keeps the message, and dies before it answers. refuse: 0106H. busy: A700H to everything. final: every
-step is over before its N-SET comes (somebody else ended it)."""
+SLOW_S = 2.0
+MODES = ("normal", "mute-create", "mute-set", "slow", "refuse", "busy", "final")
+"""mute-…: keeps the message, and dies before it answers. slow: keeps it, and answers seconds later. refuse: 0106H.
+busy: A700H to everything. final: every step is over before its N-SET comes (somebody else ended it)."""
 
 
 @dataclass
@@ -117,6 +118,8 @@ class _Memory:
         self._note("create", uid, status, dataset)
         if self.mode == "mute-create":
             os._exit(1)
+        if self.mode == "slow":
+            time.sleep(SLOW_S)
         return status, dataset
 
     def set(self, event: Any) -> Any:
@@ -140,6 +143,8 @@ class _Memory:
         self._note("set", uid, answer.Status, dataset)
         if self.mode == "mute-set":
             os._exit(1)
+        if self.mode == "slow":
+            time.sleep(SLOW_S)
         return answer, dataset
 
 
