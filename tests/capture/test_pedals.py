@@ -13,6 +13,7 @@ from hw.base import DeviceInfo, PedalEdge, SignalState
 from hw.errors import DeviceGone
 from hw.fake.source import FakeSource, Says
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.settings.schema import Recording
 from smartbox_tui.spool.sidecar import SidecarState, read_sidecar
 from smartbox_tui.wire import commands, events
 from tests.capture.rig import Pedal, Rig, new_id, until
@@ -148,3 +149,28 @@ def test_a_pedal_that_is_pulled_comes_back_and_its_press_is_not_long_for_ever(tm
         pedal.edges.put(PedalEdge(True, time.monotonic_ns()))
         pedal.edges.put(PedalEdge(False, time.monotonic_ns()))
         until(lambda: len(rig.told(events.StillTaken)) == 2, 2)
+
+
+def test_a_double_press_takes_the_frame_of_its_first_press(tmp_path: Path) -> None:
+    settings = Pedal(id="left", kind="key", short="none", long="none", double="still")
+    with Rig(tmp_path, pedals=(settings,)) as rig:
+        edge(rig, "tap")
+        until(lambda: gestures(rig) == ["short"], 2)
+        time.sleep(0.1)
+        assert not list(rig.paths.spool.iterdir()), "a press that is nothing makes no exam"
+        press_ns = time.monotonic_ns()
+        edge(rig, "tap")
+        time.sleep(0.1)
+        edge(rig, "tap")
+        (taken,) = until(lambda: rig.told(events.StillTaken), 2)
+        assert abs(taken.instance.frame_ns - press_ns) < 1.5e9 / 30
+        assert taken.instance.trigger_ns < press_ns + 50_000_000
+
+
+def test_a_burst_has_as_many_stills_as_the_settings_say(tmp_path: Path) -> None:
+    burst = Pedal(id="left", kind="key", short="burst", long="none", double="none")
+    with Rig(tmp_path, pedals=(burst,), recording=Recording(burst=3)) as rig:
+        edge(rig, "tap")
+        until(lambda: len(rig.told(events.StillTaken)) == 3, 3)
+        time.sleep(0.3)
+        assert len(rig.told(events.StillTaken)) == 3
