@@ -43,6 +43,7 @@ class CaptureLink:
         self._link: Link | None = None
         self._sources: dict[str, state.Source] = {}
         self.away = True
+        self._restart_owed = False
 
     # ---- commands: exams.CapturePort
 
@@ -58,7 +59,9 @@ class CaptureLink:
         try:
             await self._command(commands.Restart(id=str(uuid4())))
         except SmartBoxError as exc:
-            return {PROCESS_AWAY: "away", "in-use": "after-recording"}.get(exc.code, "by-hand")
+            # it may be starting, and have read the settings already: then it is told once it can be reached
+            self._restart_owed = exc.code in (PROCESS_AWAY, "timeout")
+            return {PROCESS_AWAY: "away", "timeout": "away", "in-use": "after-recording"}.get(exc.code, "by-hand")
         return "restarting"
 
     async def _command(self, command: commands.Command) -> dict[str, Any]:
@@ -119,6 +122,10 @@ class CaptureLink:
             self._sources = {item.id: item for item in snapshot.sources}
             self.away = False
             self._changed()
+            if self._restart_owed:
+                self._restart_owed = False
+                await self.restart()
+                return
             held = snapshot.exam.id if snapshot.exam else None
             await listener.capture_holds(held)
             for item in snapshot.instances:

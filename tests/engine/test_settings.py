@@ -19,6 +19,7 @@ import pytest
 from tests.support.box import Box, CtlError, settings, until
 from tests.support.dcmtk import free_port, need
 from tests.support.orthanc import orthanc
+from tests.support.worklist import Scheduled, wlmscpfs
 
 
 @contextlib.contextmanager
@@ -162,6 +163,25 @@ def _ctl(box: Box, *arguments: str) -> list[str]:
     return [*PROGRAM, "ctl", *box.common, *arguments]
 
 
+def test_the_recorder_starts_anew_with_its_new_settings_and_not_in_a_recording() -> None:
+    with running(settings(free_port()), "capture", "engine") as box:
+        box.ctl("record", "start")
+        answer = box.ctl("settings", "set", "sources.endo.fps", "25")
+        assert answer["capture"] == "after-recording"
+        assert box.processes["capture"].poll() is None
+        box.ctl("record", "stop")
+        until(lambda: box.processes["capture"].poll() is not None, what="capture to end by itself")
+        box.start("capture")
+        until(lambda: box.ctl("sources")["sources"][0]["fps"] == 25, what="the new rate")
+        box.kill("capture")
+        assert box.ctl("settings", "set", "sources.endo.fps", "20")["capture"] == "away"
+        box.start("capture", wait=False)
+        # perhaps it had read the settings before they were changed: it is told, and ends once more
+        until(lambda: box.processes["capture"].poll() is not None, what="capture to end by itself")
+        box.start("capture")
+        until(lambda: box.ctl("sources")["sources"][0]["fps"] == 20, what="the new rate")
+
+
 # ---- connection tests
 
 
@@ -259,6 +279,21 @@ def test_a_peer_that_speaks_tls_only(box: Box, tmp_path: Path) -> None:
         put(box, port=server.getsockname()[1])
         assert failing(box, "destination", "archive")["code"] == "tls"
         server.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_worklist_is_asked_and_one_that_is_none_is_told(box: Box, tmp_path: Path) -> None:
+    with wlmscpfs(tmp_path / "lists", [Scheduled("4711", "Prüf^Jördis")]) as server:
+        box.ctl("settings", "set", "worklist", f'{{host = "127.0.0.1", port = {server.port}, aet = "RIS"}}')
+        value = box.ctl("settings", "test", "worklist")
+        assert value["ok"], value
+        assert value["steps"][-1]["step"] == "find"
+        box.ctl("settings", "set", "mpps", f'{{host = "127.0.0.1", port = {server.port}, aet = "RIS"}}')
+        step = failing(box, "mpps")
+        assert (step["step"], step["code"]) in (("mpps", "no-context"), ("associate", "no-context")), step
+    with orthanc(tmp_path / "orthanc") as archive:
+        box.ctl("settings", "set", "worklist.port", str(archive.port))
+        step = failing(box, "worklist")
+        assert (step["step"], step["code"]) in (("find", "no-context"), ("associate", "no-context")), step
 
 
 def test_unsaved_values_are_tried_over_the_saved_ones_and_wrong_ones_are_told(box: Box, tmp_path: Path) -> None:
