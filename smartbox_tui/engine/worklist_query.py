@@ -23,6 +23,8 @@ from smartbox_tui.wire import commands, state
 
 AT_ONCE: Final = 4
 ANY: Final = "any"
+_ALL: Final = "*"
+"""No matching of AE titles and code strings knows it (PS3.4 C.2.2.2.4): here it is the absence of the key."""
 GRACE_S: Final = 2.0
 """So long a server may take to end a query that was cancelled; then whoever asked has what came until then."""
 
@@ -199,9 +201,10 @@ def _by_time(rows: list[kept.Row]) -> list[state.WorklistItem]:
 
 
 def _keys(command: commands.WorklistQuery, default: WorklistKeys) -> WorklistKeys:
-    """What is asked for, but for `patient`. Raises bad-value."""
+    """What is asked for, but for `patient`. A list is of the refresh's station and modality, a person is looked for
+    everywhere. Raises bad-value."""
     date_from, date_to = _dates(command.date, default)
-    return WorklistKeys(
+    keys = WorklistKeys(
         date_from=date_from,
         date_to=date_to,
         name=_name(command.name),
@@ -209,6 +212,17 @@ def _keys(command: commands.WorklistQuery, default: WorklistKeys) -> WorklistKey
         accession=_text("accession", command.accession),
         modality=_text("modality", command.modality).upper(),
         station_aet=_text("station", command.station),
+    )
+    if not (keys.name or keys.patient_id or keys.accession or command.patient.strip()):
+        keys = replace(
+            keys,
+            modality=keys.modality or default.modality,
+            station_aet=keys.station_aet or default.station_aet,
+        )
+    return replace(
+        keys,
+        modality="" if keys.modality == _ALL else keys.modality,
+        station_aet="" if keys.station_aet == _ALL else keys.station_aet,
     )
 
 

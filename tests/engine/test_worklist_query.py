@@ -13,6 +13,7 @@ import pytest
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.wire import commands
 from tests.engine.worklist_rig import DAY, TODAY, Rig
+from tests.support.box import until
 from tests.support.worklist_peer import WorklistPeer, element, entry
 
 
@@ -152,3 +153,23 @@ def test_a_query_that_succeeds_brings_the_refresh_back(rig: Rig, server: Worklis
     while len(rig.changes) == count:
         time.sleep(0.05)
     assert rig.changes[-1].service.state == "ok"
+
+
+def test_a_list_is_for_this_room_and_a_person_is_looked_for_everywhere(rig: Rig, server: WorklistPeer) -> None:
+    count = server.queries
+    rig.configure(station_aet="ROOM1", modality="ES")
+    until(lambda: server.queries > count, 20)
+    room, modality = element(0x40, 0x01, "ROOM1"), element(0x08, 0x60, "ES")
+    cases: list[tuple[dict[str, str], bool, bool]] = [
+        ({}, True, True),
+        ({"date": "any"}, True, True),
+        ({"station": "*"}, False, True),
+        ({"modality": "*"}, True, False),
+        ({"station": "ROOM2"}, False, True),
+        ({"name": "Meier"}, False, False),
+        ({"patient": "P1"}, False, False),
+        ({"accession": "A1", "station": "ROOM1"}, True, False),
+    ]
+    for values, in_room, of_modality in cases:
+        rig.ask(**values)
+        assert (room in server.asked[-1], modality in server.asked[-1]) == (in_room, of_modality), values
