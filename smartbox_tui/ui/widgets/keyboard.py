@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Final
 
 from textual import events
+from textual.errors import NoWidget
 from textual.geometry import Region
 from textual.timer import Timer
 from textual.widget import Widget
@@ -34,6 +35,7 @@ CLEAR_AFTER_S: Final = 1.0
 DOUBLE_TAP_S: Final = 0.4
 _MOST_REPEATS: Final = 80
 """A touch panel that loses the end of a touch types no book."""
+_PROPOSALS: Final = 4
 _STRIP_GAP: Final = PadKey("", "", look="gap")
 _SENT: Final = {
     layouts.BACKSPACE: "backspace",
@@ -43,6 +45,8 @@ _SENT: Final = {
 }
 _ON_RELEASE: Final = frozenset({layouts.HIDE, layouts.EMERGENCY})
 """Keys that leave: only when the finger does not slide off them."""
+_TRIES: Final = 8
+_TRY_AGAIN_S: Final = 0.03
 _FIELD_ROWS: Final = 6
 """A parent not higher than that is the field with its label: it stays in sight as a whole."""
 
@@ -126,17 +130,27 @@ class Keyboard(TouchPad, can_focus=False):
             self._capital()
             self._lay_out()
 
-    def keep_in_sight(self) -> None:
-        """The field with its label above the keyboard, whatever is scrolled."""
+    def keep_in_sight(self, tries: int = _TRIES) -> None:
+        """The field with its label above the keyboard, whatever is scrolled. Containers within containers learn of
+        their new heights one after the other: so it is looked at again until it is true."""
         field = self._field
         if field is None or not field.is_attached or not self.display:
             return
         whole: Widget = field
         for parent in field.ancestors:
-            if not isinstance(parent, Widget) or parent.outer_size.height > _FIELD_ROWS:
+            scrolls = isinstance(parent, Widget) and parent.styles.overflow_y != "hidden"
+            if scrolls or not isinstance(parent, Widget) or parent.outer_size.height > _FIELD_ROWS:
                 break
             whole = parent
         whole.scroll_visible(animate=False, immediate=True, force=True)
+        if tries and not self._in_sight(whole):
+            self.set_timer(_TRY_AGAIN_S, lambda: self.keep_in_sight(tries - 1), name="keep-in-sight")
+
+    def _in_sight(self, widget: Widget) -> bool:
+        try:
+            return self.screen.find_widget(widget).visible_region.height == widget.region.height > 0
+        except NoWidget:
+            return False
 
     def on_resize(self) -> None:
         super().on_resize()
@@ -187,11 +201,9 @@ class Keyboard(TouchPad, can_focus=False):
         if field is None or field.password or self._suggestions is None or self.purpose in ("date", "number"):
             return []
         found = self._suggestions(self.purpose, getattr(field, "key", ""), field.value)
-        keys = [
-            PadKey(f"suggest:{text}", text, look="side") for text in found[: 4 if self.size.width >= 100 else 3]
-        ]
-        # few proposals do not become bars across the whole screen
-        return keys + [_STRIP_GAP] * (3 - len(keys)) if keys else []
+        keys = [PadKey(f"suggest:{text}", text, look="side") for text in found[:_PROPOSALS]]
+        # a single one does not become a bar across the whole screen
+        return keys + [_STRIP_GAP] * (_PROPOSALS - len(keys)) if keys else []
 
     def _capital(self) -> None:
         """Names begin with a capital: shift for once, unless somebody has said otherwise."""
