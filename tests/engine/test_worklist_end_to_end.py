@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
@@ -15,9 +16,11 @@ import pytest
 
 from smartbox_tui.wire import client
 from tests.support.box import Box, CtlError, settings, until
+from tests.support.dcmtk import free_port
 from tests.support.mpps import StepServer, step_server, value_of
 from tests.support.orthanc import Orthanc, orthanc
 from tests.support.worklist import Scheduled, orthanc_worklist, wlmscpfs, write_worklist
+from tests.support.worklist_peer import entry, worklist_peer
 
 pytestmark = pytest.mark.orthanc
 
@@ -248,3 +251,59 @@ def test_settings_changed_at_run_time_are_in_force(tmp_path: Path, box: Box) -> 
         until(lambda: (box.ctl("status")["worklist"] or {}).get("count") == 1, 20, "the first refresh")
         (item,) = box.ctl("worklist", "query", "--cached")["items"]
         assert item["patient"]["id"] == "L1"
+
+
+def test_a_hanging_server_holds_up_nothing(tmp_path: Path) -> None:
+    with worklist_peer() as server:
+        server.hold.set()
+        server.entries = [entry(1, f"{date.today():%Y%m%d}")]
+        box = Box(settings(free_port(), extra=worklist(server.port).replace("timeout_s = 5", "timeout_s = 60")))
+        try:
+            box.start("engine")
+            until(lambda: server.queries, 20, "the refresh")
+            query = str(uuid4())
+            with ThreadPoolExecutor(1) as pool:
+                asking = pool.submit(box.ctl, "worklist", "query", "--id", query)
+                until(lambda: server.queries > 1, 20, "the query")
+                assert box.ctl("status")["worklist"]["state"] == "unknown"
+                exam = box.open_exam()
+                box.ctl("exam", "close")
+                assert box.ctl("exam", "show", exam["id"])["exam"]["state"] == "closed"
+                command = {"type": "worklist-cancel", "id": str(uuid4()), "query": query}
+                assert client.command(box.runtime / "engine.sock", command) == {"cancelled": True}
+                answer = asking.result(20)
+            assert (answer["items"], answer["complete"], answer["from_cache"]) == ([], False, False)
+            assert box.stop("engine") == 0
+        finally:
+            server.hold.clear()
+            box.close()
+
+
+def test_what_else_an_exam_can_be_told_by_ctl(house: House) -> None:
+    box = house.box
+    typed = ["--patient-id", "T-9", "--name", "Getippt^Tina", "--birth-date", "1990-02-03", "--sex", "F"]
+    exam = box.ctl("exam", "open", *typed, "--accession", "A-9", "--referring", "Haus^Hanna")["exam"]
+    taken = box.ctl("still")["instance"]
+    assert box.ctl("exam", "hold", exam["id"])["exam"]["held"]
+    box.ctl("exam", "close")
+    (row,) = box.deliveries(exam["id"])
+    assert row["state"] == "held"
+    assert not box.ctl("exam", "release", exam["id"])["exam"]["held"]
+    box.wait_stored(exam["id"], 1)
+    stored = house.object(taken["sop_instance_uid"])
+    assert (str(stored.ReferringPhysicianName), stored.AccessionNumber) == ("Haus^Hanna", "A-9")
+    (item,) = box.ctl("worklist", "query", "--patient-id", "U8")["items"]
+    right = box.ctl("exam", "reassign", exam["id"], "--worklist", item["id"], "--referring", "Neu^Nora")["exam"]
+    assert (right["patient"]["id"], right["worklist"], right["generation"]) == ("U8", item["id"], 1)
+    (again,) = box.ctl("exam", "show", exam["id"])["instances"]
+    assert again["sop_instance_uid"] != taken["sop_instance_uid"]  # the archive has seen it under the wrong name
+    until(
+        lambda: [row["state"] for row in box.deliveries(exam["id"]) if row["kind"] == "still"][-1] == "stored", 30
+    )
+    stored = house.object(again["sop_instance_uid"])
+    assert stored.PatientID == "U8"
+    assert str(stored.ReferringPhysicianName) == "Neu^Nora"
+    assert (
+        box.ctl("exam", "reassign", exam["id"], "--emergency", "child", "--age", "8Y")["exam"]["emergency"]
+        == "child"
+    )
