@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import statistics
 import time
-from itertools import combinations
 
 import pytest
 from textual.widget import Widget
 from textual.widgets import Input
 
 from smartbox_tui.ui.app import ConsoleApp
-from smartbox_tui.ui.completion import Completion
-from smartbox_tui.ui.folding import fold
 from smartbox_tui.ui.purpose import Purpose
 from smartbox_tui.ui.screens.patient import PatientScreen
-from smartbox_tui.ui.widgets import keyboard_layouts as layouts
 from smartbox_tui.ui.widgets.field import Field
 from smartbox_tui.ui.widgets.keyboard import ACCENTS_AFTER_S
-from smartbox_tui.ui.widgets.touch_pad import LEAST_HEIGHT, LEAST_WIDTH, arranged
+from smartbox_tui.ui.widgets.touch_pad import LEAST_HEIGHT, LEAST_WIDTH
 from smartbox_tui.wire import commands, state
 from tests.support.fakebox import FakeBox
 from tests.ui.rig import MIDDLE, SMALL, Rig, console
+from tests.ui.test_completion import people
 from tests.ui.touch import down, form, is_open, key, key_at, keyboard, keys, long_press, slide, touch, up
 
 SIZES = [SMALL, (100, 30), MIDDLE, (160, 50)]
@@ -45,47 +42,6 @@ async def at_field(rig: Rig, field: str) -> None:
 
 def whole_in_sight(rig: Rig, widget: Widget) -> bool:
     return rig.app.screen.find_widget(widget).visible_region == widget.region
-
-
-# ---- keys
-
-
-@pytest.mark.parametrize("emergency", [True, False])
-@pytest.mark.parametrize("language", ["de", "en"])
-@pytest.mark.parametrize("width", [80, 100, 120, 160])
-def test_every_key_is_at_least_three_by_five(width: int, language: str, emergency: bool) -> None:
-    for purpose in layouts.PURPOSES:
-        for page in ("letters", "digits", "signs", "host"):
-            rows = layouts.rows(purpose, page, language, emergency=emergency)
-            names = [item.name for row in rows for item in row]
-            assert len(names) == len(set(names)), (purpose, page)
-            assert {"HIDE", "ENTER", "BACKSPACE"} <= set(names), (purpose, page)
-            assert ("EMERGENCY" in names) is emergency
-            places = [place for row in arranged(rows, width, 12) for place in row]
-            for place in places:
-                told = f"{purpose} {page} {place.key.name}: {place.region}"
-                assert place.region.width >= LEAST_WIDTH, told
-                assert place.region.height >= LEAST_HEIGHT, told
-            for one, other in combinations(places, 2):
-                assert not one.region.overlaps(other.region)
-            assert max(place.region.right for place in places) == width
-
-
-def test_every_letter_of_both_languages_has_its_key_and_the_accents_their_letters() -> None:
-    german = {item.name for row in layouts.rows("name", "letters", "de", emergency=False) for item in row}
-    assert set("abcdefghijklmnopqrstuvwxyzäöüß-'") <= german
-    english = [item.name for row in layouts.rows("text", "letters", "en", emergency=False) for item in row]
-    assert "".join(name for name in english if len(name) == 1)[:10] == "qwertyuiop"
-    for needed in "àáâãåæçèéêëìíîïłñòóôõøšśşğźżžßœčćđřťýąęő":
-        assert any(needed in signs for signs in layouts.ACCENTS.values()), needed
-        assert (
-            not needed.upper().isupper()
-            or needed == "ß"
-            or any(needed.upper() in layouts.accents(letter.upper()) for letter in layouts.ACCENTS)
-        ), needed
-    for letter, signs in layouts.ACCENTS.items():
-        assert len(signs) <= 16, f"{letter}: the accents must fit beside each other"
-        assert all(sign <= "\u017f" or sign in "’–" for sign in signs), "the console's font has no more"
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -390,14 +346,6 @@ async def test_a_trembling_finger_selects_nothing() -> None:
 # ---- completion
 
 
-def people() -> list[state.WorklistItem]:
-    names = [("Müller^Jörg", "4711"), ("Muller^Ann", "4712"), ("Mühlbauer^Zoë", "13"), ("Łukaszewicz^Ewa", "14")]
-    return [
-        state.WorklistItem(id=pid, patient=state.Patient(id=pid, name=name), referring_physician="Weber^Anna")
-        for name, pid in names
-    ]
-
-
 async def test_a_name_of_the_worklist_is_completed_by_touch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ConsoleApp, "known_people", lambda _app: people())
     async with console(size=SMALL) as rig:
@@ -420,45 +368,6 @@ async def test_nothing_is_proposed_for_a_secret() -> None:
         await keys(rig, "Ge")
         await rig.pilot.pause(0.1)
         assert keyboard(rig).place_of("suggest:Geheim") is None
-
-
-def test_completion_knows_accents_spellings_and_what_was_entered_before() -> None:
-    known = Completion()
-    known.feed_worklist(people())
-    assert known.suggest("name", "family", "mul") == ["Muller", "Müller"]
-    assert known.suggest("name", "family", "MÜ") == ["Mühlbauer", "Muller", "Müller"]
-    assert known.suggest("name", "family", "mueh") == ["Mühlbauer"]
-    assert known.suggest("name", "family", "luk") == ["Łukaszewicz"]
-    assert known.suggest("name", "referring_physician", "we") == ["Weber, Anna"]
-    assert known.suggest("name", "family", "") == []
-    assert known.suggest("name", "family", "Müller") == ["Muller"]
-    assert known.suggest("date", "id", "4") == []
-    assert known.suggest("host", "host", "1") == []
-    known.remember("family", "Mulder")
-    known.remember("family", "Munk")
-    known.remember("family", "Mulder")
-    assert known.suggest("name", "family", "mu")[:2] == ["Mulder", "Munk"]
-    assert fold("Weiß") == "weiss"
-
-
-def test_completion_of_ten_thousand_names_takes_no_time() -> None:
-    syllables = ("ma", "mü", "ker", "ste", "lin", "dow", "ski", "hof", "ber", "gér")
-    names = [f"{a}{b}{c}{d}".title() for a in syllables for b in syllables for c in syllables for d in syllables]
-    known = Completion()
-    known.feed_worklist(
-        state.WorklistItem(id=str(at), patient=state.Patient(id=str(at), name=name))
-        for at, name in enumerate(names)
-    )
-    began = time.perf_counter()
-    assert known.suggest("name", "family", "m")
-    first = time.perf_counter() - began
-    times = []
-    for prefix in ("m", "ma", "müker", "stelin", "zz") * 4:
-        began = time.perf_counter()
-        known.suggest("name", "family", prefix)
-        times.append(time.perf_counter() - began)
-    print(f"10000 names: index {first * 1e3:.0f} ms, then median {statistics.median(times) * 1e3:.2f} ms")
-    assert min(times) < 0.05
 
 
 # ---- speed
