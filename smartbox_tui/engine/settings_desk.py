@@ -43,9 +43,12 @@ class SettingsBox:
 def mend(state: Path, settings: SettingsBox) -> None:
     """At the start, with the state folder locked: a file that does not hold is set aside for good."""
     site = Site(state, settings.config)
-    if why := site.repair():
-        log.error("the box's own settings were set aside: %s", why)
-        settings.loaded = site.load()
+    try:
+        if why := site.repair():
+            log.error("the box's own settings were set aside: %s", why)
+            settings.loaded = site.load()
+    except SmartBoxError as exc:  # a full disk, say: what was loaded holds, and the alarm says so
+        log.error("the box's own settings could not be set aside: %s", exc.message)
 
 
 class SettingsDesk:
@@ -91,6 +94,8 @@ class SettingsDesk:
         async with self._lock:
             outcome = await asyncio.to_thread(job)
             if outcome.change is None:
+                self._raise_alarm()
+                self._status_changed()
                 return {"change": None, "paths": [], "restart": [], "capture": ""}
             await self._note(outcome)
             before, self.settings.loaded = self.settings(), outcome.loaded
@@ -162,7 +167,7 @@ class SettingsDesk:
         """Why the box's own settings were set aside, as long as nobody has changed anything since."""
         change = self.site.set_aside()
         if change is None:
-            return ""
+            return self.settings.loaded.trouble
         return (
             f"The box's own settings did not hold and were set aside on {change.at}; an earlier state is in force."
         )

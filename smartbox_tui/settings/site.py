@@ -106,7 +106,8 @@ class Site:
                 else f"There is no change {number} of the settings.",
                 "See `ctl settings history`; the box keeps the last fifty.",
             )
-        earlier = history.content(self.state, kept[kept.index(number) - 1])
+        with _disk_errors():
+            earlier = history.content(self.state, kept[kept.index(number) - 1])
         return self._keep(earlier, before, Change(0, who=who, action="undo", of=number), [], strict=False)
 
     def import_text(self, text: str, who: str) -> Outcome:
@@ -129,6 +130,7 @@ class Site:
         values = describe.changed(before.settings, after.settings)
         old = self._read()
         if data == old or (not values and _same(data, old)):
+            self._acknowledge()
             return Outcome(before, before, None)
         with _disk_errors():
             self._catch_up()
@@ -143,6 +145,12 @@ class Site:
                 history.drop(self.state, number)
                 raise
         return Outcome(before, after, note)
+
+    def _acknowledge(self) -> None:
+        """Somebody was here: that a file was set aside is told no longer. The state before it is the same."""
+        change = self.set_aside()
+        if change is not None:
+            history.drop(self.state, change.number)
 
     def _replace(self, data: bytes) -> None:
         if data:

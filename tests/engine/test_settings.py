@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from smartbox_tui.ui.settings_known import known_from
 from tests.support.box import Box, CtlError, settings, until
 from tests.support.dcmtk import free_port, need
 from tests.support.orthanc import orthanc
@@ -98,6 +99,9 @@ def test_the_engine_goes_on_with_what_was_put_and_says_what_must_restart() -> No
         value = box.ctl("settings", "show")
         assert value["values"]["sources"][0]["fps"] == 25
         assert [item["number"] for item in value["history"]] == [3, 2, 1]
+        known = known_from(value)  # what the screens make of it
+        assert known.values["sources.endo.fps"] == 25
+        assert known.history[0].values == {"emergency.id": ["N{date}{time}{station_name}", "E{date}{time}"]}
         keys = {item["name"]: item for item in value["sections"]}
         assert keys["pedals"]["keys"][2]["key"] == "device"
         assert value["origins"]["station_name"] == {"origin": "file", "name": str(box.config)}
@@ -247,7 +251,11 @@ def test_somebody_who_takes_the_call_and_says_nothing(box: Box) -> None:
 
 
 def test_the_wrong_name_called_and_calling(box: Box, tmp_path: Path) -> None:
-    strict = {"DicomCheckCalledAet": True, "DicomAlwaysAllowStore": False, "DicomAlwaysAllowEcho": False}
+    strict: dict[str, Any] = {
+        "DicomCheckCalledAet": True,
+        "DicomAlwaysAllowStore": False,
+        "DicomAlwaysAllowEcho": False,
+    }
     with orthanc(tmp_path, **strict) as archive:
         put(box, port=archive.port, aet="WRONG")
         assert failing(box, "destination", "archive")["code"] == "called-aet-rejected"

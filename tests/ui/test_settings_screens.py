@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.settings import describe
-from smartbox_tui.ui import connection_words, setting_words, theme
-from smartbox_tui.ui.i18n import LANGUAGES, Texts
+from smartbox_tui.ui import theme
 from smartbox_tui.ui.screens import settings_file
 from smartbox_tui.ui.screens.settings import SettingsEntriesScreen, SettingsScreen
 from smartbox_tui.ui.screens.settings_file import SettingsFileScreen
@@ -26,148 +22,8 @@ from smartbox_tui.ui.widgets.field import Field
 from smartbox_tui.wire import commands
 from tests.support.fakebox import FakeBox
 from tests.ui import touch as fingers
-from tests.ui.rig import MIDDLE, SMALL, Rig, console
-
-FAILED: dict[str, Any] = {
-    "ok": False,
-    "steps": [
-        {"step": "connect", "ok": True, "message": "10.0.0.5:104 takes the connection.", "hint": ""},
-        {
-            "step": "associate",
-            "ok": False,
-            "message": "PACS at 10.0.0.5:104 rejects the association: called AE title not recognized.",
-            "hint": "Check it.",
-            "code": "called-aet-rejected",
-        },
-    ],
-    "accepted": [],
-    "peer": {"host": "10.0.0.5", "port": 104, "aet": "PACS", "calling_aet": "SMARTBOX"},
-}
-
-
-@contextlib.asynccontextmanager
-async def settings(
-    prepare: Callable[[FakeBox], None] | None = None, *, language: str = "en", size: tuple[int, int] = SMALL
-) -> AsyncIterator[Rig]:
-    """The settings screen of a box that knows its settings."""
-
-    def script(box: FakeBox) -> None:
-        box.settings.start(language)
-        if prepare is not None:
-            prepare(box)
-
-    async with console(script, size=size, language=language) as rig:
-        await rig.until(lambda: rig.app.known.history is not None and rig.app.known.origins)
-        await rig.press("o")
-        await at(rig, SettingsScreen)
-        yield rig
-
-
-async def at(rig: Rig, kind: type[Any]) -> Any:
-    """The screen of that kind, in front and drawn."""
-    await rig.until(lambda: isinstance(rig.app.screen, kind) and rig.app.screen.is_mounted)
-    await rig.pilot.pause()
-    return rig.app.screen
-
-
-async def choose(rig: Rig, name: str) -> None:
-    """Moves the cursor to that line and presses Enter: keyboard alone."""
-    lines = rig.app.screen.query_one(BigList)
-    keys = [lines._key(entry) for entry in lines._entries]
-    for _ in range(abs(keys.index(name) - lines.cursor)):
-        await rig.press("down" if keys.index(name) > lines.cursor else "up")
-    assert lines._key(lines.pointed) == name
-    await rig.press("enter")
-
-
-async def touch(rig: Rig, name: str) -> None:
-    """Touches that line, which must be in sight."""
-    lines = rig.app.screen.query_one(BigList)
-    keys = [lines._key(entry) for entry in lines._entries]
-    region = lines.content_region
-    row = keys.index(name) * 3 - lines.scroll_offset.y
-    assert 0 <= row < region.height, f"{name} is not in sight"
-    await fingers.tap(rig, region.x + 5, region.y + row)
-    await rig.pilot.pause()
-
-
-async def rewrite(rig: Rig, text: str) -> None:
-    field = rig.app.screen.query_one(Field)
-    for _ in field.value:
-        await rig.press("backspace")
-    await rig.type(text)
-
-
-def site(rig: Rig) -> Any:
-    return rig.box.settings.site.load().settings
-
-
-# ---- words
-
-
-def test_every_key_and_choice_has_its_words_in_both_languages() -> None:
-    for language in LANGUAGES:
-        t = Texts(language)
-        for section in describe.sections():
-            assert section.name in setting_words.SECTIONS
-            assert not section.list_key or section.name in setting_words.NEW_ENTRY
-            for key in section.keys:
-                label = f"{section.name}.{key.key}"
-                assert label in setting_words.LABELS or key.key in setting_words.LABELS, label
-                if key.fixed:
-                    continue
-                assert setting_words.doc(t, key)
-                if language == "de":
-                    assert t(key.doc) != key.doc, f"{label} has no German sentence"
-                for choice in key.choices:
-                    assert choice in setting_words.CHOICES, f"{label}: {choice}"
-
-
-def test_no_word_is_left_that_no_key_has() -> None:
-    keys = {key.key for section in describe.sections() for key in section.keys}
-    full = {f"{section.name}.{key.key}" for section in describe.sections() for key in section.keys}
-    assert set(setting_words.LABELS) <= keys | full
-    choices = {choice for section in describe.sections() for key in section.keys for choice in key.choices}
-    assert set(setting_words.CHOICES) <= choices
-    assert set(setting_words.ORDER) == {section.name for section in describe.sections()}
-
-
-def test_every_rules_sentence_is_known() -> None:
-    wrong: list[Any] = [
-        "",
-        "a b",
-        "x" * 80,
-        "ä",
-        "0x0",
-        "161x120",
-        "9999x9999",
-        "1,2",
-        "1,1,1,1",
-        "{x}",
-        "a\\b",
-        "es",
-    ]
-    t = Texts("de")
-    for section in describe.sections():
-        for key in section.keys:
-            if key.type != "text" or key.choices:
-                continue
-            for value in wrong:
-                why = describe.why_not(section.name, key, value)
-                assert not why or why in setting_words.REASONS, (section.name, key.key, why)
-                assert not why or setting_words.reason(t, key, why) != why
-
-
-def test_every_cause_names_only_what_a_peer_has() -> None:
-    peer = {"host": "h", "port": 1, "aet": "A", "calling_aet": "B"}
-    for language in LANGUAGES:
-        t = Texts(language)
-        for step, code in connection_words.CAUSES:
-            what, hint = connection_words.failed(t, {"step": step, "code": code, "message": "m"}, peer)
-            assert what
-            assert hint
-            assert "{" not in what + hint
-
+from tests.ui.rig import MIDDLE, SMALL, console
+from tests.ui.settings_rig import FAILED, at, choose, rewrite, settings, site, touch
 
 # ---- changing
 
@@ -244,7 +100,9 @@ async def test_what_the_engine_refuses_is_said_at_its_line() -> None:
         await rig.type("ris")
         await rig.press("enter", "f2")
         await rig.until(lambda: "The server's AE title is missing." in rig.text())
-        assert rig.app.screen.query_one(BigList).pointed.key.key == "aet"
+        pointed = rig.app.screen.query_one(BigList).pointed
+        assert pointed is not None
+        assert pointed.key.key == "aet"
         assert site(rig).mpps.host == ""
 
 
@@ -396,8 +254,7 @@ async def test_a_connection_test_says_what_is_wrong_and_what_to_do(language: str
         await rig.press("t")
         test = await rig.command(commands.ConnectionTest)
         assert test == commands.ConnectionTest(id=test.id, what="destination", name="archive", values={"port": 105})
-        for text in (*says, "called AE title not recognized"):
-            await rig.until(lambda text=text: text in rig.text())
+        await rig.until(lambda: all(text in rig.text() for text in (*says, "called AE title not recognized")))
 
 
 async def test_a_test_that_cannot_be_made_says_why() -> None:
@@ -448,6 +305,10 @@ async def test_all_settings_go_to_a_file_and_come_back(tmp_path: Path, monkeypat
         await rig.until(lambda: "That cannot be written" in rig.text())
 
 
+def told(rig: Rig, text: str) -> bool:
+    return text in rig.text() + "".join(rig.said())
+
+
 async def test_a_file_that_is_none_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "picture.toml").write_bytes(b"\xff\xd8\xff")
     (tmp_path / "wrong.toml").write_text("port = 0", encoding="utf-8")
@@ -460,7 +321,7 @@ async def test_a_file_that_is_none_is_told(tmp_path: Path, monkeypatch: pytest.M
             await touch(rig, str(tmp_path / name))
             await rig.until(lambda: "It takes the place of" in rig.text())
             await rig.press("1")
-            await rig.until(lambda says=says: says in rig.text() + "".join(rig.said()))
+            await rig.until(partial(told, rig, says))
 
 
 # ---- fingers

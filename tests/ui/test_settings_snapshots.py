@@ -10,8 +10,8 @@ from smartbox_tui.ui.screens import settings_file
 from tests.support.fakebox import FakeBox
 from tests.ui.compare import foreign_signs, same_as_committed
 from tests.ui.rig import MIDDLE, SMALL, Rig, busy, console
+from tests.ui.settings_rig import FAILED
 from tests.ui.svg import screen_svg
-from tests.ui.test_settings_screens import FAILED
 
 SCREENS: dict[str, tuple[str, ...]] = {
     "settings": ("o",),

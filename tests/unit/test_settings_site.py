@@ -287,8 +287,9 @@ def test_a_file_that_does_not_hold_gives_way_to_the_last_one_that_did(room: Room
     assert [path.read_bytes() for path in (room.state / "settings").glob("bad-*.toml")] == [bad]
     assert room.site.set_aside() is not None
     assert not room.site.repair()
-    room.put(station_name="THREE")
+    assert room.site.undo(None, "tester").change is None
     assert room.site.set_aside() is None, "somebody has looked"
+    assert room.settings.station_name == "TWO"
     assert load(room.config, room.state, {}, fallback=True).trouble == ""
 
 
