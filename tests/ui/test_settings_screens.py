@@ -22,7 +22,7 @@ from smartbox_tui.ui.widgets.field import Field
 from smartbox_tui.wire import commands
 from tests.support.fakebox import FakeBox
 from tests.ui import touch as fingers
-from tests.ui.rig import MIDDLE, SMALL, console
+from tests.ui.rig import MIDDLE, SMALL, Rig, console
 from tests.ui.settings_rig import FAILED, at, choose, rewrite, settings, site, touch
 
 # ---- changing
