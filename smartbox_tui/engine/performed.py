@@ -237,7 +237,11 @@ class PerformedSteps:
         )
         from smartbox_tui.dicom import performed as datasets
 
-        return json.dumps(datasets.ended(rendition.study_values(old, revision), end), ensure_ascii=False)
+        try:
+            return json.dumps(datasets.ended(rendition.study_values(old, revision), end), ensure_ascii=False)
+        except SmartBoxError as exc:  # the pictures have their right patient all the same
+            log.error("exam %s: its wrong step cannot be taken back: %s", old.id, exc.code)
+            return outbox.NOTHING
 
     def _parts(self, exam: ExamFile) -> dict[int, list[Sidecar]]:
         """What lies closed in the exam's folder, oldest first, by the part that it was taken in."""
@@ -277,7 +281,7 @@ def _discontinue(database: Any, step: str, peer: str, exam_id: str, dataset: str
     create, end = rows[outbox.CREATE], rows.get(outbox.SET)
     if create.state in (outbox.WAITING, outbox.BLOCKED) and not create.uncertain:
         outbox.drop(database, [row.id for row in rows.values()], "the exam was reassigned before it was sent")
-    elif create.state == outbox.DROPPED:
+    elif create.state == outbox.DROPPED or dataset == outbox.NOTHING:
         return
     elif end is None:
         outbox.put(database, step=step, exam=exam_id, peer=peer, verb=outbox.SET, dataset=dataset)

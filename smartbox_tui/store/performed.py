@@ -44,7 +44,7 @@ def next_message(database: Any, peer: str, now: float) -> Any | None:
     """The oldest that may go to this server at `now` (seconds since the epoch)."""
     sql = (
         "SELECT * FROM performed_message AS m WHERE peer = ? AND state = 'waiting'"
-        " AND (next_at IS NULL OR next_at <= ?)"
+        " AND (next_at IS NULL OR next_at <= ?) AND dataset <> '{}'"
         " AND (verb = 'create' OR EXISTS (SELECT 1 FROM performed_message AS b"
         " WHERE b.step = m.step AND b.peer = m.peer AND b.verb = 'create' AND b.state = 'sent'))"
         " ORDER BY id LIMIT 1"

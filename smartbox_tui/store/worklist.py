@@ -134,10 +134,11 @@ def entry(database: Any, identity: str) -> tuple[str, str] | None:
 
 
 def search(database: Any, keys: WorklistKeys) -> list[Row]:
-    """All that is known, listed or not, and matches; by time. Case and accents make no difference."""
+    """All that is known, listed or not, and matches; by time. Case and accents make no difference; an entry
+    without a time is one of every day."""
     sql, values = f"{_ROWS} WHERE 1", list[str]()
     if keys.date_from is not None:
-        sql, values = f"{sql} AND scheduled_at >= ?", [*values, keys.date_from.isoformat()]
+        sql, values = f"{sql} AND (scheduled_at >= ? OR scheduled_at = '')", [*values, keys.date_from.isoformat()]
     if keys.date_to is not None:
         sql, values = f"{sql} AND scheduled_at < ?", [*values, f"{keys.date_to.isoformat()}U"]  # T and the time
     rows = _rows(database, sql + _ORDER, values)

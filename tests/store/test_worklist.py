@@ -149,6 +149,12 @@ def test_search_on_the_box(store: Store, keys: dict[str, Any], found: list[str])
     assert sorted(ids(kept.search(store.reader, WorklistKeys(**keys)))) == found
 
 
+def test_an_entry_without_a_time_is_found_on_every_day(store: Store) -> None:
+    put(store, [heard(1, day=""), heard(2)])
+    day = date(2026, 11, 25)
+    assert ids(kept.search(store.reader, WorklistKeys(date_from=day, date_to=day))) == ["w1"]
+
+
 def test_ten_thousand_entries(store: Store) -> None:
     """The numbers: well under a second for each refresh; here a loaded machine has five."""
     many = [heard(number, source="x" * 2000) for number in range(10_000)]
