@@ -17,7 +17,8 @@ _NO_ACCENTS: Final = {
 """Letters that are no base letter with an accent: Unicode does not take them apart."""
 _PLAIN: Final = {code: _NO_ACCENTS.get(chr(code)) or _bare(chr(code)) for code in range(0xDF, 0x2B0)}
 """The Latin letters at once: a tenth of the time that taking them apart takes."""
-_SPELT_OUT: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
+SPELT_OUT: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
+"""How names are written where the keyboard has no such letter; of lower case."""
 
 
 def fold(text: str) -> str:
@@ -34,5 +35,5 @@ def spellings(text: str) -> tuple[str, ...]:
     one = fold(text)
     if text.isascii():
         return (one,)
-    other = fold(unicodedata.normalize("NFC", text).casefold().translate(_SPELT_OUT))
+    other = fold(unicodedata.normalize("NFC", text).casefold().translate(SPELT_OUT))
     return (one,) if other == one else (one, other)

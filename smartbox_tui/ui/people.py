@@ -5,32 +5,13 @@ Ten thousand entries: everything that a keystroke needs is made once, when the l
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
+from smartbox_tui.ui.folding import SPELT_OUT, fold
 from smartbox_tui.wire.state import Patient, WorklistItem
-
-_PLAIN: Final = str.maketrans(
-    {
-        "ł": "l", "đ": "d", "ø": "o", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d",
-        "ŋ": "n", "ə": "e",
-    }
-)  # fmt: skip
-"""Letters that are no base letter with an accent (Unicode does not take them apart)."""
-_SPELLED: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
-"""How names are written where the keyboard has no such letter."""
-
-
-def fold(text: str) -> str:
-    """For comparing: no case, no accents, ß as ss."""
-    text = text.casefold()
-    if text.isascii():
-        return text
-    apart = unicodedata.normalize("NFKD", text.translate(_PLAIN))
-    return "".join(sign for sign in apart if not unicodedata.combining(sign))
 
 
 def name_key(name: str) -> str:
@@ -41,7 +22,7 @@ def name_key(name: str) -> str:
 
 def like_key(name: str) -> str:
     """The same for names that are taken for each other: Müller, Mueller and Muller."""
-    first = name.split("=")[0].casefold().translate(_SPELLED)
+    first = name.split("=")[0].casefold().translate(SPELT_OUT)
     return name_key(first).replace("ae", "a").replace("oe", "o").replace("ue", "u")
 
 
@@ -71,7 +52,7 @@ def _entry(item: WorklistItem, name: str, differs: frozenset[str]) -> Entry:
     words = [patient.name.replace("^", " "), patient.id, item.accession_number, item.procedure, item.step_id]
     words += [item.requested_procedure_id, item.station_name, item.modality]
     folded = fold("\n".join(words))
-    spelled = patient.name.casefold().translate(_SPELLED)
+    spelled = patient.name.casefold().translate(SPELT_OUT)
     if spelled != patient.name.casefold():
         folded += "\n" + fold(spelled.replace("^", " "))
     if patient.birth_date:
@@ -141,7 +122,7 @@ def filtered(found: Iterable[Entry], text: str) -> list[Entry]:
     """Those that hold every word of the text, anywhere; an umlaut also as it is written without one."""
     kept = list(found)
     for word in text.casefold().replace(",", " ").split():
-        plain, spelled = fold(word), fold(word.translate(_SPELLED))
+        plain, spelled = fold(word), fold(word.translate(SPELT_OUT))
         if plain == spelled:
             kept = [entry for entry in kept if plain in entry.key]
         else:
