@@ -136,9 +136,7 @@ class Reassigner:
         """One rejection note for each destination that wants it and has seen something."""
         settings = self._settings()
         wanted = {
-            item.name: item.charset
-            for item in settings.destinations
-            if item.rejection_note and seen.get(item.name)
+            item.name: item.charset for item in settings.destinations if item.rejection_note and seen.get(item.name)
         }
         notes = []
         for name, charset in wanted.items():
