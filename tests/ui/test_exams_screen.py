@@ -334,3 +334,21 @@ def test_a_picture_is_scaled_while_it_is_decoded() -> None:
     assert decode(fakepeople.jpeg(3), 4000).shape[1] >= 480
     with pytest.raises(ValueError, match=r".*"):
         decode(b"no picture", 64)
+
+
+async def test_more_pictures_than_fit_are_leafed_through() -> None:
+    def many(box: FakeBox) -> None:
+        listed(box)
+        box.closed_exam("exam-many", ZOFIA, 40)
+
+    async with console(many, size=SMALL) as rig:
+        await exam_screen(rig, "Łukaszewska, Zofia")
+        await rig.until(lambda: rig.app.screen.query_one("#page-down").region.area)
+        await rig.until(lambda: "20:45:07" in rig.text())
+        await rig.pilot.click("#page-down")
+        await rig.until(lambda: "20:45:07" not in rig.text())
+        for _press in range(8):
+            await rig.press("pagedown")
+        await rig.until(lambda: "20:49:40" in rig.text())
+        await touch(rig, "20:49:40")
+        await rig.until(lambda: "Foto 40 / 40" in rig.text())

@@ -62,7 +62,7 @@ class ExamText(Shown):
         day = t.date(view.clock.local(opened).date()) if opened else ""
         condition = t(words.EXAM.get(exam.state, exam.state))
         count = t.n("{count} picture", "{count} pictures", exam.instances)
-        headline = (t("EXAM"), day, " ".join(part for part in times if part), condition)
+        headline = (t("EXAM") if width >= 62 else "", day, " ".join(part for part in times if part), condition)
         lines = [
             Content.styled(" · ".join(part for part in headline if part), "$hint"),
             Content.styled(words.who(t, exam), "bold"),
@@ -102,6 +102,8 @@ class ExamScreen(BoxScreen):
         ("t", "send", ""),
         ("h", "hold", ""),
         ("i", "discontinue", ""),
+        ("pageup", "page(-1)", ""),
+        ("pagedown", "page(1)", ""),
     ]
 
     DEFAULT_CSS = """
@@ -112,6 +114,9 @@ class ExamScreen(BoxScreen):
     ExamScreen #side { width: 26; height: 1fr; padding-left: 1; }
     ExamScreen.-wide #side { width: 32; }
     ExamScreen #side BigButton { height: 3; }
+    ExamScreen #side Horizontal { height: auto; }
+    ExamScreen #pages { display: none; }
+    ExamScreen.-many #pages { display: block; }
     ExamScreen.-tall #side BigButton { margin-bottom: 1; }
     """
 
@@ -127,7 +132,7 @@ class ExamScreen(BoxScreen):
         engine = Process.ENGINE
         with Vertical(id="left"):
             yield ExamText()
-            yield Thumbs(newest_first=False, id="grid")
+            yield Thumbs(newest_first=False, grows=True, id="grid")
         with Vertical(id="side"):
             yield BigButton(N_("Large pictures"), "screen.pictures", N_("Enter"), id="large", classes="-first")
             yield BigButton(self._go_on_label, "screen.go_on", "g", needs=engine, id="go-on")
@@ -136,6 +141,9 @@ class ExamScreen(BoxScreen):
                 yield BigButton(N_("Send"), "screen.send", "t", needs=engine, id="send")
                 yield BigButton(N_("Hold"), "screen.hold", "h", needs=engine, id="hold")
             yield BigButton(N_("Discontinue …"), "screen.discontinue", "i", needs=engine, id="discontinue")
+            with Horizontal(id="pages"):
+                yield BigButton("▲", "screen.page(-1)", id="page-up")
+                yield BigButton("▼", "screen.page(1)", id="page-down")
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -187,6 +195,8 @@ class ExamScreen(BoxScreen):
         if self.is_mounted and self._seen is not None and seen != self._seen:
             self._ask()
         self._seen = seen
+        if self.is_mounted:
+            self.set_class(len(self._pictures) > self.query_one(Thumbs).room > 0, "-many")
 
     @property
     def _condition(self) -> str:
@@ -212,6 +222,9 @@ class ExamScreen(BoxScreen):
     def _touched(self, message: Thumbs.Touched) -> None:
         message.stop()
         self._show_picture(message.at)
+
+    def action_page(self, step: int) -> None:
+        self.query_one(Thumbs).page(step)
 
     def action_pictures(self) -> None:
         if self._pictures:

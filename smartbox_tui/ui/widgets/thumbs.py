@@ -21,6 +21,8 @@ from smartbox_tui.ui.widgets.picture import BORDER, strips
 from smartbox_tui.ui.widgets.strip import HalfBlockStrip
 from smartbox_tui.wire import state
 
+_CELLS: Final = ((90, (22, 7)), (60, (16, 5)), (0, (10, 3)))
+"""From that width on that size: about sixteen to nine."""
 _GROUND: Final = (17, 26, 34)
 
 
@@ -55,10 +57,11 @@ class Thumbs(Widget, Follower):
             self.pictures = pictures
             self.at = at
 
-    def __init__(self, *, newest_first: bool, width: int = 10, height: int = 3, id: str | None = None) -> None:
+    def __init__(self, *, newest_first: bool, grows: bool = False, id: str | None = None) -> None:
+        """`grows`: larger ones where there is room for them."""
         super().__init__(id=id)
         self._newest_first = newest_first
-        self._cell = (width, height)
+        self._grows = grows
         self._pictures: Sequence[state.Instance] = ()
         self._view: View | None = None
         self._shown: list[tuple[Cell, int]] = []
@@ -77,6 +80,19 @@ class Thumbs(Widget, Follower):
 
     def on_resize(self) -> None:
         self._drawn = None
+        self._paint()
+
+    @property
+    def _cell(self) -> tuple[int, int]:
+        """Columns and rows of a picture."""
+        width = self.size.width if self._grows else 0
+        return next(cell for least, cell in _CELLS if width >= least)
+
+    def page(self, step: int) -> None:
+        """The pictures before or after those that are shown."""
+        room = max(1, self.room)
+        last = max(0, (len(self._pictures) - 1) // room * room)
+        self.first = max(0, min(self.first + step * room, last))
         self._paint()
 
     @property
