@@ -97,8 +97,9 @@ PEDAL: Final = {
 
 def person(name: str) -> str:
     """A DICOM PN for people: `Müller^Jörg^^Dr.` is `Müller, Jörg, Dr.` The case is left as it is: upper-casing
-    would turn ß into SS, another name."""
-    parts = [part.strip() for part in name.split("=")[0].split("^")]
+    would turn ß into SS, another name. Of several component groups the first with a text is shown."""
+    groups = [group for group in name.split("=") if group.strip("^ ")]
+    parts = [part.strip() for part in (groups[0] if groups else "").split("^")]
     family, given, middle, prefix, suffix = (parts + [""] * 5)[:5]
     first = " ".join(part for part in (given, middle) if part)
     return ", ".join(part for part in (family, first, prefix, suffix) if part)
