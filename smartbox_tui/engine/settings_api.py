@@ -39,13 +39,13 @@ class SettingsApi:
     async def _put(self, command: commands.SettingsPut) -> Any:
         if not command.changes:
             raise SmartBoxError("bad-value", "Nothing is to be changed.", "Name a path and its value.")
-        return await self._desk.put(command.changes)
+        return await self._desk.put(command.changes, command.id)
 
     async def _undo(self, command: commands.SettingsUndo) -> Any:
-        return await self._desk.undo(command.change)
+        return await self._desk.undo(command.change, command.id)
 
     async def _import(self, command: commands.SettingsImport) -> Any:
-        return await self._desk.import_text(command.text)
+        return await self._desk.import_text(command.text, command.id)
 
     async def _test(self, command: commands.ConnectionTest) -> Any:
         return await connection.check(command.what, command.name, command.values, self._desk.settings())
@@ -54,15 +54,11 @@ class SettingsApi:
         return await connection.check("destination", command.name, {}, self._desk.settings())
 
     async def _destination_add(self, command: commands.DestinationAdd) -> Any:
-        answer = await self._desk.put({f"destinations.{command.name}": command.values})
+        answer = await self._desk.put({f"destinations.{command.name}": command.values}, command.id)
         return {"destinations": self._board.destinations(), **answer}
 
     async def _destination_remove(self, command: commands.DestinationRemove) -> Any:
-        if command.name not in {item.name for item in self._desk.settings().destinations}:
-            raise SmartBoxError(
-                "not-found", f"There is no destination '{command.name}'.", "See `ctl destination list`."
-            )
-        answer = await self._desk.put({f"destinations.{command.name}": None})
+        answer = await self._desk.put({f"destinations.{command.name}": None}, command.id)
         return {"destinations": self._board.destinations(), **answer}
 
     async def settings(self, _: web.Request) -> web.Response:

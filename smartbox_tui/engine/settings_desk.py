@@ -77,21 +77,25 @@ class SettingsDesk:
 
     # ---- changes
 
-    async def put(self, changes: dict[str, Any]) -> dict[str, Any]:
-        """Raises unknown-key, bad-value, refused, not-found, in-use, disk-full: then nothing was changed."""
+    async def put(self, changes: dict[str, Any], command: str) -> dict[str, Any]:
+        """Raises unknown-key, bad-value, refused, not-found, in-use, disk-full: then nothing was changed. A repeat
+        of a `command` (its id) changes nothing and has the same answer, as have those of the other two."""
         who = audit.who()
-        return await self._change(lambda: self.site.put(changes, who))
+        return await self._change(lambda: self.site.put(changes, who, command), command)
 
-    async def undo(self, number: int | None) -> dict[str, Any]:
+    async def undo(self, number: int | None, command: str) -> dict[str, Any]:
         who = audit.who()
-        return await self._change(lambda: self.site.undo(number, who))
+        return await self._change(lambda: self.site.undo(number, who, command), command)
 
-    async def import_text(self, text: str) -> dict[str, Any]:
+    async def import_text(self, text: str, command: str) -> dict[str, Any]:
         who = audit.who()
-        return await self._change(lambda: self.site.import_text(text, who))
+        return await self._change(lambda: self.site.import_text(text, who, command), command)
 
-    async def _change(self, job: Callable[[], Outcome]) -> dict[str, Any]:
+    async def _change(self, job: Callable[[], Outcome], command: str) -> dict[str, Any]:
         async with self._lock:
+            made = await asyncio.to_thread(self.site.made_by, command)
+            if made is not None:  # the answer was lost: done twice, an undoing would undo itself
+                return {"change": made.number, "paths": made.paths, "restart": [], "capture": ""}
             outcome = await asyncio.to_thread(job)
             if outcome.change is None:
                 self._raise_alarm()

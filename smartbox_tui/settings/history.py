@@ -22,7 +22,7 @@ _MODE: Final = 0o640
 class Change:
     """`at` RFC 3339; `action`: put, undo, import, by-hand (the file was found changed), set-aside (the file did not
     hold); `of`: the change that an undo took back; `values` what is other in effect: path to before and after, None
-    where there was or is none, secrets as ***."""
+    where there was or is none, secrets as ***; `command`: the id of the command, so that a repeat finds it."""
 
     number: int
     at: str = ""
@@ -30,6 +30,7 @@ class Change:
     action: str = "put"
     values: dict[str, list[Any]] = field(default_factory=dict)
     of: int | None = None
+    command: str = ""
 
     @property
     def paths(self) -> list[str]:

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -79,7 +79,7 @@ class Site:
 
     # ---- changes
 
-    def put(self, changes: Mapping[str, Any], who: str) -> Outcome:
+    def put(self, changes: Mapping[str, Any], who: str, command: str = "") -> Outcome:
         """By dotted path, see wire.commands.SettingsPut."""
         before = self._current()
         tree = _tree(self._read(), str(self.path))
@@ -88,9 +88,9 @@ class Site:
         for path, value in changes.items():
             self._not_by_variable(path, value, before)
             editor.change(path, value)
-        return self._keep(_text(tree), before, Change(0, who=who, action="put"), list(changes))
+        return self._keep(_text(tree), before, Change(0, who=who, action="put", command=command), list(changes))
 
-    def undo(self, number: int | None, who: str) -> Outcome:
+    def undo(self, number: int | None, who: str, command: str = "") -> Outcome:
         """Back to how it was before that change; None: before the last one. Raises not-found."""
         before = self._current()
         with _disk_errors():
@@ -108,9 +108,11 @@ class Site:
             )
         with _disk_errors():
             earlier = history.content(self.state, kept[kept.index(number) - 1])
-        return self._keep(earlier, before, Change(0, who=who, action="undo", of=number), [], strict=False)
+        return self._keep(
+            earlier, before, Change(0, who=who, action="undo", of=number, command=command), [], strict=False
+        )
 
-    def import_text(self, text: str, who: str) -> Outcome:
+    def import_text(self, text: str, who: str, command: str = "") -> Outcome:
         """The file replaces all that the box itself has written; secrets, which no export holds, stay."""
         tree = parse(text, "The imported file")
         before = self._current()
@@ -119,7 +121,7 @@ class Site:
             if section in tree:
                 tree[section] = whole_list(tree[section], names(base)[section], section, name_key)
         carry_secrets(tree, _tree(self._read(), str(self.path)))
-        return self._keep(_text(tree), before, Change(0, who=who, action="import"), [])
+        return self._keep(_text(tree), before, Change(0, who=who, action="import", command=command), [])
 
     def _keep(self, data: bytes, before: Loaded, note: Change, asked: list[str], *, strict: bool = True) -> Outcome:
         """Checks, then writes. `strict` also asks for keys that need each other."""
@@ -137,7 +139,7 @@ class Site:
             number = history.numbers(self.state)[-1] + 1
             values = values or dict.fromkeys(asked, (None, None))
             told = {path: list(pair) for path, pair in values.items()}
-            note = Change(number, _now(), note.who, note.action, told, note.of)
+            note = replace(note, number=number, at=_now(), values=told)
             history.append(self.state, data, note)
             try:
                 self._replace(data)
@@ -229,6 +231,14 @@ class Site:
     def changes(self) -> list[Change]:
         """Newest first."""
         return history.changes(self.state)
+
+    def made_by(self, command: str) -> Change | None:
+        """The change that this command has made: a repeat of it makes none."""
+        self._current()
+        with _disk_errors():
+            if history.numbers(self.state):
+                self._catch_up()  # one that was kept and never was in force is none
+        return next((item for item in self.changes() if item.command == command), None)
 
     def set_aside(self) -> Change | None:
         """The last change, when it was the box that set a file aside and nobody has changed anything since."""

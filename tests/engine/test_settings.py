@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
+from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.ui.settings_known import known_from
+from smartbox_tui.wire import client
 from tests.support.box import Box, CtlError, settings, until
 from tests.support.dcmtk import free_port, need
 from tests.support.orthanc import orthanc
@@ -122,6 +124,18 @@ def test_export_and_import_through_the_engine(tmp_path: Path) -> None:
         assert caught.value.code == "bad-value"
         box.ctl("settings", "undo")
         assert box.ctl("settings", "get", "language")["value"] == "de"
+
+
+def test_a_repeated_command_is_done_once_also_by_the_next_engine() -> None:
+    with running(settings(free_port())) as box:
+        box.ctl("settings", "set", "station_name", "ONE")
+        undo = {"type": "settings-undo", "id": "7b0e4a52-0000-4000-8000-000000000002"}
+        first = client.command(box.runtime / "engine.sock", undo)
+        box.kill("engine")  # before its answer was heard, say
+        box.start("engine")
+        assert client.command(box.runtime / "engine.sock", undo)["change"] == first["change"]
+        assert box.ctl("settings", "get", "station_name")["value"] == "TEST1"
+        assert [item["action"] for item in box.ctl("settings", "history")["history"]] == ["undo", "put"]
 
 
 def test_a_file_that_does_not_hold_is_set_aside_and_told_until_somebody_has_looked() -> None:
@@ -305,9 +319,6 @@ def test_a_worklist_is_asked_and_one_that_is_none_is_told(box: Box, tmp_path: Pa
 
 
 def test_unsaved_values_are_tried_over_the_saved_ones_and_wrong_ones_are_told(box: Box, tmp_path: Path) -> None:
-    from smartbox_tui.errors import SmartBoxError
-    from smartbox_tui.wire import client
-
     def tried(name: str, **values: Any) -> Any:
         command = {"type": "connection-test", "id": "7b0e4a52-0000-4000-8000-000000000001", "what": "destination"}
         return client.command(box.runtime / "engine.sock", {**command, "name": name, "values": values})
