@@ -70,17 +70,21 @@ class Completion:
     """Fed by the app; asked by the keyboard. A field is known by its key: `family`, `id`, `host` …"""
 
     def __init__(self) -> None:
-        self._items: tuple[state.WorklistItem, ...] = ()
-        self._known: dict[str, Known] = {}
+        # both in one: a thread that makes one ready never mixes it with the next list
+        self._list: tuple[tuple[state.WorklistItem, ...], dict[str, Known]] = ((), {})
         self._earlier: dict[str, dict[str, None]] = {}
 
     def feed_worklist(self, items: Iterable[state.WorklistItem]) -> None:
         """The worklist as it is now. The same items again cost nothing."""
-        new = tuple(items)
-        if len(new) == len(self._items) and all(map(is_, new, self._items)):
-            return
-        self._items = new
-        self._known.clear()
+        new, old = tuple(items), self._list[0]
+        if len(new) != len(old) or not all(map(is_, new, old)):
+            self._list = (new, {})
+
+    def prepare(self) -> None:
+        """Makes ready what the first letter would have to wait for: thousands take a moment. From any thread."""
+        items, known = self._list
+        for key in _OF_ITEM:
+            _known_of(items, known, key)
 
     def remember(self, key: str, text: str) -> None:
         """An entry that was accepted: proposed first from now on."""
@@ -109,14 +113,16 @@ class Completion:
         return [text for text in found if text != prefix][:_LIMIT]
 
     def _of_worklist(self, key: str, prefix: str) -> list[str]:
-        of_item = _OF_ITEM.get(key)
-        if of_item is None:
+        if key not in _OF_ITEM:
             return []
-        if key not in self._known:
-            counts: dict[str, int] = {}
-            for item in self._items:
-                text = of_item(item)
-                if text:
-                    counts[text] = counts.get(text, 0) + 1
-            self._known[key] = Known(counts)
-        return self._known[key].beginning(prefix, 2 * _LIMIT)
+        return _known_of(*self._list, key).beginning(prefix, 2 * _LIMIT)
+
+
+def _known_of(items: tuple[state.WorklistItem, ...], known: dict[str, Known], key: str) -> Known:
+    if key not in known:
+        of_item, counts = _OF_ITEM[key], dict[str, int]()
+        for item in items:
+            if text := of_item(item):
+                counts[text] = counts.get(text, 0) + 1
+        known[key] = Known(counts)
+    return known[key]

@@ -8,8 +8,8 @@ import pytest
 
 from smartbox_tui.errors import CODES, SmartBoxError
 from smartbox_tui.ui import sentences, words
+from smartbox_tui.ui.form_values import iso_date
 from smartbox_tui.ui.i18n import Texts, clip_length, running_time
-from smartbox_tui.ui.screens.patient import iso_date
 from smartbox_tui.wire import state
 
 DE, EN = Texts("de"), Texts("en")
@@ -33,9 +33,9 @@ def test_a_name_is_written_for_people(name: str, shown: str) -> None:
 @pytest.mark.parametrize(
     ("born", "age", "german", "english"),
     [
-        ("1961-03-14", None, "14.03.1961 (65)", "14/03/1961 (65)"),
-        ("1961-11-21", None, "21.11.1961 (64)", "21/11/1961 (64)"),
-        ("2025-12-01", None, "01.12.2025 (11 Monate)", "01/12/2025 (11 months)"),
+        ("1961-03-14", None, "14.03.1961 (65)", "14 Mar 1961 (65)"),
+        ("1961-11-21", None, "21.11.1961 (64)", "21 Nov 1961 (64)"),
+        ("2025-12-01", None, "01.12.2025 (11 Monate)", "1 Dec 2025 (11 months)"),
         (None, "008Y", "etwa 8 Jahre", "about 8 years"),
         (None, None, "", ""),
     ],

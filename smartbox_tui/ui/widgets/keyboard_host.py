@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -88,6 +89,8 @@ class KeyboardHost:
     def open(self, screen: Screen[object]) -> None:
         """For the field that has the focus; the keyboard is made when the screen has none yet."""
         self._completion.feed_worklist(self._known_people())
+        work = asyncio.to_thread(self._completion.prepare)
+        screen.run_worker(work, name="completion", group="completion", exit_on_error=False)
         keyboard = self.on_screen(screen)
         if keyboard is not None:
             keyboard.show(self._view())
