@@ -98,7 +98,7 @@ def export(arguments: argparse.Namespace, options: Options) -> int:
     from smartbox_tui.spool.sidecar import SidecarState, read_sidecar
 
     folders = paths(options.state, options.runtime)
-    settings = load(options.config, folders.state).settings
+    settings = load(options.config, folders.state, fallback=True).settings
     charset = "utf-8"
     if arguments.destination:
         named = {item.name: item for item in settings.destinations}

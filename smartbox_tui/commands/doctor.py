@@ -55,12 +55,19 @@ def run(options: Options) -> int:
 
 def _settings(checks: _Checks, options: Options, folders: Paths) -> Settings | None:
     try:
-        loaded = load(options.config, folders.state)
+        loaded = load(options.config, folders.state, fallback=True)
     except SmartBoxError as exc:
         checks.add("settings", False, exc.message, exc.hint)
         return None
     read = ", ".join(str(path) for path in loaded.files) or "defaults only"
     checks.add("settings", True, f"readable: {read}")
+    if loaded.trouble:
+        checks.add(
+            "settings.site",
+            False,
+            f"What the box itself wrote does not hold: {loaded.trouble}",
+            "The engine's next start sets it aside; an earlier state is in force. See ctl settings history.",
+        )
     if not loaded.settings.sources:
         checks.add("settings.sources", False, "No source is configured.", "Add a [[sources]] table.")
     if not loaded.settings.destinations:

@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     if not folders.spool.is_dir():
         raise SmartBoxError("not-found", f"There is no spool in {folders.state}.", "Check --state.")
     set_up_logging("store")
-    settings = load(options.config, folders.state).settings
+    settings = load(options.config, folders.state, fallback=True).settings
     lock = FolderLock(folders.state, "engine")
     try:
         if arguments.action == "rebuild":

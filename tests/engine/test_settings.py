@@ -143,6 +143,10 @@ def test_a_file_that_does_not_hold_is_set_aside_and_told_until_somebody_has_look
         box.ctl("settings", "set", "station_name", "GOOD")
         box.kill("engine")
         (box.state / "site.toml").write_text("station_nam = 5\n", encoding="utf-8")
+        doctor = {item["id"]: item["ok"] for item in box.smartbox("doctor")["checks"]}
+        assert doctor["settings.site"] is False
+        assert doctor["settings"]
+        box.smartbox("store", "check")  # the tools of recovery work all the same
         box.start("engine", "capture")
         assert box.ctl("settings", "get", "station_name")["value"] == "GOOD"
 
