@@ -59,6 +59,8 @@ def test_steps_of_an_exam_that_is_reassigned_by_a_dying_engine(box: Box, server:
         box.ctl("exam", "close")
     wanted = {uid(exam): DISCONTINUED for exam in exams} | {uid(exam, 0, 1): COMPLETED for exam in exams}
     until(lambda: server.states() == wanted, 40, "all steps to be over")
+    taken = [(item["verb"], item["uid"]) for item in server.told() if item["status"] == 0]
+    assert sorted(taken) == sorted((verb, step) for verb in ("create", "set") for step in wanted)
     for exam in exams:
         old, new = server.steps()[uid(exam)], server.steps()[uid(exam, 0, 1)]
         assert value_of(old, *REASON) == "110514"
