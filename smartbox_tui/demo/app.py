@@ -31,5 +31,6 @@ def run(state: Path | None, runtime: Path | None, config: Path | None, pacs: str
             port = archive.port
         settings = paths.state / "demo.toml"
         workplace.write_settings(config, pacs, port, settings)
-        load(settings, paths.state, fallback=True)  # a mistake in --config is told here, not by three processes that die
+        # a mistake in --config is told here, not by three processes that die
+        load(settings, paths.state, fallback=True)
         return supervisor.run(paths, settings, headless=headless)
