@@ -66,7 +66,7 @@ def test_right_names_from_the_worklist_to_the_screen_to_the_archive(archive: Ort
                 tmux("send-keys", "-t", "c", "Enter")
                 exam = until(lambda: box.ctl("exam", "current")["exam"], 20, "the exam")
                 assert exam["patient"]["name"] == "Wałęsa^Żofia"
-                until(lambda: shows("Wałęsa, Żofia", "since"), 20, "the banner")
+                until(lambda: shows("Wałęsa, Żofia", "Order A-L2", "P H O T O"), 20, "the banner")
                 tmux("send-keys", "-t", "c", "Space")
                 until(lambda: box.ctl("exam", "current")["exam"]["instances"] == 1)
                 tmux("send-keys", "-t", "c", "c")
