@@ -29,6 +29,12 @@ log = logging.getLogger(__name__)
 RETRY_FOR_S: Final = 3.0
 """How long a command is repeated, with the same id, to a process that was lost: a restart takes about a second."""
 RETRY_EVERY_S: Final = 0.3
+PATIENCE_S: Final[dict[type[commands.Command], float]] = {
+    commands.WorklistQuery: 900.0,  # a slow server goes on as long as entries come; whoever waits can stop it
+    commands.ExamReassign: 300.0,  # what is being sent is finished first
+    commands.ExamClose: 180.0,
+}
+"""How long an answer is waited for where a minute may be too short."""
 
 
 class BoxMessage(Message):
@@ -281,7 +287,7 @@ class BoxLink:
         until = loop.time() + RETRY_FOR_S
         while True:
             try:
-                return await link.command(command)
+                return await link.command(command, patience_s=PATIENCE_S.get(type(command), 60.0))
             except SmartBoxError as exc:
                 if exc.code != PROCESS_AWAY or loop.time() >= until:
                     raise

@@ -37,9 +37,10 @@ class Link:
         if self._session is not None:
             await self._session.close()
 
-    async def command(self, value: msgspec.Struct) -> Any:
-        """Posts the command, returns the decoded JSON. Raises SmartBoxError (`no-engine` when it is away)."""
-        return await self._request("POST", "/v1/command", msgspec.json.encode(value))
+    async def command(self, value: msgspec.Struct, *, patience_s: float = 60.0) -> Any:
+        """Posts the command, returns the decoded JSON. Raises SmartBoxError (`no-engine` when it is away, `timeout`
+        after `patience_s`)."""
+        return await self._request("POST", "/v1/command", msgspec.json.encode(value), patience_s)
 
     async def get(self, target: str) -> Any:
         """The decoded JSON at `target`. Raises as `command`."""
@@ -56,8 +57,8 @@ class Link:
                 raise SmartBoxError.from_dict(value["error"])
         raise process_away(self._path)
 
-    async def _request(self, method: str, target: str, body: bytes | None) -> Any:
-        status, text = await self._exchange(method, target, body)
+    async def _request(self, method: str, target: str, body: bytes | None, patience_s: float = 60.0) -> Any:
+        status, text = await self._exchange(method, target, body, patience_s)
         try:
             value = msgspec.json.decode(text)
         except msgspec.DecodeError as exc:
@@ -66,10 +67,15 @@ class Link:
             raise SmartBoxError.from_dict(value["error"])
         return value
 
-    async def _exchange(self, method: str, target: str, body: bytes | None) -> tuple[int, bytes]:
+    async def _exchange(
+        self, method: str, target: str, body: bytes | None, patience_s: float = 60.0
+    ) -> tuple[int, bytes]:
         assert self._session is not None, "use it as a context manager"
+        patience = aiohttp.ClientTimeout(total=patience_s, sock_connect=2)
         try:
-            async with self._session.request(method, f"http://localhost{target}", data=body) as answer:
+            async with self._session.request(
+                method, f"http://localhost{target}", data=body, timeout=patience
+            ) as answer:
                 return answer.status, await answer.read()
         except TimeoutError as exc:
             raise SmartBoxError("timeout", f"The {self._path.stem} process did not answer.", "Try again.") from exc

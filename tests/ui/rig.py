@@ -11,6 +11,7 @@ from pathlib import Path
 
 from textual.message import Message
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from smartbox_tui.settings.paths import Paths
 from smartbox_tui.settings.schema import Display
@@ -65,6 +66,16 @@ class Rig:
 
     async def type(self, text: str) -> None:
         await self.press(*("space" if sign == " " else sign for sign in text))
+
+    async def settled(self) -> None:
+        """All pictures of the screen have come, nothing is due to be drawn, and no cursor blinks."""
+        gallery = self.app._gallery
+        assert gallery is not None
+        await self.pilot.pause(0.1)
+        await self.until(lambda: not gallery._under_way and not self.app._redraw_due)
+        for field in self.app.screen.query(Input):
+            field.cursor_blink = False
+        await self.pilot.pause(0.1)
 
     def said(self) -> list[str]:
         """Title and text of each notice that is shown."""

@@ -137,10 +137,10 @@ async def test_an_exam_is_sent_held_back_and_appended_to() -> None:
         await rig.pilot.click("#hold")
         held = await rig.command(commands.ExamHold)
         assert held.exam == "exam-sent"  # type: ignore[attr-defined]
-        await rig.until(lambda: "zurückgehalten" in rig.text())
+        await rig.until(lambda: "■ gehalten" in rig.text())
         await rig.pilot.click("#send")
         await rig.command(commands.ExamRelease)
-        await rig.until(lambda: "zurückgehalten" not in rig.text())
+        await rig.until(lambda: "■ gehalten" not in rig.text())
         await rig.pilot.click("#go-on")
         await rig.until(lambda: "Weitere Bilder von Łukaszewska, Zofia?" in rig.text())
         assert not any(isinstance(item, commands.ExamAppend) for item in rig.box.commands)

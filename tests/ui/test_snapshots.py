@@ -30,7 +30,7 @@ async def test_the_screen_looks_as_it_did(name: str, language: str, size: tuple[
     async with console(busy, size=size, language=language) as rig:
         for key in SCREENS[name]:
             await rig.press(key)
-        await rig.pilot.pause(0.1)
+        await rig.settled()
         drawn = screen_svg(rig.app)
     same_as_committed(drawn, name, size, language, tmp_path)
 

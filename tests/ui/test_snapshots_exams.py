@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from textual.widgets import Input
 
 from smartbox_tui.ui.screens.exam import ExamScreen
 from smartbox_tui.ui.screens.pictures import PicturesScreen
@@ -45,17 +44,6 @@ def unassigned(box: FakeBox) -> None:
     box.take()
     box.age_s = 10_800.0
     box.worklist = fakepeople.service(box.now() - timedelta(hours=3), state="unreachable", code="no-route")
-
-
-async def settled(rig: Rig) -> None:
-    """All pictures of the screen have come, and no cursor blinks."""
-    gallery = rig.app._gallery
-    assert gallery is not None
-    await rig.pilot.pause(0.1)
-    await rig.until(lambda: not gallery._under_way and not rig.app._redraw_due)
-    for field in rig.app.screen.query(Input):
-        field.cursor_blink = False
-    await rig.pilot.pause(0.1)
 
 
 async def worklist(rig: Rig) -> None:
@@ -145,7 +133,7 @@ async def test_the_screen_looks_as_it_did(name: str, language: str, size: tuple[
     async with console(script, size=size, language=language) as rig:
         await rig.until(lambda: rig.app.people.entries)
         await steps(rig)
-        await settled(rig)
+        await rig.settled()
         drawn = screen_svg(rig.app)
     same_as_committed(drawn, name, size, language, tmp_path)
 
