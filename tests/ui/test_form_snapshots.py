@@ -109,7 +109,7 @@ def pad(rig: Rig) -> DatePad:
 Step = Callable[[Rig], Awaitable[None]]
 BOTH = [(size, language) for size in (SMALL, MIDDLE) for language in ("de", "en")]
 PICTURES: list[tuple[str, Step, list[tuple[tuple[int, int], str]]]] = [
-    ("form", empty_form, BOTH),
+    ("form", empty_form, BOTH[3:]),  # the others are among the main screens
     ("form-filled", filled_form, BOTH),
     ("form-assigning", assigning, BOTH),
     ("keyboard", letters, BOTH),
