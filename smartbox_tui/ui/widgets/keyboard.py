@@ -16,7 +16,6 @@ from typing import Final
 
 from textual import events
 from textual.errors import NoWidget
-from textual.geometry import Region
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
@@ -71,7 +70,6 @@ class Keyboard(TouchPad, can_focus=False):
         self._strip: list[PadKey] = []
         self._accents_of = ""
         self._before = ""
-        self._repeats = 0
         self._hold_timers: list[Timer] = []
 
     # ---- the field it types into
@@ -237,8 +235,7 @@ class Keyboard(TouchPad, can_focus=False):
         if layouts.accents(sign):
             self._hold_timers = [self.set_timer(ACCENTS_AFTER_S, lambda: self._open_accents(sign), name="accents")]
         elif key.name != layouts.ENTER:
-            self._repeats = 0
-            self._hold_timers = [
+                self._hold_timers = [
                 self.set_timer(REPEAT_AFTER_S, lambda: self._begin_repeat(key.name, sign), name="repeat-begins")
             ]
             if key.name == layouts.BACKSPACE:
@@ -341,7 +338,3 @@ class Keyboard(TouchPad, can_focus=False):
         timers, self._hold_timers = self._hold_timers, []
         for timer in timers:
             timer.stop()
-
-    def strip_region(self) -> Region:
-        """Where completions and accents stand."""
-        return self._places[0][0].region if self._places else Region()
