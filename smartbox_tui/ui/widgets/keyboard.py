@@ -235,7 +235,7 @@ class Keyboard(TouchPad, can_focus=False):
         if layouts.accents(sign):
             self._hold_timers = [self.set_timer(ACCENTS_AFTER_S, lambda: self._open_accents(sign), name="accents")]
         elif key.name != layouts.ENTER:
-                self._hold_timers = [
+            self._hold_timers = [
                 self.set_timer(REPEAT_AFTER_S, lambda: self._begin_repeat(key.name, sign), name="repeat-begins")
             ]
             if key.name == layouts.BACKSPACE:
