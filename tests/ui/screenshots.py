@@ -17,6 +17,7 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "emergency": ("e",),
     "queue": ("q",),
     "status": ("s",),
+    "settings": ("o",),
     "discard": ("d",),
 }
 
