@@ -79,12 +79,13 @@ class ExamText(Shown):
         if self.exam is not None and not self.exam.patient.id:
             told.append(Content.styled(t("waits for a name"), "bold $wait"))
             return told
+        under_way = self.exam is not None and self.exam.state in _CURRENT
         for name in sorted({item.destination for item in self.deliveries}):
             counts: dict[str, int] = {}
             for item in self.deliveries:
                 if item.destination == name:
                     counts[item.state] = counts.get(item.state, 0) + 1
-            what, style = words.delivered(t, counts)
+            what, style = words.delivered(t, counts, under_way=under_way)
             told.append(Content.assemble((f"{name} ", "$dim"), (what, style), "   "))
         if not self.deliveries and self.counts:
             told.append(Content.styled(*words.delivered(t, self.counts)))

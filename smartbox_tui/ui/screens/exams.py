@@ -47,7 +47,7 @@ def exam_row(view: View, entry: tuple[state.Exam, dict[str, int]], width: int) -
         at = t.clock(local) if local.date() == view.now.date() else t.date(local.date())
     known = [words.born(t, patient, view.now.date()), t("ID {id}", id=patient.id) if patient.id else ""]
     known += [exam.procedure, t.n("{count} picture", "{count} pictures", exam.instances)]
-    what, style = words.delivered(t, counts)
+    what, style = words.delivered(t, counts, under_way=exam.state in ("open", "appended"))
     if exam.held:
         what, style = "■ " + t("held back"), "$wait"
     if exam.merged_into:
