@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from functools import partial
 from pathlib import Path
 
 from tests.support.fakebox import FakeBox
-from tests.ui import catalogs
+from tests.ui import catalogs, test_snapshots_exams
 from tests.ui.rig import MIDDLE, SMALL, Rig, busy, console
 from tests.ui.svg import screen_svg
 
@@ -26,6 +27,11 @@ def nothing(box: FakeBox) -> None:
     """A box that has just been switched on."""
 
 
+def people_heard(rig: Rig) -> bool:
+    """The worklist is there."""
+    return bool(rig.app.people.entries)
+
+
 async def draw(folder: Path, size: tuple[int, int], language: str) -> list[Path]:
     """Writes them, named screen-size-language.svg."""
     written = []
@@ -38,14 +44,14 @@ async def draw(folder: Path, size: tuple[int, int], language: str) -> list[Path]
     async with console(busy, size=size, language=language) as rig:
         for name, keys in SCREENS.items():
             await rig.press(*keys)
-            await rig.pilot.pause(0.2)
+            await rig.settled()
             keep(rig, name)
             if keys:
                 await rig.press("escape")
         before = rig.app.box.stills
         rig.box.take()
         await rig.until(lambda: rig.app.box.stills > before)
-        await rig.pilot.pause(0.2)
+        await rig.settled()
         keep(rig, "taken")
         await rig.box.away("engine")
         rig.box.signal("no-signal")
@@ -54,6 +60,12 @@ async def draw(folder: Path, size: tuple[int, int], language: str) -> list[Path]
         keep(rig, "trouble")
     async with console(nothing, size=size, language=language) as rig:
         keep(rig, "nobody")
+    for name, (script, steps) in test_snapshots_exams.SCREENS.items():
+        async with console(script, size=size, language=language) as rig:
+            await rig.until(partial(people_heard, rig))
+            await steps(rig)
+            await rig.settled()
+            keep(rig, name)
     return written
 
 

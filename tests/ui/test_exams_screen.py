@@ -352,3 +352,16 @@ async def test_more_pictures_than_fit_are_leafed_through() -> None:
         await rig.until(lambda: "20:49:40" in rig.text())
         await touch(rig, "20:49:40")
         await rig.until(lambda: "Foto 40 / 40" in rig.text())
+
+
+async def test_the_exam_under_way_is_closed_from_its_screen_too() -> None:
+    async with console(told) as rig:
+        rig.box.take()
+        await rig.until(lambda: rig.app.box.stills == 1)
+        await rig.press("x", "1")
+        await rig.until(lambda: "1 Bild" in rig.text())
+        await rig.press("enter")
+        await rig.until(lambda: isinstance(rig.app.screen, ExamScreen))
+        await rig.pilot.click("#go-on")
+        await rig.command(commands.ExamClose)
+        await rig.until(lambda: "Weitere Bilder" in rig.text())
