@@ -17,6 +17,7 @@ from smartbox_tui.ui.link import (
     WorklistHasChanged,
 )
 from smartbox_tui.ui.orders import Orders
+from smartbox_tui.ui.screens.capture import CaptureScreen
 from smartbox_tui.ui.state import BoxState, Presence, current_exam
 from smartbox_tui.wire import commands, events, state
 
@@ -78,13 +79,14 @@ class News(Orders):
         self._tell_signal(before, after)
 
     def _tell_signal(self, before: BoxState, after: BoxState) -> None:
-        """Once for each loss, and only in an exam: without one a dark processor is no news."""
+        """Once for each loss, and only in an exam: without one a dark processor is no news. The picture says it
+        itself, louder, where it is in front."""
         old, new = before.source, after.source
         if old is None or new is None or old.id != new.id or current_exam(after) is None:
             return
         lost = old.signal_state == "ok" and new.signal_state not in ("ok", "starting")
         now = self.wall.monotonic_s()
-        if lost and now - self._signal_told_s >= _AGAIN_S:
+        if lost and now - self._signal_told_s >= _AGAIN_S and not isinstance(self.screen, CaptureScreen):
             self._signal_told_s = now
             what = self.t(words.SIGNAL.get(new.signal_state, new.signal_text))
             self.say(what, self.t(words.SIGNAL_HELP.get(new.signal_state, "")))

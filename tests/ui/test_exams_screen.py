@@ -320,6 +320,7 @@ async def test_a_lost_signal_is_said_once_and_only_in_an_exam() -> None:
         rig.box.signal("ok")
         rig.box.open_exam(PATIENT)
         await rig.until(lambda: "Müller, Jörg" in rig.text())
+        await rig.press("s")
         for _flap in range(3):
             rig.box.signal("no-signal")
             rig.box.signal("ok")
