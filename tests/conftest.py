@@ -20,6 +20,8 @@ def archive(tmp_path: Path) -> Iterator[Orthanc]:
 @pytest.fixture
 def box(archive: Orthanc) -> Iterator[Box]:
     made = Box(settings(archive.port))
-    made.start()
-    yield made
-    made.close()
+    try:
+        made.start()  # one process may have started when the other does not
+        yield made
+    finally:
+        made.close()

@@ -103,9 +103,11 @@ def slow(archive: Orthanc) -> Iterator[tuple[Box, Relay]]:
     """A box whose way to the archive takes a second for every 200 kB."""
     with Relay(archive.port, bytes_per_s=200_000) as relay:
         made = Box(settings(relay.port))
-        made.start()
-        yield made, relay
-        made.close()
+        try:
+            made.start()
+            yield made, relay
+        finally:
+            made.close()
 
 
 def sending_exam(box: Box, stills: int = 8) -> dict[str, str]:

@@ -209,9 +209,11 @@ def slow(archive: Orthanc) -> Iterator[tuple[Box, Relay]]:
     """A box whose way to the archive takes a second for every 100 kB."""
     with Relay(archive.port, bytes_per_s=100_000) as relay:
         made = Box(settings(relay.port))
-        made.start()
-        yield made, relay
-        made.close()
+        try:
+            made.start()
+            yield made, relay
+        finally:
+            made.close()
 
 
 def test_what_is_being_sent_is_aborted_and_counts_as_sent(slow: tuple[Box, Relay], archive: Orthanc) -> None:
