@@ -28,7 +28,7 @@ class Worklist(Area):
             station=arguments.station,
             cached=arguments.cached,
         )
-        if error := value.get("error"):
+        if error := value.get("trouble"):
             note(f"{error['message']}\n{error['hint']}")
         if value["from_cache"] and value["age_s"] is not None:
             note(f"From the box, {_age(value['age_s'])} old.")

@@ -30,14 +30,15 @@ GRACE_S: Final = 2.0
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
-    """`worklist query` of the contract. `complete`: nothing is missing; `skipped` answers were no entries."""
+    """`worklist query` of the contract. `complete`: nothing is missing; `skipped` answers were no entries; `trouble`:
+    why the server did not answer, {code, message, hint}. Not `error`: the command has not failed."""
 
     items: list[state.WorklistItem]
     age_s: float | None
     from_cache: bool
     complete: bool
     skipped: int = 0
-    error: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    trouble: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
 @dataclass(slots=True)
@@ -192,7 +193,7 @@ class Queries:
             age_s=max(ages, default=None),
             from_cache=True,
             complete=error is None,
-            error=msgspec.UNSET if error is None else error.as_dict(),
+            trouble=msgspec.UNSET if error is None else error.as_dict(),
         )
 
 

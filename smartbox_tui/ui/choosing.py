@@ -272,7 +272,7 @@ class Choosing(News):
 
 def heard(answer: Any, asked: str, now_s: float) -> People:
     """An answer to WorklistQuery, ready for the screen. Raises ValidationError for another version's."""
-    error = answer.get("error") or {}
+    error = answer.get("trouble") or {}
     return People(
         entries=people.entries(msgspec.convert(answer.get("items", []), list[state.WorklistItem])),
         age_s=answer.get("age_s"),

@@ -186,7 +186,7 @@ class WorklistQuery(Command, frozen=True, kw_only=True, tag="worklist-query"):
     """`date` YYYY-MM-DD, a range YYYY-MM-DD/YYYY-MM-DD, or "any"; empty: as the refresh. `name` and `patient` with
     * and ?: `patient` is an ID or, where no ID matches, a name. A query for nobody in particular is for the
     refresh's station and modality unless it names others, * for all. `cached`: only what is on the box. Answers
-    {"items", "age_s", "from_cache", "complete", "error"}: with the server away what is on the box, and why."""
+    {"items", "age_s", "from_cache", "complete", "trouble"}: with the server away what is on the box, and why."""
 
     date: str = ""
     patient: str = ""

@@ -125,9 +125,9 @@ def test_after_a_restart_with_the_server_away_the_list_is_there_with_its_age(tmp
         assert [item.patient.id for item in answer.items] == ["P1"]
         assert (answer.from_cache, answer.complete) == (True, False)
         assert 1 <= answer.age_s < 60
-        assert answer.error["code"] == "refused"
-        assert answer.error["message"]
-        assert answer.error["hint"]
+        assert answer.trouble["code"] == "refused"
+        assert answer.trouble["message"]
+        assert answer.trouble["hint"]
     finally:
         rig.stop()
 

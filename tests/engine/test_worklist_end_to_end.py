@@ -200,7 +200,7 @@ def test_wlmscpfs_and_the_list_when_it_is_away(tmp_path: Path, archive: Orthanc,
         box.start("capture", "engine")
         answer = box.ctl("worklist", "query")
         assert len(answer["items"]) == len(steps)
-        assert (answer["from_cache"], answer["complete"], answer["error"]["code"]) == (True, False, "refused")
+        assert (answer["from_cache"], answer["complete"], answer["trouble"]["code"]) == (True, False, "refused")
         assert answer["age_s"] > 0
         status = until(
             lambda: (now := box.ctl("status"))["worklist"]["state"] == "unreachable" and now, 20, "the failure"

@@ -86,7 +86,7 @@ def test_cached_asks_nobody(rig: Rig, server: WorklistPeer) -> None:
     assert answer.complete
     assert answer.age_s > 0
     assert server.queries == count
-    assert "error" not in msgspec.to_builtins(answer)
+    assert "trouble" not in msgspec.to_builtins(answer)
 
 
 def test_a_line_cut_in_a_query_by_hand_gives_what_came_and_what_is_on_the_box(
@@ -96,7 +96,7 @@ def test_a_line_cut_in_a_query_by_hand_gives_what_came_and_what_is_on_the_box(
     answer = rig.ask()
     assert {item.patient.id for item in answer.items} == {"P1", "P2", "P5", "P6"}
     assert (answer.from_cache, answer.complete) == (True, False)
-    assert answer.error
+    assert answer.trouble
 
 
 async def test_a_query_is_cancelled_by_whoever_asked_and_the_loop_goes_on(rig: Rig, server: WorklistPeer) -> None:
@@ -111,7 +111,7 @@ async def test_a_query_is_cancelled_by_whoever_asked_and_the_loop_goes_on(rig: R
     server.hold.clear()
     answer = await asyncio.wait_for(running, 20)
     assert not answer.complete
-    assert msgspec.to_builtins(answer).get("error") is None
+    assert msgspec.to_builtins(answer).get("trouble") is None
     assert await again is answer
     assert server.queries == count
     assert not rig.queries.cancel(command.id)

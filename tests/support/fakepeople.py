@@ -106,7 +106,7 @@ class People:
             "age_s": self.age_s if command.cached or away else 0.0,
             "from_cache": command.cached or away,
             "complete": not self.partial,
-            "error": {"code": "no-route", "message": self.server_error, "hint": ""} if away else None,
+            "trouble": {"code": "no-route", "message": self.server_error, "hint": ""} if away else None,
         }
 
     def patient_for(self, command: commands.ExamOpen | commands.ExamReassign) -> dict[str, Any]:
