@@ -30,8 +30,8 @@ GRACE_S: Final = 2.0
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
-    """`worklist query` of the contract. `complete`: nothing is missing; `skipped` answers were no entries; `trouble`:
-    why the server did not answer, {code, message, hint}. Not `error`: the command has not failed."""
+    """`worklist query` of the contract. `complete`: nothing is missing; `skipped` answers were no entries.
+    `trouble`: why the server did not answer, {code, message, hint}; not `error`, for the command has not failed."""
 
     items: list[state.WorklistItem]
     age_s: float | None
