@@ -35,9 +35,11 @@ def server(tmp_path: Path) -> Iterator[StepServer]:
 def box(tmp_path: Path, server: StepServer) -> Iterator[Box]:
     archive = scp.start("127.0.0.1", 0, "ORTHANC", tmp_path / "archive")
     made = Box(settings(archive.port, send="immediately", extra=mpps(server.port)))
-    made.start()
-    yield made
-    made.close()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
     archive.stop()
 
 

@@ -20,9 +20,11 @@ from tests.support.dcmtk import free_port
 @pytest.fixture(scope="module")
 def box() -> Iterator[Box]:
     made = Box(settings(free_port()))
-    made.start()
-    yield made
-    made.close()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
 
 
 @pytest.fixture

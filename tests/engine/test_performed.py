@@ -39,9 +39,11 @@ def server(tmp_path: Path) -> Iterator[StepServer]:
 @pytest.fixture
 def box(archive: scp.Archive, server: StepServer) -> Iterator[Box]:
     made = Box(settings(archive.port, extra=mpps(server.port)))
-    made.start()
-    yield made
-    made.close()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
 
 
 def test_in_progress_at_the_opening_completed_at_the_close(box: Box, server: StepServer) -> None:

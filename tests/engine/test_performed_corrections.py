@@ -39,9 +39,11 @@ def server(tmp_path: Path) -> Iterator[StepServer]:
 @pytest.fixture
 def box(archive: scp.Archive, server: StepServer) -> Iterator[Box]:
     made = Box(settings(archive.port, extra=mpps(server.port)))
-    made.start()
-    yield made
-    made.close()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
 
 
 def reassign(box: Box, exam: str, name: str = "Richtig^Rita") -> dict[str, Any]:
