@@ -16,8 +16,8 @@ from smartbox_tui.ui.i18n import N_
 from smartbox_tui.ui.link import CommandWasAnswered, CommandWasRefused, new_id
 from smartbox_tui.ui.screens.choice import ChoiceScreen, Option
 from smartbox_tui.ui.screens.settings_base import SettingsBase, Title
+from smartbox_tui.ui.screens.settings_connection import ConnectionTestScreen
 from smartbox_tui.ui.screens.settings_teach import TeachScreen
-from smartbox_tui.ui.screens.settings_test import ConnectionTestScreen
 from smartbox_tui.ui.screens.settings_value import RESET, SettingValueScreen
 from smartbox_tui.ui.settings_known import Known
 from smartbox_tui.ui.state import Process
