@@ -18,10 +18,10 @@ FALLBACKS: Final = {
 }
 """The settings' words (`worklist.charset`) for answers that name no character set."""
 
-_WHOLE: Final = {"192": "utf-8", "GB18030": "gb18030", "GBK": "gbk"}
+WHOLE: Final = {"192": "utf-8", "GB18030": "gb18030", "GBK": "gbk"}
 """Without code extensions (PS3.3 table C.12-5): the whole value in one encoding."""
 
-_G1: Final = {
+G1: Final = {
     # ISO-IR number: codec of one G1 byte, or of two (PS3.3 tables C.12-2 to C.12-4)
     "100": "iso8859_1",
     "101": "iso8859_2",
@@ -38,8 +38,8 @@ _G1: Final = {
     "149": "euc_kr",
     "58": "gb2312",
 }
-_TWO_BYTES: Final = frozenset({"149", "58"})
-_ESCAPES: Final = {
+TWO_BYTES: Final = frozenset({"149", "58"})
+ESCAPES: Final = {
     # after ESC: (G0 or G1, ISO-IR number)
     b"(B": (0, "6"),
     b"(J": (0, "14"),
@@ -102,7 +102,7 @@ class Repertoire:
             return data.decode("ascii")
         g0, g1, position, text = self.g0, self.g1, 0, []
         if not g1:  # senders forget the escape sequence where there is only one set it could name
-            others = [number for number in self.declared if number in _G1]
+            others = [number for number in self.declared if number in G1]
             g1 = others[0] if len(others) == 1 else ""
         first_g1 = g1
         while position < len(data):
@@ -112,7 +112,7 @@ class Repertoire:
                 g0, g1 = (number, g1) if slot == 0 else (g0, number)
                 position += 1 + length
                 continue
-            width = 2 if (byte >= 0x80 and g1 in _TWO_BYTES) or (0x20 < byte < 0x7F and g0 in ("87", "159")) else 1
+            width = 2 if (byte >= 0x80 and g1 in TWO_BYTES) or (0x20 < byte < 0x7F and g0 in ("87", "159")) else 1
             raw = data[position : position + width]
             if width == 1 and (byte in _LINE_ENDS or (byte in _NAME_DELIMITERS and (name or byte == 0x5C))):
                 g0, g1 = self.g0, first_g1
@@ -123,7 +123,7 @@ class Repertoire:
 
 def _escape(data: bytes, position: int) -> tuple[int, str, int]:
     for length in (2, 3):
-        found = _ESCAPES.get(data[position : position + length])
+        found = ESCAPES.get(data[position : position + length])
         if found is not None:
             return *found, length
     raise Undecodable("an escape sequence that DICOM does not know")
@@ -133,7 +133,7 @@ def _character(raw: bytes, g0: str, g1: str) -> str:
     if raw[0] >= 0x80:
         if not g1 or (g1 == "13" and not 0xA1 <= raw[0] <= 0xDF):
             raise Undecodable("a byte outside every invoked character set")
-        return raw.decode(_G1[g1])
+        return raw.decode(G1[g1])
     if len(raw) == 2 or (g0 in ("87", "159") and 0x20 < raw[0] < 0x7F):
         pair = bytes(byte | 0x80 for byte in raw)
         if len(pair) != 2 or raw[1] >= 0x80:
@@ -154,15 +154,15 @@ def repertoire(terms: Iterable[str]) -> Repertoire | None:
         return None
     known = [number or "" for number in numbers]
     for number in known:
-        if number in _WHOLE:
-            return Repertoire(whole=_WHOLE[number])
+        if number in WHOLE:
+            return Repertoire(whole=WHOLE[number])
     result = Repertoire(declared=tuple(number for number in known[1:] if number not in ("", "6")))
     first = known[0] if known else ""
     if first == "13":
         return replace(result, g0="14", g1="13")
-    if first in ("87", "159", *_TWO_BYTES):  # not allowed as the first value, and sent all the same
+    if first in ("87", "159", *TWO_BYTES):  # not allowed as the first value, and sent all the same
         return replace(result, declared=(first, *result.declared))
-    return replace(result, g1=first) if first in _G1 else result
+    return replace(result, g1=first) if first in G1 else result
 
 
 def _number(term: str) -> str | None:
@@ -177,7 +177,7 @@ def _number(term: str) -> str | None:
     if text == "ISO 2022 58":
         return "58"
     number = text.rpartition(" ")[2]
-    if text in (f"ISO IR {number}", f"ISO 2022 IR {number}") and (number in _G1 or number in ("87", "159")):
+    if text in (f"ISO IR {number}", f"ISO 2022 IR {number}") and (number in G1 or number in ("87", "159")):
         return number
     return None
 

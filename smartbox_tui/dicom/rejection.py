@@ -22,7 +22,7 @@ TITLE: Final = ("113038", "DCM", "Incorrect Modality Worklist Entry")
 """CID 7011; what IHE IOCM asks for (RAD TF-3 4.66.4.1.2)."""
 
 _MODULES: Final = ("Patient", "Patient Study", "General Study", "General Equipment", "SOP Common")
-_KEY_OBJECT: Final = Iod(
+KEY_OBJECT: Final = Iod(
     "key-object-selection", "Key Object Selection Document", "A.35.4", _MODULES, (EXPLICIT_VR_LE,), "KO"
 )
 
@@ -39,7 +39,7 @@ def build_rejection_note(study: StudyValues, note: RejectionNote, equipment: Equ
     keep_values_out_of_warnings()
     _check(study, note)
     order = Order(study.worklist)
-    inputs = Inputs(_KEY_OBJECT, study, _stand_in(note), equipment, order, Lineage())
+    inputs = Inputs(KEY_OBJECT, study, _stand_in(note), equipment, order, Lineage())
     dataset = Dataset()
     for module in _MODULES:
         for attribute in MODULES[module]:

@@ -13,11 +13,10 @@ from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.instance import (
     EXPLICIT_VR_LE,
-    H264_HP_41,
-    H264_HP_42_2D,
-    JPEG_BASELINE,
     KEY_OBJECT_SELECTION,
+    MADE,
     SOP_CLASSES,
+    Kind,
 )
 from smartbox_tui.settings import describe
 from smartbox_tui.settings.load import build
@@ -130,6 +129,10 @@ def offered_contexts(settings: Settings) -> list[tuple[str, str]]:
     """(SOP class, transfer syntax) of everything the configured sources can make."""
     pairs = set()
     for source in settings.sources:
-        pairs.add((SOP_CLASSES[source.still_class], JPEG_BASELINE))
-        pairs.update((SOP_CLASSES[source.clip_class], syntax) for syntax in (H264_HP_41, H264_HP_42_2D))
+        for kind, word in (
+            (Kind.STILL, source.still_class),
+            (Kind.BURST, source.still_class),
+            (Kind.CLIP, source.clip_class),
+        ):
+            pairs.update((SOP_CLASSES[word], syntax) for syntax in MADE[kind])
     return sorted(pairs)

@@ -34,6 +34,13 @@ JPEG_BASELINE: Final = "1.2.840.10008.1.2.4.50"
 H264_HP_41: Final = "1.2.840.10008.1.2.4.102"
 H264_HP_42_2D: Final = "1.2.840.10008.1.2.4.104"
 
+MADE: Final[dict[Kind, tuple[str, ...]]] = {
+    Kind.STILL: (JPEG_BASELINE,),
+    Kind.BURST: (JPEG_BASELINE,),
+    Kind.CLIP: (H264_HP_41, H264_HP_42_2D),
+}
+"""The transfer syntaxes that the box records in, and so proposes."""
+
 
 def h264_transfer_syntax(level_idc: int) -> str:
     """High Profile up to level 4.1 is ...4.102, 4.2 is ...4.104 (PS3.5 8.2.7, 8.2.8). Raises ValueError above."""

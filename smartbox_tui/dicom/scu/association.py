@@ -15,8 +15,8 @@ from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
-_OUR_MAX_PDU: Final = 16384  # we receive responses only
-_CONTEXTS_MAX: Final = 128  # odd numbers from 1 to 255 (PS3.8 9.3.2.2)
+OUR_MAX_PDU: Final = 16384  # we receive responses only
+CONTEXTS_MAX: Final = 128  # odd numbers from 1 to 255 (PS3.8 9.3.2.2)
 _RELEASE_S: Final = 5.0  # as the ARTIM timer: a peer that forgot to answer must not hold a worker
 _COMMAND_MAX: Final = 65536
 _FRAGMENTS_MAX: Final = 65536  # of one message: nobody keeps us for ever with empty ones
@@ -27,7 +27,7 @@ _ABORT_UNEXPECTED: Final = b"\x07\0\0\0\0\x04\0\0\x02\x02"
 _RELEASE_RQ_PDU: Final = b"\x05\0\0\0\0\x04\0\0\0\0"
 _RELEASE_RP_PDU: Final = b"\x06\0\0\0\0\x04\0\0\0\0"
 
-_REJECTIONS: Final[dict[tuple[int, int], tuple[str, str, str]]] = {
+REJECTIONS: Final[dict[tuple[int, int], tuple[str, str, str]]] = {
     # (source, reason): code, why, hint (PS3.8 9.3.4)
     (1, 1): ("refused", "no reason given", "Ask the archive's administrator; its log says more."),
     (1, 2): (
@@ -263,11 +263,11 @@ def associate(peer: Peer, contexts: Iterable[tuple[str, str]], link: Link | None
     association without any accepted context is returned as well: who needs one says so.
     """
     pairs = list(dict.fromkeys(contexts))
-    if not 1 <= len(pairs) <= _CONTEXTS_MAX:
+    if not 1 <= len(pairs) <= CONTEXTS_MAX:
         _close(link)
         raise SmartBoxError(
             "bad-value",
-            f"{len(pairs)} presentation contexts asked for, one association has 1 to {_CONTEXTS_MAX}.",
+            f"{len(pairs)} presentation contexts asked for, one association has 1 to {CONTEXTS_MAX}.",
             "Send the objects in several groups.",
         )
     try:
@@ -299,7 +299,7 @@ def _request_pdu(peer: Peer, pairs: list[tuple[str, str]]) -> bytes:
             peer.called_aet,
             peer.calling_aet,
             pairs,
-            max_pdu=_OUR_MAX_PDU,
+            max_pdu=OUR_MAX_PDU,
             implementation_class_uid=IMPLEMENTATION_CLASS_UID,
             implementation_version_name=IMPLEMENTATION_VERSION_NAME,
         )
@@ -334,7 +334,7 @@ def _negotiate(peer: Peer, link: Link, pairs: list[tuple[str, str]], request: by
 
 
 def _rejected(peer: Peer, *, result: int, source: int, reason: int) -> SmartBoxError:
-    code, why, hint = _REJECTIONS.get(
+    code, why, hint = REJECTIONS.get(
         (source, reason), ("refused", "a reason DICOM does not know", "The archive's log says more.")
     )
     lasting = "permanently" if result == 1 else "for now"

@@ -23,17 +23,17 @@ EXPLICIT: Final = "1.2.840.10008.1.2.1"
 CONTEXTS: Final = ((MODALITY_WORKLIST, IMPLICIT), (MODALITY_WORKLIST, EXPLICIT))
 
 _ENTRY_MAX: Final = 1 << 20
-_PENDING: Final = (0xFF00, 0xFF01)  # FF01: it does not support some optional key
-_CANCELLED: Final = 0xFE00
+PENDING: Final = (0xFF00, 0xFF01)  # FF01: it does not support some optional key
+CANCELLED: Final = 0xFE00
 _PATIENT: Final = frozenset({0x00100010, 0x00100020})
-_SENTENCES: Final = (
+SENTENCES: Final = (
     # first, last status (PS3.4 table K.4-1), what it means, hint
     (0xA700, 0xA7FF, "is out of resources", "It may be overloaded; the box asks again by itself."),
     (0xA900, 0xA9FF, "does not understand the query", "Its log says more; try with fewer keys."),
     (0xC000, 0xCFFF, "cannot process the query", "Its log says more."),
     (0x0122, 0x0122, "does not support the worklist", "Compare its conformance statement."),
     (0x0124, 0x0124, "does not authorise the box to query", "Have our AE title given that right."),
-    (_CANCELLED, _CANCELLED, "ended the query before it was complete", "Its log says more."),
+    (CANCELLED, CANCELLED, "ended the query before it was complete", "Its log says more."),
 )
 
 
@@ -56,7 +56,7 @@ class FindRefused(SmartBoxError):
 
     def __init__(self, peer: Peer, status: int, comment: str) -> None:
         what, hint = "answered the query with a failure", "Its log says more."
-        for first, last, sentence, advice in _SENTENCES:
+        for first, last, sentence, advice in SENTENCES:
             if first <= status <= last:
                 what, hint = sentence, advice
         super().__init__("archive-refused", f"{peer.name} {what} (status {status:04X}H).", hint)
@@ -127,7 +127,7 @@ def find_on(
     except LinkLost as exc:
         if running.cancel_sent_at is not None:
             association.abort()
-            return running.result(_CANCELLED, "", complete=False)
+            return running.result(CANCELLED, "", complete=False)
         raise SmartBoxError(
             exc.code,
             f"{peer.name} did not answer the query to its end: {exc.why}.",
@@ -179,7 +179,7 @@ class _Query:
                 raise LinkLost("refused", "it answered with another message")
             status = int(answer[dimse.STATUS])
             comment = str(answer.get(dimse.ERROR_COMMENT, ""))
-            if status not in _PENDING:
+            if status not in PENDING:
                 return self._ended(status, comment)
             self._look()
             if self.cancel_sent_at is None:
@@ -190,7 +190,7 @@ class _Query:
     def _ended(self, status: int, comment: str) -> FindResult:
         if status == 0:
             return self.result(status, comment, complete=not self._dropped)
-        if status == _CANCELLED and self.cancel_sent_at is not None:
+        if status == CANCELLED and self.cancel_sent_at is not None:
             return self.result(status, comment, complete=False)
         raise FindRefused(self._association.peer, status, comment)
 

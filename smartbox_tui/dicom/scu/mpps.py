@@ -38,7 +38,13 @@ class StepOutcome(StrEnum):
     LATER = "later"
 
 
-_COMMON: Final = (
+OWN: Final = (
+    # N-SET?, status, Error ID (None: any), outcome, sentence: what one of the two services alone says
+    (False, 0x0111, None, StepOutcome.EXISTS, "The server has a step with this UID already."),
+    (True, 0x0112, None, StepOutcome.UNKNOWN, "The server knows no such step."),
+    (True, 0x0110, _NO_LONGER, StepOutcome.FINAL, "The step was completed or discontinued before."),
+)
+COMMON: Final = (
     # first, last, outcome, sentence (PS3.7 Annex C, PS3.4 F.7.2)
     (0x0000, 0x0000, StepOutcome.DONE, "Noted."),
     (0x0001, 0x0001, StepOutcome.DONE, "Noted, without some optional attributes."),
@@ -63,7 +69,7 @@ _COMMON: Final = (
     (0x0211, 0x0211, StepOutcome.REFUSED, "The server does not know the operation."),
     (0x0212, 0x0212, StepOutcome.REFUSED, "The server finds an argument of the wrong kind."),
 )
-_UNDEFINED: Final = "The server answered with a status that DICOM does not define."
+UNDEFINED: Final = "The server answered with a status that DICOM does not define."
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +106,14 @@ def set_final(peer: Peer, uid: str, dataset: dict[str, Any]) -> Answer:
 
 def meaning(status: int, comment: str = "", error_id: int = 0, *, setting: bool) -> tuple[StepOutcome, str]:
     """What an answer says; `setting` for N-SET, else N-CREATE. A status nobody defined is refused."""
-    if not setting and status == 0x0111:
-        return StepOutcome.EXISTS, "The server has a step with this UID already."
-    if setting and status == 0x0112:
-        return StepOutcome.UNKNOWN, "The server knows no such step."
-    if setting and status == 0x0110 and (error_id == _NO_LONGER or "no longer be updated" in comment.lower()):
-        return StepOutcome.FINAL, "The step was completed or discontinued before."
-    for first, last, outcome, sentence in _COMMON:
+    for of_set, code, identity, outcome, sentence in OWN:
+        told = identity in (None, error_id) or "no longer be updated" in comment.lower()
+        if (of_set, code) == (setting, status) and told:
+            return outcome, sentence
+    for first, last, outcome, sentence in COMMON:
         if first <= status <= last:
             return outcome, sentence
-    return StepOutcome.REFUSED, _UNDEFINED
+    return StepOutcome.REFUSED, UNDEFINED
 
 
 def context_of(association: Association) -> tuple[int, bool]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-_APPLICATION_CONTEXT: Final = "1.2.840.10008.3.1.1.1"
+APPLICATION_CONTEXT: Final = "1.2.840.10008.3.1.1.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def request_pdu(
     from pynetdicom.presentation import build_context
 
     request = A_ASSOCIATE()
-    request.application_context_name = UID(_APPLICATION_CONTEXT)
+    request.application_context_name = UID(APPLICATION_CONTEXT)
     request.calling_ae_title, request.called_ae_title = calling_aet.strip(" "), called_aet.strip(" ")
     length = MaximumLengthNotification()
     length.maximum_length_received = max_pdu

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _CODE: Final = ("CodeValue", "CodingSchemeDesignator", "CodingSchemeVersion", "CodeMeaning")
 _REFERENCE: Final = ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID")
 
-_RETURN_KEYS: Final = (
+RETURN_KEYS: Final = (
     # PS3.4 table K.6-1; IHE RAD TF-2 4.5.4.1.2 (RAD-5) asks for all but the last few
     "AccessionNumber",
     "IssuerOfAccessionNumberSequence",
@@ -51,13 +51,13 @@ _RETURN_KEYS: Final = (
     "OtherPatientIDs",
     "EthnicGroup",
 )
-_SEQUENCES: Final = {
+SEQUENCES: Final = {
     "ReferencedStudySequence": _REFERENCE,
     "ReferencedPatientSequence": _REFERENCE,
     "RequestedProcedureCodeSequence": _CODE,
     "ReasonForRequestedProcedureCodeSequence": _CODE,
 }
-_STEP_KEYS: Final = (
+STEP_KEYS: Final = (
     "Modality",
     "ScheduledStationAETitle",
     "ScheduledStationName",
@@ -72,7 +72,12 @@ _STEP_KEYS: Final = (
     "RequestedContrastAgent",
     "CommentsOnTheScheduledProcedureStep",
 )
-_STEP_SEQUENCES: Final = {"ScheduledProtocolCodeSequence": _CODE}
+STEP_SEQUENCES: Final = {"ScheduledProtocolCodeSequence": _CODE}
+MATCHING: Final = {"PatientName": "name", "PatientID": "patient_id", "AccessionNumber": "accession"}
+"""Matching keys, and where WorklistKeys has their value."""
+STEP_MATCHING: Final = {"Modality": "modality", "ScheduledStationAETitle": "station_aet"}
+STEP_RANGE: Final = "ScheduledProcedureStepStartDate"
+"""Matched by a day or a range of days (`date_from`, `date_to`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +156,13 @@ def _charset(text: str) -> str:
 
 
 def _dataset(keys: WorklistKeys) -> Dataset:
-    dataset = _empty(_RETURN_KEYS, _SEQUENCES)
-    dataset.PatientID, dataset.AccessionNumber = keys.patient_id, keys.accession
-    step = _empty(_STEP_KEYS, _STEP_SEQUENCES)
-    step.Modality, step.ScheduledStationAETitle = keys.modality, keys.station_aet
-    step.ScheduledProcedureStepStartDate = _range(keys.date_from, keys.date_to)
+    dataset = _empty(RETURN_KEYS, SEQUENCES)
+    for keyword, field in MATCHING.items():
+        setattr(dataset, keyword, getattr(keys, field))
+    step = _empty(STEP_KEYS, STEP_SEQUENCES)
+    for keyword, field in STEP_MATCHING.items():
+        setattr(step, keyword, getattr(keys, field))
+    setattr(step, STEP_RANGE, _range(keys.date_from, keys.date_to))
     dataset.ScheduledProcedureStepSequence = [step]
     return dataset
 

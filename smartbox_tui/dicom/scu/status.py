@@ -27,7 +27,7 @@ class Meaning:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Row:
     first: int
     last: int
     meaning: Meaning
@@ -38,11 +38,11 @@ _LOG: Final = "The archive's log says more; the comment it sent stands beside."
 _DEFECT: Final = "Check the object (smartbox dicom validate) and the archive's log."
 
 
-def _row(first: int, last: int, outcome: Outcome, sentence: str, hint: str = "") -> _Row:
-    return _Row(first, last, Meaning(outcome, sentence, hint))
+def _row(first: int, last: int, outcome: Outcome, sentence: str, hint: str = "") -> Row:
+    return Row(first, last, Meaning(outcome, sentence, hint))
 
 
-_TABLE: Final = (
+TABLE: Final = (
     _row(0x0000, 0x0000, _S, "Stored."),
     _row(0xB000, 0xB000, _W, "Stored; the archive changed attributes (coercion).", "Compare name and ID there."),
     _row(0xB006, 0xB006, _W, "Stored; the archive dropped attributes.", "Its conformance statement names them."),
@@ -90,12 +90,12 @@ _TABLE: Final = (
     _row(0xFE00, 0xFE00, _R, "The archive cancelled the operation.", _LOG),
     _row(0xA000, 0xAFFF, _B, "The archive refused the object.", _LOG),
 )
-_UNKNOWN: Final = Meaning(Outcome.BLOCKED, "The archive answered with a status that DICOM does not define.", _LOG)
+UNKNOWN: Final = Meaning(Outcome.BLOCKED, "The archive answered with a status that DICOM does not define.", _LOG)
 
 
 def meaning(status: int) -> Meaning:
     """The first row that holds `status` (0000H to FFFFH); a status nobody defined is blocked, not stored."""
-    for row in _TABLE:
+    for row in TABLE:
         if row.first <= status <= row.last:
             return row.meaning
-    return _UNKNOWN
+    return UNKNOWN
