@@ -1,4 +1,4 @@
-# SmartBox: make env | demo | test | lint | bench | screenshots
+# SmartBox: make env | demo | test | lint | bench | screenshots | conformance
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,7 +7,7 @@ PO := $(wildcard smartbox_tui/ui/locale/*/LC_MESSAGES/*.po)
 MO := $(PO:.po=.mo)
 ARGS ?=
 
-.PHONY: env demo test lint bench screenshots lock system-venv system-test clean appliance deb
+.PHONY: env demo test lint bench screenshots conformance lock system-venv system-test clean appliance deb
 
 env: .venv/.stamp $(MO)
 
@@ -45,6 +45,10 @@ bench: env system-test
 
 screenshots: env
 	$(BIN)/python -m tests.ui.screenshots docs/screens
+
+conformance: env
+	$(BIN)/python -m smartbox_tui.cli conformance > docs/conformance.md.new
+	mv docs/conformance.md.new docs/conformance.md
 
 # Versions and hashes, no registry's address.
 lock:

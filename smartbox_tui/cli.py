@@ -117,6 +117,10 @@ def _dispatch(arguments: argparse.Namespace, options: Options) -> int:
             from smartbox_tui.commands import store
 
             return store.run(arguments, options)
+        case "conformance":
+            from smartbox_tui.commands import conformance
+
+            return conformance.run(arguments, options)
         case _:
             from smartbox_tui.commands import doctor
 
@@ -155,6 +159,8 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--fast", action="store_true", help="without reading every bitstream for its hash")
     store_commands.add_parser("rebuild", help="make the database anew from the spool")
     _media(commands.add_parser("media"))  # no help: not for people
+    conformance = commands.add_parser("conformance", help="the DICOM conformance statement, as Markdown")
+    conformance.add_argument("--html", action="store_true", help="as one page to print")
     commands.add_parser("doctor", help="what works, what does not, and what to do")
     return parser
 

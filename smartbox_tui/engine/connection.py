@@ -127,7 +127,7 @@ def _report(step: str, message: str, hint: str, code: str) -> dict[str, Any]:
 
 def offered_contexts(settings: Settings) -> list[tuple[str, str]]:
     """(SOP class, transfer syntax) of everything the configured sources can make."""
-    pairs = set()
+    pairs: set[tuple[str, str]] = set()
     for source in settings.sources:
         for kind, word in (
             (Kind.STILL, source.still_class),
