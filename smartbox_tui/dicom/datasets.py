@@ -39,10 +39,12 @@ _GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
 
 
 @dataclass(frozen=True, slots=True)
-class _Element:
+class Element:
+    """As it stands in the data set: `value` its bytes, or the elements of each item of a sequence."""
+
     tag: int
     vr: str
-    value: bytes | list[list[_Element]]
+    value: bytes | list[list[Element]]
 
 
 def encode(dataset: Dataset, *, explicit: bool) -> bytes:
@@ -92,13 +94,43 @@ def to_json(
     return _convert(elements, Repertoire(), fallback(charset, undeclared), needed)
 
 
+def parse_until(data: bytes, stop: int, *, explicit: bool) -> tuple[list[Element], int]:
+    """The elements before the first one whose tag is `stop` or higher, and where that one begins.
+
+    Private attributes are left out. Raises ValueError: no data set, cut off, or not in ascending order.
+    """
+    elements: list[Element] = []
+    position, last = 0, 0
+    while position < len(data):
+        if position + 8 > len(data):
+            raise ValueError("cut off in an element's head")
+        group, element = struct.unpack_from("<HH", data, position)
+        tag = group << 16 | element
+        if tag >= stop:
+            break
+        if tag <= last:
+            raise ValueError("elements that do not ascend")
+        last = tag
+        _, vr, length, start = _head(data, position, len(data), explicit)
+        if length == _UNDEFINED:
+            items, end = _items(data, start, len(data), length, explicit and vr == "SQ", 1)
+            if not group & 1:
+                elements.append(Element(tag, "SQ", items))
+        else:
+            end = start + length
+            found, _ = _parse(data, position, end, explicit, depth=0, delimiter=None)
+            elements += found
+        position = end
+    return elements, position
+
+
 def _parse(
     data: bytes, position: int, end: int, explicit: bool, *, depth: int, delimiter: int | None
-) -> tuple[list[_Element], int]:
+) -> tuple[list[Element], int]:
     """The elements up to `end`, or to `delimiter`; and where they ended."""
     if depth > _DEPTH_MAX:
         raise ValueError("sequences nested too deeply")
-    elements: list[_Element] = []
+    elements: list[Element] = []
     seen: set[int] = set()
     while position < end:
         tag, vr, length, position = _head(data, position, end, explicit)
@@ -107,7 +139,7 @@ def _parse(
         if tag in seen or tag >> 16 == 0xFFFE:
             raise ValueError("an element that cannot stand here")
         seen.add(tag)
-        value: bytes | list[list[_Element]]
+        value: bytes | list[list[Element]]
         if vr == "SQ" or length == _UNDEFINED:
             # Undefined length of an unknown attribute: a sequence in Implicit VR (PS3.5 6.2.2).
             inside = explicit and vr == "SQ"
@@ -116,7 +148,7 @@ def _parse(
         else:
             value, position = data[position : position + length], position + length
         if not tag >> 16 & 1:
-            elements.append(_Element(tag, vr, value))
+            elements.append(Element(tag, vr, value))
     if delimiter is not None:
         raise ValueError("an item without its end")
     return elements, position
@@ -151,9 +183,9 @@ def _head(data: bytes, position: int, end: int, explicit: bool) -> tuple[int, st
 
 def _items(
     data: bytes, position: int, end: int, length: int, explicit: bool, depth: int
-) -> tuple[list[list[_Element]], int]:
+) -> tuple[list[list[Element]], int]:
     stop = end if length == _UNDEFINED else position + length
-    items: list[list[_Element]] = []
+    items: list[list[Element]] = []
     while position < stop:
         tag, _, size, position = _head(data, position, stop, explicit=False)
         if tag == _SEQUENCE_END and length == _UNDEFINED:
@@ -179,7 +211,7 @@ def _vr_of(tag: int) -> str:
         return "UN"
 
 
-def _declared(elements: list[_Element], outer: Repertoire | None) -> Repertoire | None:
+def _declared(elements: list[Element], outer: Repertoire | None) -> Repertoire | None:
     """The character set of a data set or item: its own, or that of what holds it (PS3.3 C.12.1.1.2)."""
     for element in elements:
         if element.tag == _CHARSET and isinstance(element.value, bytes):
@@ -188,7 +220,7 @@ def _declared(elements: list[_Element], outer: Repertoire | None) -> Repertoire 
     return outer
 
 
-def _undeclared(elements: list[_Element], outer: Repertoire | None) -> Iterator[bytes]:
+def _undeclared(elements: list[Element], outer: Repertoire | None) -> Iterator[bytes]:
     own = _declared(elements, outer)
     for element in elements:
         if isinstance(element.value, list):
@@ -199,7 +231,7 @@ def _undeclared(elements: list[_Element], outer: Repertoire | None) -> Iterator[
 
 
 def _convert(
-    elements: list[_Element], outer: Repertoire | None, default: Repertoire, needed: frozenset[int]
+    elements: list[Element], outer: Repertoire | None, default: Repertoire, needed: frozenset[int]
 ) -> dict[str, Any]:
     own = _declared(elements, outer)
     result: dict[str, Any] = {}
