@@ -10,6 +10,7 @@ from typing import Any, Final
 import smartbox_tui
 from smartbox_tui.commands.options import Options
 from smartbox_tui.commands.output import out
+from smartbox_tui.dicom.charset import DEFINED_TERMS
 from smartbox_tui.dicom.conformance import Parameter, Server, Site, Statement, statement
 from smartbox_tui.dicom.rejection import KEY_OBJECT
 from smartbox_tui.model.instance import KEY_OBJECT_SELECTION
@@ -40,6 +41,8 @@ _LEFT_OUT: Final = frozenset(
 )
 """What says nothing of DICOM, and what nothing reads yet: the box has no service on `port`, a burst is stills of
 `still_class`, and nothing is cropped."""
+
+_LARGEST: Final[int] = Destination(name="any").max_instance_bytes
 
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
@@ -85,6 +88,7 @@ def site_of(settings: Settings, *, own: bool) -> Site:
         servers=tuple(_servers(settings)),
         offered=(*offered_contexts(dataclasses.replace(settings, sources=sources)), *note),
         chosen=chosen,
+        largest=min((item.max_instance_bytes for item in settings.destinations), default=_LARGEST),
         parameters=tuple(
             (name, tuple(_parameters(section, settings, own=own))) for section, name in _SECTIONS.items()
         ),
@@ -103,7 +107,10 @@ def _servers(settings: Settings) -> list[Server]:
         if server.host:
             calling = server.calling_aet or settings.aet
             who = _plain(name), _plain(server.host), server.port
-            found.append(Server(role, *who, _plain(server.aet), _plain(calling)))
+            charset = ""
+            if role == "Archive" and isinstance(server, Destination):
+                charset = DEFINED_TERMS[server.charset]
+            found.append(Server(role, *who, _plain(server.aet), _plain(calling), charset))
     return found
 
 

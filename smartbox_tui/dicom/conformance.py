@@ -19,7 +19,8 @@ TITLE: Final = "SmartBox: DICOM conformance statement"
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A peer as set: `role` Archive, Worklist or Procedure steps; `verb` what the box wants of it."""
+    """A peer as set: `role` Archive, Worklist or Procedure steps; `charset` the defined term of what an archive is
+    sent."""
 
     role: str
     name: str
@@ -27,6 +28,7 @@ class Server:
     port: int
     called_aet: str
     calling_aet: str
+    charset: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Site:
     own      the values are those of a box, not the defaults
     offered  (SOP class, transfer syntax) of everything that the box could be set to store
     chosen   the same as it is set; empty: no source is set
+    largest  bytes of the largest bitstream in one object, by the destinations' settings
     """
 
     version: str
@@ -56,6 +59,7 @@ class Site:
     servers: tuple[Server, ...]
     offered: tuple[tuple[str, str], ...]
     chosen: tuple[tuple[str, str], ...]
+    largest: int
     parameters: tuple[tuple[str, tuple[Parameter, ...]], ...]
 
 
@@ -99,19 +103,16 @@ def _sheet(site: Site) -> Iterator[Block]:
             ("TLS: no. Maximum one association at a time to each server, and one for a connection test.",),
         ],
     )
-    servers = site.servers or tuple(
-        Server(role, "", "to be set *", 104, "to be set *", f"{site.aet} *")
-        for role in ("Archive", "Worklist", "Procedure steps")
-    )
-    port = "{} *" if not site.servers else "{}"
-    yield table(
-        "Server | Address | Port | Its AE title | Called by the box as | To be entered there",
-        [
-            (f"{item.role} {item.name}".strip(), item.host, port.format(item.port), item.called_aet,
-             item.calling_aet, _TO_ENTER[item.role])
-            for item in servers
-        ],
-    )  # fmt: skip
+    rows = [
+        (f"{item.role} {item.name}".strip(), item.host, str(item.port), item.called_aet, item.calling_aet,
+         _TO_ENTER[item.role] + (f"; text of the objects in {item.charset}" if item.charset else ""))
+        for item in site.servers
+    ]  # fmt: skip
+    for role, text in _TO_ENTER.items():
+        if not any(item.role == role for item in site.servers):
+            unset, port = ("not set", "") if site.own else ("to be set *", "104 *")
+            rows.append((role, unset, port, unset, f"{site.aet}{star}", text))
+    yield table("Server | Address | Port | Its AE title | Called by the box as | To be entered there", rows)
     yield Text("Services, all as SCU:")
     yield table(
         "Service | SOP classes | Transfer syntaxes",
@@ -124,8 +125,9 @@ def _sheet(site: Site) -> Iterator[Block]:
         ],
     )  # fmt: skip
     yield Text(
-        "Character set of the objects: ISO_IR 192 (UTF-8), per archive ISO_IR 100. Clips are long: allow objects "
-        "of some gigabytes, and no time limit on an association in which data flows."
+        "Character set of the objects: ISO_IR 192 (UTF-8), or by the archive's setting ISO_IR 100. A clip can have "
+        f"{site.largest / (1 << 30):.3g} GiB, then the recording goes on in the next object: allow objects of that "
+        "size, and an association to last as long as data flows."
     )
     yield NewPage()
 

@@ -43,6 +43,7 @@ from smartbox_tui.model.instance import KEY_OBJECT_SELECTION, MADE, Kind, h264_t
 from smartbox_tui.model.performed import REASONS, PerformedSeries, StepBegin, StepEnd, StepIdentity, StepState
 from smartbox_tui.model.rejection import RejectionNote
 from smartbox_tui.model.worklist import WorklistKeys
+from smartbox_tui.settings import describe
 from smartbox_tui.settings.load import settings_from
 from smartbox_tui.settings.schema import Settings
 from tests.dicom.pictures import EMERGENCY_CHILD, EQUIPMENT, ORDERED, TAKEN, UNASSIGNED, still
@@ -137,8 +138,6 @@ def test_what_is_proposed_is_stated_and_what_is_stated_is_proposed(made: Stateme
 
 def _all_settings() -> list[Settings]:
     """With every class that the settings allow: the schema's own choices."""
-    from smartbox_tui.settings import describe
-
     section = describe.section("sources")
     assert section is not None
     stills, clips = (getattr(section.key(key), "choices", ()) for key in ("still_class", "clip_class"))
@@ -331,6 +330,18 @@ def test_nothing_is_claimed_that_is_not_built(made: Statement) -> None:
     assert {row[3] for row in rows(made.page, "1.2 DIMSE")} == {"no"}  # nothing is a provider
 
 
+def test_what_the_statement_denies_is_not_built_yet() -> None:
+    """Who builds one of these changes the statement, too: its sections 1.3, 6, 7.1, 7.2 and 8."""
+    for path in ("kind", "tls", "commitment", "associations"):
+        key = describe.place(f"destinations.any.{path}").key
+        assert key is not None
+        assert (path, key.fixed) == (path, True)
+    for room in ("engine", "capture"):  # the small archive of the demo is no part of the box
+        for file in (ROOT / "smartbox_tui" / room).rglob("*.py"):
+            text = file.read_text(encoding="utf-8")
+            assert not re.search(r"dicom\.scp|dicom import .*scp|performed_scp|AE\(", text), file.name
+
+
 def test_the_first_page_has_the_values_of_the_box() -> None:
     settings = settings_from(
         {
@@ -347,6 +358,7 @@ def test_the_first_page_has_the_values_of_the_box() -> None:
     sheet = rows(page, "Sheet")
     assert any(row[1:5] == ("10.1.2.3", "4242", "PACS", "BOX") for row in sheet)
     assert any(row[1:5] == ("ris.invalid", "104", "RIS", "ENDO|1") for row in sheet)
+    assert any(row[0] == "Procedure steps" and row[1] == "not set" for row in sheet)
     storage = [row for row in sheet if row[0].startswith("Storage")]
     assert any("VL Photographic" in row[1] for row in storage)
     assert not any("VL Endoscopic" in row[1] for row in storage)
