@@ -310,6 +310,8 @@ def _dicom(parser: argparse.ArgumentParser) -> None:
     send.add_argument("--to", required=True, metavar="HOST:PORT:AET")
     send.add_argument("--calling", default="SMARTBOX", metavar="AET")
     send.add_argument("files", nargs="+", metavar="FILE", type=Path)
+    validate = actions.add_parser("validate", help="is each file what it says it is? (PS3.3, PS3.5, its bitstream)")
+    validate.add_argument("files", nargs="+", metavar="FILE", type=Path)
     export = actions.add_parser("export", help="DICOM files from the spool alone")
     export.add_argument("--study", metavar="UID")
     export.add_argument("uids", nargs="*", metavar="SOP-UID")

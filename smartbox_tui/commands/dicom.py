@@ -16,6 +16,10 @@ from smartbox_tui.settings.paths import paths
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Raises SmartBoxError; the exit status otherwise."""
+    if arguments.action == "validate":
+        from smartbox_tui.commands.validate import validate
+
+        return validate(arguments, options)
     return send(arguments, options) if arguments.action == "send" else export(arguments, options)
 
 

@@ -16,6 +16,7 @@ from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.dicom.scu.status import Outcome
 from smartbox_tui.dicom.scu.store import StoreResult, StoreSession, TransferCancelled, TransferLost
 from smartbox_tui.engine.breaker import Breaker, backoff
+from smartbox_tui.engine.precheck import check_before_sending
 from smartbox_tui.engine.rendition import composition_from_spool, is_discarded
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.delivery import DeliveryState as State
@@ -234,6 +235,8 @@ class Worker(threading.Thread):
                     station=self._station,
                     numbers=(instance.series_number, instance.instance_number),
                 )
+            if row.attempts == 0:  # also after a retry by hand
+                check_before_sending(composition)
             result = self._open((instance.sop_class_uid, instance.transfer_syntax_uid)).store(
                 composition, on_progress=self._progress(row), cancelled=lambda: row.id in self._cancel
             )
