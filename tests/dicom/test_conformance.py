@@ -39,13 +39,20 @@ from smartbox_tui.dicom.scu.query import identifier
 from smartbox_tui.dicom.scu.store import StoreSession
 from smartbox_tui.engine import connection
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.model.instance import KEY_OBJECT_SELECTION, MADE, Kind, h264_transfer_syntax
+from smartbox_tui.model.instance import (
+    EXPLICIT_VR_LE,
+    KEY_OBJECT_SELECTION,
+    MADE,
+    SOP_CLASSES,
+    Kind,
+    h264_transfer_syntax,
+)
 from smartbox_tui.model.performed import REASONS, PerformedSeries, StepBegin, StepEnd, StepIdentity, StepState
 from smartbox_tui.model.rejection import RejectionNote
 from smartbox_tui.model.worklist import WorklistKeys
 from smartbox_tui.settings import describe
 from smartbox_tui.settings.load import settings_from
-from smartbox_tui.settings.schema import Settings
+from smartbox_tui.settings.schema import CLASSES_CLIP, CLASSES_STILL, Settings
 from tests.dicom.pictures import EMERGENCY_CHILD, EQUIPMENT, ORDERED, TAKEN, UNASSIGNED, still
 
 ROOT = Path(__file__).parents[2]
@@ -146,7 +153,11 @@ def _all_settings() -> list[Settings]:
     return [everything(one, clips[index % len(clips)]) for index, one in enumerate(stills)]
 
 
-def test_what_capture_records_in_is_what_is_stated() -> None:
+def test_what_capture_records_in_is_what_is_stated(made: Statement) -> None:
+    kinds = ((CLASSES_STILL, Kind.STILL), (CLASSES_STILL, Kind.BURST), (CLASSES_CLIP, Kind.CLIP))
+    recorded = {(SOP_CLASSES[word], syntax) for words, kind in kinds for word in words for syntax in MADE[kind]}
+    storage = {pair for pair in stated(made.page) if pair[0].startswith("1.2.840.10008.5.1.4.1.1.")}
+    assert storage - {(KEY_OBJECT_SELECTION, EXPLICIT_VR_LE)} == recorded
     syntaxes = set()
     for level in range(9, 63):
         try:
