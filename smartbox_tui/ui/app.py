@@ -186,7 +186,7 @@ class ConsoleApp(Adjusting):
         self._redraw_due = False
         front = self.screen_stack[-1] if self.screen_stack else None  # none while the app ends
         if isinstance(front, BoxScreen) and front.is_mounted:
-            front.show(self.view())
+            front.draw()
 
     def speak(self, language: str) -> None:
         """Switches every text on the screen."""

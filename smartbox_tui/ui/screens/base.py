@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any, ClassVar, Protocol, cast
 
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
+from textual.css.query import NoMatches
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.widget import Widget
@@ -159,15 +161,18 @@ class BoxScreen(Screen[None]):
                 widget.show(view)
 
     def on_mount(self) -> None:
-        self._ask_view()
+        self.draw()
 
     def on_screen_resume(self) -> None:
-        self._ask_view()
+        self.draw()
+
+    def draw(self) -> None:
+        """Shows the state as it is now. A screen that is being put up or taken down has not all its widgets: then
+        nothing is drawn, and nobody is hurt."""
+        with contextlib.suppress(NoMatches):
+            self.show(self.console.view())
 
     @property
     def console(self) -> Console:
         """The app, as far as screens may use it."""
         return cast(Console, self.app)
-
-    def _ask_view(self) -> None:
-        self.show(self.console.view())

@@ -67,7 +67,7 @@ class BirthDateScreen(BoxScreen):
 
     @on(DatePad.StageChanged)
     def _stage_changed(self) -> None:
-        self._ask_view()
+        self.draw()
 
     @on(DatePad.Chosen)
     def _was_chosen(self, message: DatePad.Chosen) -> None:

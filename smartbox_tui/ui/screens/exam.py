@@ -187,7 +187,7 @@ class ExamScreen(BoxScreen):
         for name in ("#send", "#hold"):
             self.query_one(name).display = mine
         self.query_one("#large").set_class(not self._pictures, "-off")
-        self.show(self.console.view())
+        self.draw()
 
     def show(self, view: View) -> None:
         super().show(view)

@@ -142,7 +142,7 @@ class PicturesScreen(BoxScreen):
     def _was_read(self, message: StateWasRead) -> None:
         message.stop()
         self._deliveries = tuple(msgspec.convert(message.value["deliveries"], list[state.Delivery]))
-        self.show(self.console.view())
+        self.draw()
 
     def show(self, view: View) -> None:
         self._follow(view.box)
@@ -179,7 +179,7 @@ class PicturesScreen(BoxScreen):
         if self._pictures:
             at = max(0, min(self._at + step, len(self._pictures) - 1))
             self._key = key_of(self._pictures[at])
-            self.show(self.console.view())
+            self.draw()
 
     def action_edge(self, last: int) -> None:
         self.action_leaf(len(self._pictures) if last else -len(self._pictures))

@@ -86,4 +86,4 @@ class TeachScreen(SettingsBase):
             self._since_s = None
             if message.error.code == "timeout":
                 message.stop()
-            self.show(self.console.view())
+            self.draw()

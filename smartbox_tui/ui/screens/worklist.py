@@ -294,7 +294,7 @@ class WorklistScreen(OpensExam):
     def _again(self) -> None:
         self._list.cursor = 0
         self._fill()
-        self.show(self.console.view())
+        self.draw()
 
     def action_sort(self) -> None:
         self._by_name = not self._by_name
@@ -346,7 +346,7 @@ class WorklistScreen(OpensExam):
         self._query = command.id
         self._choose(None)
         self.console.order(command, self)
-        self.show(self.console.view())
+        self.draw()
 
     @on(CommandWasAnswered)
     def _asked(self, message: CommandWasAnswered) -> None:
@@ -359,7 +359,7 @@ class WorklistScreen(OpensExam):
     def _over(self, command: commands.Command) -> None:
         if command.id == self._query:
             self._query = ""
-            self.show(self.console.view())
+            self.draw()
 
     # ---- codes
 
