@@ -11,6 +11,7 @@ from typing import Final
 from smartbox_tui.dicom.iods import JPEG_FAMILY, LOSSY_METHODS, NATIVE
 from smartbox_tui.dicom.validate_report import Report
 from smartbox_tui.dicom.validate_streams import Read
+from smartbox_tui.dicom.validate_table import CLASSES
 from smartbox_tui.dicom.validate_values import Values, number_of_frames
 from smartbox_tui.dicom.validate_video import VIDEO_RULES, check_video
 from smartbox_tui.model.instance import JPEG_BASELINE
@@ -111,6 +112,15 @@ def _check_description(values: Values, syntax: str, report: Report) -> None:
             "PS3.5 8.2",
             "PhotometricInterpretation is none that the transfer syntax allows.",
             f"One of: {', '.join(sorted(allowed))}.",
+        )
+    modules = CLASSES.get(values.text(0x00080016), ())
+    if colour == "YBR_FULL" and ("vl-image" in modules or "sc-multi-frame-image" in modules):
+        # A warning: every viewer shows it, and a camera that samples 4:4:4 has its pictures archived as they are.
+        report.warning(
+            "photometric-rare",
+            "PS3.3 C.8.12.1.1.1" if "vl-image" in modules else "PS3.3 A.8.5.4",
+            "An image of this SOP class is not meant to be YBR_FULL.",
+            "Let the camera or the encoder sample 4:2:2, or take the pictures as Secondary Capture.",
         )
     if samples == 3 and values.number(0x00280006) not in (0, None) and syntax not in NATIVE:
         report.error("planar", "PS3.5 8.2", "PlanarConfiguration is not 0.", "Write 0 for compressed pixels.")
