@@ -11,6 +11,7 @@ from pathlib import Path
 import pydicom
 import pytest
 from pydicom import config
+from pydicom.uid import UID
 
 from smartbox_tui.cli import run
 from smartbox_tui.dicom import validate_table
@@ -62,7 +63,7 @@ def test_every_object_the_box_makes_is_good_for_both(media: Media, tmp_path: Pat
         assert bool(found) == (name in GOOD_HERE_ONLY), name
         if "hevc" in name:  # a syntax that this dciodvfy does not know: asked about a relabelled copy
             data = pydicom.dcmread(path)
-            data.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.102"
+            data.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.4.102")
             data.LossyImageCompressionMethod = "ISO_14496_10"
             pydicom.dcmwrite(path, data)
         assert bool(dciodvfy(path)[0]) == (name in GOOD_HERE_ONLY), name
@@ -97,11 +98,11 @@ def test_what_group_2_cannot_say_is_a_finding(tmp_path: Path) -> None:
 
 def test_other_classes_and_syntaxes_are_said_not_to_be_checked(base_files: dict[str, Path], tmp_path: Path) -> None:
     data = pydicom.dcmread(base_files["native"])
-    data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+    data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = UID("1.2.840.10008.5.1.4.1.1.2")
     pydicom.dcmwrite(tmp_path / "ct.dcm", data)
     assert [(item.severity, item.rule) for item in validate_file(tmp_path / "ct.dcm")] == [("warning", "sop-class")]
     data = pydicom.dcmread(base_files["still"])
-    data.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.90"
+    data.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.4.90")
     pydicom.dcmwrite(tmp_path / "j2k.dcm", data)
     found = [(item.severity, item.rule) for item in validate_file(tmp_path / "j2k.dcm")]
     assert found == [("warning", "transfer-syntax")]
