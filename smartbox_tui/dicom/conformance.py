@@ -100,7 +100,10 @@ def _sheet(site: Site) -> Iterator[Block]:
             (f"AE title (calling){star}: {site.aet}",),
             ("Listens on: no port. The box opens every connection itself; nothing needs to reach it.",),
             (f"Implementation Class UID {IMPLEMENTATION_CLASS_UID}, Version Name {IMPLEMENTATION_VERSION_NAME}",),
-            ("TLS: no. Maximum one association at a time to each server, and one for a connection test.",),
+            (
+                "TLS: no. Associations at a time: one for each service of each server; a worklist search by hand and "
+                "a connection test are one more each.",
+            ),
         ],
     )
     rows = [

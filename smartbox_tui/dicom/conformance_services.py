@@ -109,7 +109,8 @@ def performed(iods: list[Iod]) -> Iterator[Block]:
     yield Text(
         "One step for an exam, one more for each time it is appended to. N-CREATE (IN PROGRESS) when the exam is "
         "opened; N-SET to COMPLETED when it is closed with pictures, to DISCONTINUED when it is closed without any "
-        "or somebody says so. Messages are kept and sent in their order when the server is away. No N-SET in "
+        "or somebody says so. When an exam is given to another patient its step is DISCONTINUED as 110514, and "
+        "another is created. Messages are kept and sent in their order when the server is away. No N-SET in "
         "between, no N-GET, no N-EVENT-REPORT."
     )
     _, keys = brought(iods)
@@ -161,8 +162,9 @@ def association() -> Iterator[Block]:
             ("Presentation contexts in one association", f"at most {CONTEXTS_MAX}, one transfer syntax each"),
             ("Asynchronous operations", "none: one operation at a time"),
             ("SCP/SCU role selection, extended negotiation, user identity", "none"),
-            ("Associations initiated at a time", "one a storage destination, one a worklist server, one a "
-             "performed procedure step server, and one for a connection test"),
+            ("Associations initiated at a time", "one for storage to a destination, one for the steps to a "
+             "performed procedure step server, one for the worklist's refresh and one for a search by hand, one for a "
+             "connection test"),
             ("Associations accepted", "none: the box does not listen"),
         ],
     )  # fmt: skip
