@@ -101,8 +101,8 @@ def _sheet(site: Site) -> Iterator[Block]:
             ("Listens on: no port. The box opens every connection itself; nothing needs to reach it.",),
             (f"Implementation Class UID {IMPLEMENTATION_CLASS_UID}, Version Name {IMPLEMENTATION_VERSION_NAME}",),
             (
-                "TLS: no. Associations at a time: one for each service of each server; a worklist search by hand and "
-                "a connection test are one more each.",
+                "TLS: no. Associations at a time: one for each service of each server; a worklist search by hand "
+                "and a connection test are one more each.",
             ),
         ],
     )

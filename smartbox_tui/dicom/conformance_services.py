@@ -163,8 +163,8 @@ def association() -> Iterator[Block]:
             ("Asynchronous operations", "none: one operation at a time"),
             ("SCP/SCU role selection, extended negotiation, user identity", "none"),
             ("Associations initiated at a time", "one for storage to a destination, one for the steps to a "
-             "performed procedure step server, one for the worklist's refresh and one for a search by hand, one for a "
-             "connection test"),
+             "performed procedure step server, one for the worklist's refresh and one for a search by hand, one "
+             "for a connection test"),
             ("Associations accepted", "none: the box does not listen"),
         ],
     )  # fmt: skip
