@@ -178,7 +178,7 @@ def _track(read: Read, media: tuple[int, int]) -> Video:
         found = _sequence("mp4", codec, _annex_b(codec, data), audio=False)
         frames, fps = _samples(read, media, table)
         values = {name: getattr(found, name) for name in Video.__slots__}
-        return Video(**values | {"frames": frames, "fps": fps or found.fps})
+        return Video(**values | {"frames": frames, "fps": found.fps or fps})
     raise ValueError("an MP4 track without sample description")
 
 
@@ -207,7 +207,7 @@ def _annex_b(codec: str, data: bytes) -> bytes:
 
 
 def _samples(read: Read, media: tuple[int, int], table: tuple[int, int]) -> tuple[int | None, float | None]:
-    """How many samples, and how many a second: of the table of durations."""
+    """How many samples, and how many a second: by the duration that most have, as lost frames change no rate."""
     header, times = _box(read, media, b"mdhd"), _box(read, table, b"stts")
     if header is None or times is None:
         return None, None
@@ -215,8 +215,12 @@ def _samples(read: Read, media: tuple[int, int], table: tuple[int, int]) -> tupl
     scale = int.from_bytes(data[20:24] if data[:1] == b"\1" else data[12:16], "big")
     data = read(times[0], min(times[1] - times[0], 8 + 8 * 65536))
     entries = list(struct.iter_unpack(">LL", data[8 : 8 + (len(data) - 8) // 8 * 8]))
-    frames, ticks = sum(count for count, _ in entries), sum(count * delta for count, delta in entries)
-    return frames, (frames * scale / ticks if ticks and scale else None)
+    frames = sum(count for count, _ in entries)
+    counts: dict[int, int] = {}
+    for count, delta in entries:
+        counts[delta] = counts.get(delta, 0) + count
+    ticks = max(counts, key=lambda delta: counts[delta], default=0)
+    return frames, (scale / ticks if ticks and scale else None)
 
 
 # ---- sequence headers

@@ -17,12 +17,13 @@ from smartbox_tui.cli import run
 from smartbox_tui.dicom import validate_table
 from smartbox_tui.dicom.build import build_header
 from smartbox_tui.dicom.compose import compose
-from smartbox_tui.dicom.iods import EXPLICIT_VR_LE
+from smartbox_tui.dicom.iods import EXPLICIT_VR_LE, VIDEO
 from smartbox_tui.dicom.validate import validate_composition, validate_file
+from smartbox_tui.dicom.validate_video import VIDEO_RULES
 from smartbox_tui.errors import SmartBoxError
 from tests.dicom import validate_tables
 from tests.dicom.pictures import EQUIPMENT, ORDERED, Media, clip
-from tests.dicom.validate_corpus import BROKEN, Broken, bases, burst, good, write_broken
+from tests.dicom.validate_corpus import BROKEN, Broken, bases, burst, good, object_of, stream, write_broken
 from tests.support.dcmtk import dciodvfy
 
 GOOD_HERE_ONLY = {
@@ -151,6 +152,19 @@ def test_an_mp4_whose_end_is_missing_is_found(base_files: dict[str, Path], tmp_p
     whole = base_files["mp4"].read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     assert {item.rule for item in validate_file(path)} & {"fragments", "bitstream"}
+
+
+def test_lost_frames_are_no_other_frame_rate(media: Media) -> None:
+    lost = stream(
+        media, "lost.mp4", "-i", str(media.clip_30), "-vf", "select='lt(mod(n,10),7)'",
+        *"-fps_mode vfr -c:v libx264 -preset ultrafast -profile:v high -x264-params 8x8dct=1 -level 4.1".split(),
+    )  # fmt: skip
+    picture = clip("video-endoscopic", lost, number_of_frames=21, frames_lost=9)
+    assert validate_composition(object_of(picture, lost)) == []
+
+
+def test_every_video_syntax_has_its_rule() -> None:
+    assert set(VIDEO_RULES) == set(VIDEO)
 
 
 def test_a_burst_whose_offsets_are_wrong(media: Media, tmp_path: Path) -> None:
