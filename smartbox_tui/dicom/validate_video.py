@@ -97,12 +97,16 @@ def _check_sequence(values: Values, rule: VideoRule, video: Video, report: Repor
     milliseconds, cine = values.decimal(0x00181063), values.decimal(0x00180040)
     fps = video.fps or (1000 / milliseconds if milliseconds else None)
     blocks = -(-video.width // rule.unit) * -(-video.height // rule.unit)
-    if blocks > rule.blocks[0] or (fps and blocks * fps > rule.blocks[1] * 1.001):
+    if fps and blocks * fps > rule.blocks[1] * 1.001:
         report.error(
-            "level-limit",
+            "level-rate",
             section,
-            f"The picture is larger or faster than {rule.name} allows.",
+            f"The bitstream has more macroblocks a second than {rule.name} allows.",
             "Use the syntax of a higher level, or a lower rate.",
+        )
+    if blocks > rule.blocks[0]:  # a warning: the recording cannot be mended, and most decoders take it
+        report.warning(
+            "level-size", section, f"The picture is larger than {rule.name} allows.", "Record in a smaller size."
         )
     # 3 %: an MP4 that counts in milliseconds has frames of 16 and 17 of them; 24 and 25 frames/s are 4 % apart.
     if video.fps and milliseconds and abs(milliseconds * video.fps / 1000 - 1) > 0.03:

@@ -21,6 +21,7 @@ from smartbox_tui.dicom.iods import EXPLICIT_VR_LE, VIDEO
 from smartbox_tui.dicom.validate import validate_composition, validate_file
 from smartbox_tui.dicom.validate_video import VIDEO_RULES
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.instance import H264_HP_41, H264_HP_42_2D
 from tests.dicom import validate_tables
 from tests.dicom.pictures import EQUIPMENT, ORDERED, Media, clip
 from tests.dicom.validate_corpus import BROKEN, Broken, bases, burst, good, object_of, stream, write_broken
@@ -161,6 +162,17 @@ def test_lost_frames_are_no_other_frame_rate(media: Media) -> None:
     )  # fmt: skip
     picture = clip("video-endoscopic", lost, number_of_frames=21, frames_lost=9)
     assert validate_composition(object_of(picture, lost)) == []
+
+
+def test_more_macroblocks_a_second_than_the_level_holds(media: Media) -> None:
+    """The stream claims level 4.1 with the rate of 4.2: only the rate can tell."""
+    fast = media.still.with_name("claims.ts")
+    data = media.clip_60.read_bytes()
+    assert data.count(b"\x67\x64\x00\x2a") >= 1
+    fast.write_bytes(data.replace(b"\x67\x64\x00\x2a", b"\x67\x64\x00\x29"))
+    picture = clip("video-endoscopic", fast, H264_HP_42_2D, transfer_syntax_uid=H264_HP_41)
+    found = [(item.severity, item.rule) for item in validate_composition(object_of(picture, fast))]
+    assert found == [("error", "level-rate")]
 
 
 def test_every_video_syntax_has_its_rule() -> None:
