@@ -126,13 +126,15 @@ def _fill(path: Path, rows: int) -> None:
     with sqlite3.connect(path) as connection:
         patient = '{"id": "T-1", "name": "Bench^Test"}'
         connection.execute(
-            "INSERT INTO exam VALUES (?, 'closed', '2.25.1', '', ?, 'engine', ?, 1, 1, ?, 'T-1', NULL, '', 0)",
+            "INSERT INTO exam (id, state, study_uid, accession, opened_at, opened_by, closed_at, released, revision,"
+            " patient, patient_id, close_command, parts)"
+            " VALUES (?, 'closed', '2.25.1', '', ?, 'engine', ?, 1, 1, ?, 'T-1', '', 0)",
             (exam, at, at, patient),
         )
         connection.executemany(
             "INSERT INTO instance VALUES (?, ?, ?, '2.25.2', 1, ?, 'x', 'y', 'still', 'endo', ?, 1, 0, NULL, 1, 1,"
-            " 1.0, 500000, 'f', 1, 0)",
-            ((f"i{number}", f"2.25.{number}", exam, number, at) for number in range(rows)),
+            " 1.0, 500000, 'f', 1, 0, ?)",
+            ((f"i{number}", f"2.25.{number}", exam, number, at, exam) for number in range(rows)),
         )
         connection.executemany(
             "INSERT INTO delivery (instance, sop_uid, exam, destination, kind, state, reason, code, attempts,"
