@@ -126,8 +126,8 @@ def _fill(path: Path, rows: int) -> None:
     with sqlite3.connect(path) as connection:
         patient = '{"id": "T-1", "name": "Bench^Test"}'
         connection.execute(
-            "INSERT INTO exam (id, state, study_uid, accession, opened_at, opened_by, closed_at, released, revision,"
-            " patient, patient_id, close_command, parts)"
+            "INSERT INTO exam (id, state, study_uid, accession, opened_at, opened_by, closed_at, released,"
+            " revision, patient, patient_id, close_command, parts)"
             " VALUES (?, 'closed', '2.25.1', '', ?, 'engine', ?, 1, 1, ?, 'T-1', '', 0)",
             (exam, at, at, patient),
         )
