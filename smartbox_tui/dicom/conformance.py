@@ -257,7 +257,8 @@ def _services(site: Site) -> Iterator[Block]:
     yield Text(
         "Objects as in Annex A. A clip is one object, its whole stream one fragment. The SOP Instance UID is fixed "
         "when the picture is taken and never changed by a repetition; an object that is changed gets a new one. "
-        "What an archive answers is in 7.3.2."
+        "Before an object is sent for the first time it is held against the standard (attributes, values, "
+        "bitstream); one that breaks a rule is not sent (the setting check). What an archive answers is in 7.3.2."
     )
     yield Heading(3, "5.2.4 Verification (SCU)")
     yield Text(

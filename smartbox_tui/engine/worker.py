@@ -235,7 +235,7 @@ class Worker(threading.Thread):
                     station=self._station,
                     numbers=(instance.series_number, instance.instance_number),
                 )
-            if row.attempts == 0:  # also after a retry by hand
+            if row.attempts == 0 and self.destination.check:  # also after a retry by hand
                 check_before_sending(composition)
             result = self._open((instance.sop_class_uid, instance.transfer_syntax_uid)).store(
                 composition, on_progress=self._progress(row), cancelled=lambda: row.id in self._cancel

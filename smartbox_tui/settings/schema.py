@@ -108,6 +108,7 @@ class Destination:
     )
     rate_limit: int = key(0, "bytes per second, 0 = none", rule=rules.only(0))
     charset: str = key("utf-8", "character set of patient data", rule=rules.one_of("utf-8", "latin-1"))
+    check: bool = key(True, "objects that break the standard's rules are blocked instead of sent")
     rejection_note: bool = key(
         True, "after a correction of the patient this archive is told which objects are wrong (KOS 113038)"
     )

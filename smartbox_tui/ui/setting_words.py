@@ -81,6 +81,7 @@ LABELS: Final = {
     "preview_fps": N_("Pictures a second"),
     "rate_limit": N_("Rate limit"),
     "refresh_s": N_("Seconds between refreshes"),
+    "check": N_("Check before sending"),
     "rejection_note": N_("Rejection note"),
     "release": N_("Promise it takes"),
     "retry.attempts": N_("Attempts"),
