@@ -55,7 +55,8 @@ class StepServer:
     def told(self) -> list[dict[str, Any]]:
         """Every message in order: {"verb", "uid", "status" (of the answer), "dataset" (DICOM JSON)}."""
         path = self.folder / "told.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        whole = path.read_text().rpartition("\n")[0] if path.exists() else ""  # the last line may be half there
+        return [json.loads(line) for line in whole.splitlines()]
 
     def steps(self) -> dict[str, dict[str, Any]]:
         """The data sets of the steps that it knows, by UID."""
@@ -94,6 +95,12 @@ class _Memory:
     def __init__(self, folder: Path, mode: str) -> None:
         self.folder, self.mode = folder, mode
 
+    def _write(self, uid: str, step: dict[str, Any]) -> None:
+        """Whole or not at all: the test reads while this process writes."""
+        temporary = self._path(uid).with_suffix(".tmp")
+        temporary.write_text(json.dumps(step))
+        temporary.replace(self._path(uid))
+
     def _path(self, uid: str) -> Path:
         return self.folder / f"{uid}.step"
 
@@ -114,7 +121,7 @@ class _Memory:
             status = 0x0106
         else:
             status = 0
-            self._path(uid).write_text(json.dumps(dataset.to_json_dict()))
+            self._write(uid, dataset.to_json_dict())
         self._note("create", uid, status, dataset)
         if self.mode == "mute-create":
             os._exit(1)
@@ -139,7 +146,7 @@ class _Memory:
                 answer.ErrorID = 0xA710
             else:
                 answer.Status = 0
-                self._path(uid).write_text(json.dumps(known | dataset.to_json_dict()))
+                self._write(uid, known | dataset.to_json_dict())
         self._note("set", uid, answer.Status, dataset)
         if self.mode == "mute-set":
             os._exit(1)
