@@ -69,7 +69,7 @@ def of(options: Options) -> Statement:
 
 
 def site_of(settings: Settings, *, own: bool) -> Site:
-    from smartbox_tui.engine.connection import offered_contexts
+    from smartbox_tui.engine.configuration.connection import offered_contexts
 
     sources = tuple(
         Source(id=f"{still}-{clip}", still_class=still, clip_class=clip)

@@ -13,7 +13,7 @@ from smartbox_tui.settings.paths import paths
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Raises SmartBoxError (in-use while an engine lives); exit 1 when the check found something."""
-    from smartbox_tui.engine import rebuild
+    from smartbox_tui.engine.exams import rebuild
     from smartbox_tui.spool.lock import FolderLock
 
     folders = paths(options.state, options.runtime)

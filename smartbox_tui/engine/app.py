@@ -12,28 +12,29 @@ from typing import Any, Final
 from smartbox_tui.dicom.preload import preload
 from smartbox_tui.dicom.scu import mpps
 from smartbox_tui.dicom.scu.find import find_worklist
-from smartbox_tui.engine import recovery, view
-from smartbox_tui.engine.adopt import Adopter
+from smartbox_tui.engine import view
 from smartbox_tui.engine.capture_link import CaptureLink
 from smartbox_tui.engine.clock import ClockGate
 from smartbox_tui.engine.codes import CodeWatch
-from smartbox_tui.engine.delivery import Delivery
-from smartbox_tui.engine.desk import Desk
-from smartbox_tui.engine.exams import Exams
-from smartbox_tui.engine.performed import PerformedSteps
-from smartbox_tui.engine.performed_api import PerformedArea
-from smartbox_tui.engine.performed_worker import Performed, Verbs
+from smartbox_tui.engine.configuration.api import SettingsApi
+from smartbox_tui.engine.configuration.desk import SettingsBox, SettingsDesk, mend
+from smartbox_tui.engine.delivery.pool import Delivery
+from smartbox_tui.engine.exams import recovery
+from smartbox_tui.engine.exams.adopt import Adopter
+from smartbox_tui.engine.exams.desk import Desk
+from smartbox_tui.engine.exams.lifecycle import Exams
+from smartbox_tui.engine.exams.reassign import Reassigner
+from smartbox_tui.engine.exams.reconcile import Reconcile
+from smartbox_tui.engine.orders.performed import PerformedSteps
+from smartbox_tui.engine.orders.performed_api import PerformedArea
+from smartbox_tui.engine.orders.performed_worker import Performed, Verbs
+from smartbox_tui.engine.orders.worklist import Worklist
+from smartbox_tui.engine.orders.worklist_api import WorklistArea
+from smartbox_tui.engine.orders.worklist_query import Queries
 from smartbox_tui.engine.pictures_api import PicturesArea
-from smartbox_tui.engine.reassign import Reassigner
-from smartbox_tui.engine.reconcile import Reconcile
 from smartbox_tui.engine.server import Api
-from smartbox_tui.engine.settings_api import SettingsApi
-from smartbox_tui.engine.settings_desk import SettingsBox, SettingsDesk, mend
 from smartbox_tui.engine.status import StatusBoard
 from smartbox_tui.engine.who import Registry
-from smartbox_tui.engine.worklist import Worklist
-from smartbox_tui.engine.worklist_api import WorklistArea
-from smartbox_tui.engine.worklist_query import Queries
 from smartbox_tui.settings.paths import Paths
 from smartbox_tui.settings.schema import Loaded
 from smartbox_tui.spool.durable import make_folder

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from smartbox_tui.engine import audit, view
 from smartbox_tui.engine.area import Area, Handlers
-from smartbox_tui.engine.desk import Desk
+from smartbox_tui.engine.exams.desk import Desk
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.delivery import DeliveryState
 from smartbox_tui.model.exam import CURRENT, ExamState

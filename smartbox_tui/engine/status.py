@@ -9,10 +9,10 @@ from pathlib import Path
 from smartbox_tui import __version__
 from smartbox_tui.engine.capture_link import CaptureLink
 from smartbox_tui.engine.clock import ClockGate
-from smartbox_tui.engine.delivery import Delivery
-from smartbox_tui.engine.exams import Exams
-from smartbox_tui.engine.performed_worker import Performed
-from smartbox_tui.engine.worklist import Worklist
+from smartbox_tui.engine.delivery.pool import Delivery
+from smartbox_tui.engine.exams.lifecycle import Exams
+from smartbox_tui.engine.orders.performed_worker import Performed
+from smartbox_tui.engine.orders.worklist import Worklist
 from smartbox_tui.settings.schema import Settings
 from smartbox_tui.store import queries
 from smartbox_tui.store.database import Store

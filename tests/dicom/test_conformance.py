@@ -37,7 +37,7 @@ from smartbox_tui.dicom.scu.find import find_worklist
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.dicom.scu.query import identifier
 from smartbox_tui.dicom.scu.store import StoreSession
-from smartbox_tui.engine import connection
+from smartbox_tui.engine.configuration import connection
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.instance import (
     EXPLICIT_VR_LE,

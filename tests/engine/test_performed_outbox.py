@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from smartbox_tui.dicom.preload import preload
-from smartbox_tui.engine.performed import PerformedSteps
+from smartbox_tui.engine.orders.performed import PerformedSteps
 from smartbox_tui.settings.schema import Destination, Mpps, Settings
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile, write_exam, write_revision
 from smartbox_tui.store import audit, records

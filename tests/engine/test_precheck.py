@@ -12,7 +12,7 @@ import pytest
 
 from smartbox_tui.dicom import scp
 from smartbox_tui.dicom.compose import Composition
-from smartbox_tui.engine import precheck
+from smartbox_tui.engine.delivery import precheck
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.spool.sidecar import Sidecar, write_sidecar
 from tests.support.box import Box, settings, until

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from smartbox_tui.engine import worklist as lists
+from smartbox_tui.engine.orders import worklist as lists
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.store import worklist as kept
 from tests.engine.worklist_rig import DAY, TODAY, Rig

@@ -13,9 +13,9 @@ import msgspec
 
 from smartbox_tui.dicom.preload import preload
 from smartbox_tui.dicom.scu.find import find_worklist
-from smartbox_tui.engine import worklist as lists
-from smartbox_tui.engine.worklist import Worklist
-from smartbox_tui.engine.worklist_query import Queries
+from smartbox_tui.engine.orders import worklist as lists
+from smartbox_tui.engine.orders.worklist import Worklist
+from smartbox_tui.engine.orders.worklist_query import Queries
 from smartbox_tui.settings.schema import Settings
 from smartbox_tui.settings.schema import Worklist as WorklistSettings
 from smartbox_tui.store import worklist as kept

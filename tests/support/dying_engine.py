@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from smartbox_tui import cli
-from smartbox_tui.engine.reconcile import Reconcile
+from smartbox_tui.engine.exams.reconcile import Reconcile
 from smartbox_tui.store import database
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from smartbox_tui.dicom.scu.find import FindResult
 from smartbox_tui.dicom.scu.peer import Peer
-from smartbox_tui.engine.worker import REJECTED
+from smartbox_tui.engine.delivery.worker import REJECTED
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.patient import Patient
 from smartbox_tui.model.worklist import WorklistEntry, WorklistKeys

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable
 from typing import Any
 
-from smartbox_tui.engine.exams import Exams
+from smartbox_tui.engine.exams.lifecycle import Exams
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model import exam as states
 from smartbox_tui.model.exam import ExamState

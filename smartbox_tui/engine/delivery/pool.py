@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from smartbox_tui.engine.worker import Worker
+from smartbox_tui.engine.delivery.worker import Worker
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings.schema import Destination, Settings
 from smartbox_tui.store import queries, queue

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from smartbox_tui.engine import audit
 from smartbox_tui.engine.capture_link import CaptureLink
-from smartbox_tui.engine.delivery import Delivery
+from smartbox_tui.engine.delivery.pool import Delivery
 from smartbox_tui.engine.status import StatusBoard
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings import describe

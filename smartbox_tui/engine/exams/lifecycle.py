@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from smartbox_tui.engine import view
-from smartbox_tui.engine.adopt import Adopter
+from smartbox_tui.engine.exams.adopt import Adopter
 from smartbox_tui.engine.ports import CapturePort, PerformedPort
 from smartbox_tui.engine.who import Registry
 from smartbox_tui.errors import SmartBoxError

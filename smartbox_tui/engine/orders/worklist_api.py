@@ -7,10 +7,10 @@ from typing import Any
 
 from aiohttp import web
 
-from smartbox_tui.engine import worklist as lists
 from smartbox_tui.engine.area import Handlers
-from smartbox_tui.engine.worklist import Worklist
-from smartbox_tui.engine.worklist_query import Answer, Queries
+from smartbox_tui.engine.orders import worklist as lists
+from smartbox_tui.engine.orders.worklist import Worklist
+from smartbox_tui.engine.orders.worklist_query import Answer, Queries
 from smartbox_tui.store import worklist as kept
 from smartbox_tui.wire import commands
 from smartbox_tui.wire.serve import reply

@@ -15,8 +15,8 @@ from aiohttp import web
 
 from smartbox_tui.engine import audit
 from smartbox_tui.engine.area import Handlers
-from smartbox_tui.engine.exams import Exams
-from smartbox_tui.engine.reassign import Done, Reassigner
+from smartbox_tui.engine.exams.lifecycle import Exams
+from smartbox_tui.engine.exams.reassign import Done, Reassigner
 from smartbox_tui.engine.view import instance as instance_view
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.exam import ExamState

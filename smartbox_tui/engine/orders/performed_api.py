@@ -9,8 +9,8 @@ from aiohttp import web
 
 from smartbox_tui.engine import audit
 from smartbox_tui.engine.area import Handlers
-from smartbox_tui.engine.exams import Exams
-from smartbox_tui.engine.performed_worker import Performed
+from smartbox_tui.engine.exams.lifecycle import Exams
+from smartbox_tui.engine.orders.performed_worker import Performed
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.store import audit as audits
 from smartbox_tui.store import performed as outbox

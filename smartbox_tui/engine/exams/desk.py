@@ -7,10 +7,11 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from smartbox_tui.engine import holding, view
-from smartbox_tui.engine.delivery import Delivery, unknown_destination
-from smartbox_tui.engine.exams import Exams
-from smartbox_tui.engine.reconcile import Reconcile
+from smartbox_tui.engine import view
+from smartbox_tui.engine.delivery.pool import Delivery, unknown_destination
+from smartbox_tui.engine.exams import holding
+from smartbox_tui.engine.exams.lifecycle import Exams
+from smartbox_tui.engine.exams.reconcile import Reconcile
 from smartbox_tui.engine.status import StatusBoard
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings.paths import Paths

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from smartbox_tui.dicom.scu.mpps import Answer, StepOutcome
 from smartbox_tui.dicom.scu.peer import Peer
-from smartbox_tui.engine.breaker import Breaker, backoff
-from smartbox_tui.engine.delivery import Health
-from smartbox_tui.engine.performed import StepPeer, peers_of
-from smartbox_tui.engine.worker import NETWORK, REJECTED
+from smartbox_tui.engine.delivery.breaker import Breaker, backoff
+from smartbox_tui.engine.delivery.pool import Health
+from smartbox_tui.engine.delivery.worker import NETWORK, REJECTED
+from smartbox_tui.engine.orders.performed import StepPeer, peers_of
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings.schema import Settings
 from smartbox_tui.store import performed as outbox

@@ -8,8 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
-from smartbox_tui.engine import connection
-from smartbox_tui.engine.settings_desk import SettingsDesk
+from smartbox_tui.engine.configuration import connection
+from smartbox_tui.engine.configuration.desk import SettingsDesk
 from smartbox_tui.engine.status import StatusBoard
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.wire import commands

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from smartbox_tui.engine.exams import Exams
+from smartbox_tui.engine.exams.lifecycle import Exams
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model import exam as states
 from smartbox_tui.model.exam import ExamState

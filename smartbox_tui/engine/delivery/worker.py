@@ -15,8 +15,8 @@ from smartbox_tui.dicom.scu.echo import echo
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.dicom.scu.status import Outcome
 from smartbox_tui.dicom.scu.store import StoreResult, StoreSession, TransferCancelled, TransferLost
-from smartbox_tui.engine.breaker import Breaker, backoff
-from smartbox_tui.engine.precheck import check_before_sending
+from smartbox_tui.engine.delivery.breaker import Breaker, backoff
+from smartbox_tui.engine.delivery.precheck import check_before_sending
 from smartbox_tui.engine.rendition import composition_from_spool, is_discarded
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.delivery import DeliveryState as State

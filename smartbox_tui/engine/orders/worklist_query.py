@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
-from smartbox_tui.engine import worklist as lists
-from smartbox_tui.engine.worklist import Asked, Worklist
+from smartbox_tui.engine.orders import worklist as lists
+from smartbox_tui.engine.orders.worklist import Asked, Worklist
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.matching import open_ended
 from smartbox_tui.model.worklist import WorklistKeys

@@ -17,7 +17,7 @@ from uuid import UUID, uuid5
 from smartbox_tui.dicom.build import build_header
 from smartbox_tui.dicom.headers import numbers_of
 from smartbox_tui.engine import rendition
-from smartbox_tui.engine.adopt import Adopter, first_state
+from smartbox_tui.engine.exams.adopt import Adopter, first_state
 from smartbox_tui.engine.ports import PerformedPort
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.delivery import DeliveryState as State

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from smartbox_tui.engine.adopt import Adopter
+from smartbox_tui.engine.exams.adopt import Adopter
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.delivery import OPEN, PROMISED
 from smartbox_tui.settings.paths import Paths

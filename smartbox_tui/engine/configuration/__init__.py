@@ -1,0 +1,1 @@
+"""Settings changed on the running box, and connections tried."""

@@ -1,0 +1,1 @@
+"""Delivery: a pool of workers, one thread a destination."""

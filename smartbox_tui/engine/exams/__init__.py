@@ -1,0 +1,1 @@
+"""Exams from opening to the right patient: adoption, corrections, recovery, rebuilding."""
