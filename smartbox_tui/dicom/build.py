@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from smartbox_tui.dicom.charset import DEFINED_TERMS, check_values
 from smartbox_tui.dicom.datasets import encode
-from smartbox_tui.dicom.iods import IMPLICIT_VR_LE, iod_of
+from smartbox_tui.dicom.iods import iod_of
 from smartbox_tui.dicom.lineage import Lineage
 from smartbox_tui.dicom.privacy import keep_values_out_of_warnings
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.model.instance import Equipment, Picture, StudyValues
+from smartbox_tui.model.instance import IMPLICIT_VR_LE, Equipment, Picture, StudyValues
 from smartbox_tui.model.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from smartbox_tui.dicom.iods import IMPLICIT_VR_LE, NATIVE
+from smartbox_tui.dicom.iods import NATIVE
 from smartbox_tui.dicom.part10 import read_meta, read_meta_of
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.instance import IMPLICIT_VR_LE
 
 _FRAGMENT_LIMIT: Final = 2**32 - 2
 """An item's length is 32 bits, even, and 0xFFFFFFFF means undefined (PS3.5 7.5)."""

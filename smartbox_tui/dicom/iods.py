@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.model.instance import H264_HP_41, H264_HP_42_2D, JPEG_BASELINE, SOP_CLASSES
-
-IMPLICIT_VR_LE: Final = "1.2.840.10008.1.2"
-EXPLICIT_VR_LE: Final = "1.2.840.10008.1.2.1"
-JPEG_EXTENDED: Final = "1.2.840.10008.1.2.4.51"
-MPEG2_MPML: Final = "1.2.840.10008.1.2.4.100"
-MPEG2_MPHL: Final = "1.2.840.10008.1.2.4.101"
-HEVC_MP_51: Final = "1.2.840.10008.1.2.4.107"
+from smartbox_tui.model.instance import (
+    EXPLICIT_VR_LE,
+    H264_HP_41,
+    H264_HP_42_2D,
+    HEVC_MP_51,
+    IMPLICIT_VR_LE,
+    JPEG_BASELINE,
+    JPEG_EXTENDED,
+    MPEG2_MPHL,
+    MPEG2_MPML,
+    SOP_CLASSES,
+)
 
 NATIVE: Final = frozenset({IMPLICIT_VR_LE, EXPLICIT_VR_LE})
 JPEG_FAMILY: Final = frozenset({JPEG_BASELINE, JPEG_EXTENDED})

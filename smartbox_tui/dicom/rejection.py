@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from smartbox_tui.dicom.build import part10, set_attribute
 from smartbox_tui.dicom.charset import DEFINED_TERMS, check_values
-from smartbox_tui.dicom.iods import EXPLICIT_VR_LE, Iod
+from smartbox_tui.dicom.iods import Iod
 from smartbox_tui.dicom.lineage import Lineage
 from smartbox_tui.dicom.modules import MODULES, Inputs
 from smartbox_tui.dicom.privacy import keep_values_out_of_warnings
 from smartbox_tui.dicom.worklist_values import Order
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.model.instance import KEY_OBJECT_SELECTION, Equipment, Kind, Picture, StudyValues
+from smartbox_tui.model.instance import EXPLICIT_VR_LE, KEY_OBJECT_SELECTION, Equipment, Kind, Picture, StudyValues
 from smartbox_tui.model.rejection import RejectionNote
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from smartbox_tui.dicom.iods import EXPLICIT_VR_LE, IMPLICIT_VR_LE, IODS
+from smartbox_tui.dicom.iods import IODS
 from smartbox_tui.dicom.performed_scp import PerformedSteps
 from smartbox_tui.dicom.privacy import keep_values_out_of_warnings
 from smartbox_tui.dicom.scu.peer import check_aet
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.model.instance import KEY_OBJECT_SELECTION
+from smartbox_tui.model.instance import EXPLICIT_VR_LE, IMPLICIT_VR_LE, KEY_OBJECT_SELECTION
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

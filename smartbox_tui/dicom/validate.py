@@ -14,12 +14,13 @@ from typing import Final, Self
 
 from smartbox_tui.dicom.compose import Composition, FileSlice, Segment, from_part10
 from smartbox_tui.dicom.datasets import parse_until
-from smartbox_tui.dicom.iods import IMPLICIT_VR_LE, IODS, SYNTAX_NAMES
+from smartbox_tui.dicom.iods import IODS, SYNTAX_NAMES
 from smartbox_tui.dicom.validate_pixels import Pixels, check_pixels
 from smartbox_tui.dicom.validate_report import Finding, Report
 from smartbox_tui.dicom.validate_table import CLASSES
 from smartbox_tui.dicom.validate_values import Values, check_modality, check_presence, check_values
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.instance import IMPLICIT_VR_LE
 
 _PIXELS: Final = 0x7FE00001
 """The first tag of the pixel data's group; the offset tables of PS3.3 C.7.6.3.1.8 stand before (7FE0,0010)."""

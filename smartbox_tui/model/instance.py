@@ -29,10 +29,23 @@ SOP_CLASSES: Final = {
 """The words of the settings (`still_class`, `clip_class`, `burst_class`) and their UIDs (PS3.4 B.5)."""
 
 KEY_OBJECT_SELECTION: Final = "1.2.840.10008.5.1.4.1.1.88.59"
+IMPLICIT_VR_LE: Final = "1.2.840.10008.1.2"
 EXPLICIT_VR_LE: Final = "1.2.840.10008.1.2.1"
 JPEG_BASELINE: Final = "1.2.840.10008.1.2.4.50"
+JPEG_EXTENDED: Final = "1.2.840.10008.1.2.4.51"
+MPEG2_MPML: Final = "1.2.840.10008.1.2.4.100"
+MPEG2_MPHL: Final = "1.2.840.10008.1.2.4.101"
 H264_HP_41: Final = "1.2.840.10008.1.2.4.102"
 H264_HP_42_2D: Final = "1.2.840.10008.1.2.4.104"
+HEVC_MP_51: Final = "1.2.840.10008.1.2.4.107"
+
+FRAGMENTABLE: Final = {
+    MPEG2_MPML: "1.2.840.10008.1.2.4.100.1",
+    MPEG2_MPHL: "1.2.840.10008.1.2.4.101.1",
+    H264_HP_41: "1.2.840.10008.1.2.4.102.1",
+    H264_HP_42_2D: "1.2.840.10008.1.2.4.104.1",
+}
+"""The twin of a video syntax whose one stream may lie in several fragments (PS3.5 A.4.5 to A.4.7)."""
 
 MADE: Final[dict[Kind, tuple[str, ...]]] = {
     Kind.STILL: (JPEG_BASELINE,),

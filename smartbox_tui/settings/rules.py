@@ -12,6 +12,7 @@ _WORD: Final = re.compile(r"^[a-z0-9][a-z0-9_-]{0,31}$", re.IGNORECASE)
 _SIZE: Final = re.compile(r"^(\d{2,4})x(\d{2,4})$")
 _CODE: Final = re.compile(r"^[A-Z0-9_ ]{1,16}$")
 _CROP: Final = re.compile(r"^\d+,\d+,\d+,\d+$")
+_MASK: Final = re.compile(r"^\d+,\d+,[1-9]\d*,[1-9]\d*(;\d+,\d+,[1-9]\d*,[1-9]\d*)*$")
 _TEMPLATE_KEYS: Final = ("sex_text", "date", "time", "station_name")
 
 
@@ -85,7 +86,13 @@ def size(value: Any) -> str | None:
 def crop(value: Any) -> str | None:
     if not _CROP.match(value):
         return "must be four numbers: left,top,right,bottom"
-    return None if value == "0,0,0,0" else "this version cannot crop yet"
+    return "must be even numbers (4:2:0 video)" if any(int(part) % 2 for part in value.split(",")) else None
+
+
+def mask(value: Any) -> str | None:
+    if not value or _MASK.match(value):
+        return None
+    return "must be left,top,width,height, and more of them after a ';'"
 
 
 def host(value: Any) -> str | None:

@@ -39,9 +39,9 @@ class Clock:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     id: str = key(doc="short word, names the source everywhere", rule=rules.word)
-    kind: str = key("v4l2", "where the picture comes from", rule=rules.one_of("v4l2", "file", "pattern"))
+    kind: str = key("v4l2", "where the picture comes from", rule=rules.one_of("v4l2", "file", "pattern", "folder"))
     name: str = key("", "shown to people; empty: the id")
-    device: str = key("", "the grabber's identity or /dev/videoN; of a file its path")
+    device: str = key("", "the grabber's identity or /dev/videoN; of a file or a watched folder its path")
     size: str = key("1920x1080", "width and height in pixels, as in 1920x1080", rule=rules.size)
     fps: float = key(30.0, "frames per second", rule=rules.between(1, 120))
     preroll_s: float = key(10.0, "seconds before the press that a clip begins with", rule=rules.between(0, 60))
@@ -51,13 +51,14 @@ class Source:
     still_class: str = key("vl-endoscopic", "SOP class of stills", rule=rules.one_of(*CLASSES_STILL))
     clip_class: str = key("video-endoscopic", "SOP class of clips", rule=rules.one_of(*CLASSES_CLIP))
     burst_class: str = key("multiframe-sc", "SOP class of bursts", rule=rules.one_of("multiframe-sc"))
-    codec: str = key("h264", "of clips", rule=rules.only("h264", "mpeg2", "hevc"))
-    container: str = key("ts", "of clips", rule=rules.only("ts", "mp4"))
+    codec: str = key("h264", "of clips", rule=rules.one_of("h264", "mpeg2", "hevc"))
+    container: str = key("ts", "of clips; mp4 plays in browsers", rule=rules.one_of("ts", "mp4"))
     bitrate: int = key(8_000_000, "quality of clips, in bits per second", rule=rules.between(200_000, 60_000_000))
     burned_in_annotation: bool = key(
         True, "off only after someone has looked: processors write names into pictures"
     )
     crop: str = key("0,0,0,0", "what is cut off: left, top, right, bottom in pixels", rule=rules.crop)
+    mask: str = key("", "what is blackened: left, top, width, height in pixels; more after a ;", rule=rules.mask)
 
     @property
     def width(self) -> int:
@@ -108,6 +109,15 @@ class Destination:
     )
     rate_limit: int = key(0, "bytes per second, 0 = none", rule=rules.only(0))
     charset: str = key("utf-8", "character set of patient data", rule=rules.one_of("utf-8", "latin-1"))
+    still_class: str = key("", "SOP class of stills; empty: the source's", rule=rules.one_of("", *CLASSES_STILL))
+    clip_class: str = key("", "SOP class of clips; empty: the source's", rule=rules.one_of("", *CLASSES_CLIP))
+    burst_class: str = key("", "SOP class of bursts; empty: the source's", rule=rules.one_of("", "multiframe-sc"))
+    container: str = key("", "of clips; empty: the source's", rule=rules.one_of("", "ts", "mp4"))
+    transcode: str = key(
+        "never",
+        "codec for an archive that takes none of the clip's own",
+        rule=rules.one_of("never", "mpeg2", "h264"),
+    )
     check: bool = key(True, "objects that break the standard's rules are blocked instead of sent")
     rejection_note: bool = key(
         True, "after a correction of the patient this archive is told which objects are wrong (KOS 113038)"

@@ -1,10 +1,11 @@
 """Where things lie. The folder is named by exam id; no name holds patient data.
 
 spool/<exam id>/exam.json, revision-0001.json, ledger.jsonl
-               <picture id>.jpg | .ts      the bitstream
+               <picture id>.jpg | .mjpeg | .ts   the bitstream
+               <picture id>.mp4, .mp4.json the same remuxed, and its record (spool.bitstream)
                <picture id>.json           its sidecar
                <picture id>.r0001.dcm      its DICOM header without pixel data, one per revision
-               derived/                    remade on demand
+               derived/                    derived bitstreams and their records, remade on demand
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class Sidecar:
     fps_den: int
     sop_class: str  # the settings' word, e.g. vl-endoscopic
     sampling: str  # 422 | 444 | 420
-    media: str  # jpeg | h264-ts
+    media: str  # jpeg | jpegs | h264-ts | mpeg2-ts | hevc-ts
     transfer_syntax_uid: str = ""
     bytes: int = 0
     frames: int = 1
@@ -62,6 +62,9 @@ class Sidecar:
     burned_in_annotation: bool = True
     device: dict[str, str] = field(default_factory=dict)  # manufacturer, model, serial
     appended: int = 0  # how often the exam had been appended to when it was taken: the series follows from it
+    container: str = "ts"  # of clips, what the object is to have: with mp4 the TS is remuxed after the stop
+    index: tuple[tuple[int, int], ...] = ()  # (offset, length) of each frame of a burst
+    frame_time_ms: float | None = None  # of bursts, as measured
     part: int = 0  # of a clip that outgrew one instance: 0, 1, 2 ...
     stop_command: str = ""
     marks: tuple[dict[str, Any], ...] = ()  # {"id", "at_s", "text"}
@@ -89,6 +92,7 @@ def read_sidecar(path: Path) -> Sidecar:
     known = {key: item for key, item in value.items() if key in _NAMES}
     known["state"] = SidecarState(known["state"])
     known["marks"] = tuple(known.get("marks", ()))
+    known["index"] = tuple((int(at), int(length)) for at, length in known.get("index", ()))
     try:
         return Sidecar(**known)
     except TypeError as exc:

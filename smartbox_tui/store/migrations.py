@@ -77,6 +77,11 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         # small things worth keeping over a restart: the time of the worklist's last answer
         "CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     ),
+    (  # 3: renditions that are not as captured
+        "ALTER TABLE delivery ADD COLUMN variant TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE delivery ADD COLUMN prepare TEXT NOT NULL DEFAULT ''",
+        "CREATE INDEX delivery_prepare ON delivery (state, priority DESC, id) WHERE prepare != ''",
+    ),
 )
 
 VERSION: Final = len(STEPS)

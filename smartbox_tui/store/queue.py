@@ -36,15 +36,17 @@ def enqueue(
     code: str = "",
     priority: int = 0,
     uncertain: bool = False,
+    variant: str = "",
+    prepare: str = "",
 ) -> bool:
-    """Makes the delivery; False when this instance has one for this destination already (nothing changes)."""
+    """Makes the delivery; False when this rendition has one for this destination already (nothing changes)."""
     at = now_text()
     row = {
         "instance": instance, "sop_uid": sop_uid, "exam": exam, "destination": destination, "kind": kind,
         "state": state.value, "reason": reason, "code": code, "attempts": 0, "failures": 0, "bytes": bytes_,
         "bytes_sent": bytes_ if state in states.PROMISED else 0,
         "worker": "", "priority": priority, "paused": False, "uncertain": uncertain, "created_at": at,
-        "changed_at": at,
+        "changed_at": at, "variant": variant, "prepare": prepare,
     }  # fmt: skip
     query = Delivery.insert(row).on_conflict_ignore()
     if not query.as_rowcount().execute(database):
@@ -102,7 +104,7 @@ def claim(database: Any, destination: str, worker: str, now: float, lease_s: flo
         database,
         "UPDATE delivery SET state = 'sending', reason = '', code = '', changed_at = ?, worker = ?,"
         " lease_until = ?, bytes_sent = 0, next_at = NULL WHERE id = (SELECT id FROM delivery"
-        " WHERE destination = ? AND state = 'queued' AND NOT paused"
+        " WHERE destination = ? AND state = 'queued' AND NOT paused AND prepare = ''"
         " AND exam NOT IN (SELECT exam FROM reconciling) ORDER BY priority DESC, id LIMIT 1)"
         " RETURNING *",
         at := now_text(),

@@ -75,6 +75,8 @@ class Delivery(Model):
 
     attempts    answers of the archive so far (CONTRACT); failures: of the network, in a row, for the pauses
     uncertain   the last try may have arrived (connection lost after the last byte, or we were killed)
+    variant     how it differs from the picture as captured (model.variant); its UID is `sop_uid`
+    prepare     what a media child must make before it can be sent: bitstream | pixels; empty: nothing
     """
 
     id = IntegerField(primary_key=True)
@@ -98,6 +100,8 @@ class Delivery(Model):
     uncertain = BooleanField()
     created_at = TextField()
     changed_at = TextField()
+    variant = TextField()
+    prepare = TextField()
 
 
 class DeliveryChange(Model):

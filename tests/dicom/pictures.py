@@ -14,11 +14,12 @@ import simplejpeg
 
 from smartbox_tui.dicom.build import build_header
 from smartbox_tui.dicom.compose import Composition, compose
-from smartbox_tui.dicom.iods import MPEG2_MPHL, MPEG2_MPML
 from smartbox_tui.model.instance import (
     H264_HP_41,
     H264_HP_42_2D,
     JPEG_BASELINE,
+    MPEG2_MPHL,
+    MPEG2_MPML,
     SOP_CLASSES,
     Equipment,
     Kind,

@@ -15,10 +15,9 @@ from pydicom.encaps import generate_frames
 from smartbox_tui.dicom.build import build_header
 from smartbox_tui.dicom.compose import compose, from_part10
 from smartbox_tui.dicom.export import export
-from smartbox_tui.dicom.iods import EXPLICIT_VR_LE, IMPLICIT_VR_LE
 from smartbox_tui.dicom.lineage import Lineage, LossyStep
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.model.instance import Kind
+from smartbox_tui.model.instance import EXPLICIT_VR_LE, IMPLICIT_VR_LE, Kind
 from tests.dicom.pictures import EQUIPMENT, ORDERED, Media, clip, composition, still
 
 GIB = 1 << 30

@@ -11,11 +11,18 @@ import simplejpeg
 
 from smartbox_tui.dicom.build import build_header
 from smartbox_tui.dicom.compose import Composition, compose, from_part10
-from smartbox_tui.dicom.iods import EXPLICIT_VR_LE, IMPLICIT_VR_LE, JPEG_EXTENDED, MPEG2_MPHL, MPEG2_MPML
 from smartbox_tui.dicom.lineage import Lineage, LossyStep
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.dicom.scu.store import StoreSession
-from smartbox_tui.model.instance import H264_HP_41, JPEG_BASELINE
+from smartbox_tui.model.instance import (
+    EXPLICIT_VR_LE,
+    H264_HP_41,
+    IMPLICIT_VR_LE,
+    JPEG_BASELINE,
+    JPEG_EXTENDED,
+    MPEG2_MPHL,
+    MPEG2_MPML,
+)
 from tests.dicom.pictures import CLIP_WORDS, EQUIPMENT, ORDERED, Media, clip, composition, still
 from tests.support.dcmtk import storescp
 from tests.support.orthanc import Orthanc

@@ -13,11 +13,22 @@ import pytest
 
 from smartbox_tui.dicom.build import build_header
 from smartbox_tui.dicom.compose import compose
-from smartbox_tui.dicom.iods import EXPLICIT_VR_LE, IODS, JPEG_EXTENDED, MPEG2_MPHL, MPEG2_MPML
+from smartbox_tui.dicom.iods import IODS
 from smartbox_tui.dicom.lineage import Lineage, LossyStep, Source
 from smartbox_tui.dicom.modules import MODULES
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.model.instance import H264_HP_41, H264_HP_42_2D, SOP_CLASSES, Kind, Picture, StudyValues
+from smartbox_tui.model.instance import (
+    EXPLICIT_VR_LE,
+    H264_HP_41,
+    H264_HP_42_2D,
+    JPEG_EXTENDED,
+    MPEG2_MPHL,
+    MPEG2_MPML,
+    SOP_CLASSES,
+    Kind,
+    Picture,
+    StudyValues,
+)
 from smartbox_tui.model.patient import Patient
 from tests.dicom.pictures import (
     CLIP_WORDS,

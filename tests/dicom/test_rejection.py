@@ -11,12 +11,11 @@ import pydicom
 import pytest
 
 from smartbox_tui.dicom.compose import from_part10
-from smartbox_tui.dicom.iods import EXPLICIT_VR_LE
 from smartbox_tui.dicom.rejection import build_rejection_note
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.dicom.scu.store import StoreSession
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.model.instance import KEY_OBJECT_SELECTION, SOP_CLASSES, Equipment, StudyValues
+from smartbox_tui.model.instance import EXPLICIT_VR_LE, KEY_OBJECT_SELECTION, SOP_CLASSES, Equipment, StudyValues
 from smartbox_tui.model.patient import Patient
 from smartbox_tui.model.rejection import RejectionNote
 from tests.support.dcmtk import dciodvfy, storescp

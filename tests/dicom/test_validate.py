@@ -17,11 +17,11 @@ from smartbox_tui.cli import run
 from smartbox_tui.dicom import validate_table
 from smartbox_tui.dicom.build import build_header
 from smartbox_tui.dicom.compose import compose
-from smartbox_tui.dicom.iods import EXPLICIT_VR_LE, VIDEO
+from smartbox_tui.dicom.iods import VIDEO
 from smartbox_tui.dicom.validate import validate_composition, validate_file
 from smartbox_tui.dicom.validate_video import VIDEO_RULES
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.model.instance import H264_HP_41, H264_HP_42_2D
+from smartbox_tui.model.instance import EXPLICIT_VR_LE, H264_HP_41, H264_HP_42_2D
 from tests.dicom import validate_tables
 from tests.dicom.pictures import EQUIPMENT, ORDERED, Media, clip
 from tests.dicom.validate_corpus import BROKEN, Broken, bases, burst, good, object_of, stream, write_broken

@@ -15,18 +15,23 @@ from pydicom.encaps import encapsulate
 
 from smartbox_tui.dicom.build import build_header
 from smartbox_tui.dicom.compose import Composition, compose, from_part10
-from smartbox_tui.dicom.iods import (
+from smartbox_tui.dicom.iods import NATIVE
+from smartbox_tui.dicom.lineage import Lineage, LossyStep
+from smartbox_tui.dicom.rejection import build_rejection_note
+from smartbox_tui.model.instance import (
     EXPLICIT_VR_LE,
+    H264_HP_41,
+    H264_HP_42_2D,
     HEVC_MP_51,
     IMPLICIT_VR_LE,
+    JPEG_BASELINE,
     JPEG_EXTENDED,
     MPEG2_MPHL,
     MPEG2_MPML,
-    NATIVE,
+    SOP_CLASSES,
+    Kind,
+    Picture,
 )
-from smartbox_tui.dicom.lineage import Lineage, LossyStep
-from smartbox_tui.dicom.rejection import build_rejection_note
-from smartbox_tui.model.instance import H264_HP_41, H264_HP_42_2D, JPEG_BASELINE, SOP_CLASSES, Kind, Picture
 from smartbox_tui.model.rejection import RejectionNote
 from tests.dicom.pictures import CLIP_WORDS, EQUIPMENT, ORDERED, STILL_WORDS, TAKEN, Media, clip, still
 
