@@ -16,7 +16,8 @@ from smartbox_tui.wire import state
 
 ARRIVAL_S: Final = 60.0
 """How long a new entry is announced when nobody takes notice."""
-UNDO_S: Final = 300.0
+UNDO_S: Final = 120.0
+"""The exam's own screen has the way back for ever; this line is for who sees at once that it was wrong."""
 _REMEMBERED: Final = 5000
 
 
@@ -75,6 +76,10 @@ class Asks:
 
     def offer_undo(self, undo: Undo, now_s: float) -> None:
         self._undo = (undo, now_s)
+
+    def forget_undo(self) -> None:
+        """Another patient is before the camera: a button that moves the last one's pictures has no place there."""
+        self._undo = None
 
     def current(self, t: Texts, box: BoxState, settings: Settings, now: datetime, now_s: float) -> Ask | None:
         """What is asked now, None: nothing."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 from textual import on
 
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.exam import ExamState
 from smartbox_tui.ui import words
 from smartbox_tui.ui.asks import Ask, Asks
 from smartbox_tui.ui.link import (
@@ -55,12 +56,28 @@ class News(Orders):
             self.say(self.t("The picture was discarded."), self.t("It is kept for seven days."), "information")
         elif isinstance(command, commands.ExamReassign):
             self.was_reassigned(command, words.exam_of(answer))
+        elif isinstance(command, commands.ExamClose):
+            self._tell_closed(words.exam_of(answer))
         elif isinstance(command, (commands.ExamOpen, commands.ExamResume, commands.ExamAppend)):
             self.was_opened()
         elif isinstance(command, commands.ExamRelease):
             self.say(self.t("The pictures are being sent."), self.t("The queue shows how far."), "information")
         elif isinstance(command, commands.ExamHold):
             self.say(self.t("The pictures stay on the box."), self.t("Until they are sent by hand."), "information")
+
+    def _tell_closed(self, exam: state.Exam) -> None:
+        """Whose exam it was and what becomes of the pictures: nothing else on the screen says so any more."""
+        name = words.person(exam.patient.name) or self.t("no patient")
+        count = self.t.n("{count} picture", "{count} pictures", exam.instances)
+        if not exam.instances:
+            what = self.t("Nothing was taken.")
+        elif exam.state == ExamState.UNASSIGNED or not exam.patient.id:
+            what = self.t("{count}: kept until someone assigns them.", count=count)
+        elif all(item.send == "manual" for item in self.settings.destinations):
+            what = self.t("{count}: kept until they are sent by hand.", count=count)
+        else:
+            what = self.t("{count}: on the way to the archive.", count=count)
+        self.say(self.t("Exam closed: {name}", name=name), what, "information")
 
     # ---- what changed
 
@@ -74,6 +91,9 @@ class News(Orders):
         waits = after.status.suspended if after.status else None
         if waits is not None and (waited is None or waited.id != waits.id):
             self.ask_suspended()
+        old, new = current_exam(before), current_exam(after)
+        if new is not None and (old is None or old.id != new.id):
+            self.asks.forget_undo()
         if after.exam is not None and after.exam is not before.exam:
             self.remember_exams([after.exam])
         self._tell_signal(before, after)

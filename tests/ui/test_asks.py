@@ -97,3 +97,10 @@ def test_the_way_back_is_offered_for_some_minutes() -> None:
 def test_without_an_exam_nothing_is_asked() -> None:
     box = after(ENGINE, state.CaptureSnapshot(sources=[SOURCE], exam=None, instances=[]))
     assert asked(Asks(), box, 5000) is None
+
+
+def test_the_way_back_goes_with_the_next_patient() -> None:
+    asks = Asks()
+    asks.offer_undo(Undo("undo:1", "Müller, Jörg", "Weiß, Gerda"), 0)
+    asks.forget_undo()
+    assert asked(asks) is None

@@ -275,6 +275,8 @@ async def test_with_pictures_closing_is_one_touch() -> None:
         await rig.pilot.click("#close")
         command = await rig.command(commands.ExamClose)
         assert command.discontinued == ""  # type: ignore[attr-defined]
+        await rig.until(lambda: "Abgeschlossen:" in rig.text())
+        assert "auf dem Weg ins Archiv" in rig.text()
 
 
 async def test_a_procedure_that_is_broken_off_says_why() -> None:

@@ -74,6 +74,7 @@ class PatientBanner(Shown):
             words.born(t, patient, view.now.date()),
             t(words.SEX[patient.sex]) if patient.sex in words.SEX else "",
             t("ID {id}", id=patient.id) if patient.id else "",
+            exam.procedure,
             t("Order {number}", number=exam.accession) if exam.accession else "",
         ]
         return " · ".join(part for part in parts if part)
