@@ -79,9 +79,12 @@ def _device(i: Inputs, text: str, maximum: int = 64) -> str:
 
 
 def _photometric(i: Inputs) -> str:
-    """What the bitstream really is (PS3.5 table 8.2.1-1; 8.2.5 to 8.2.12 for video)."""
+    """What the bitstream really is (PS3.5 table 8.2.1-1; 8.2.5 to 8.2.12 for video). Grey is for single images:
+    a Multi-frame True Color one has three samples (PS3.3 A.8.5.4), a VL image one or three (C.8.12.1.1)."""
     syntax, sampling = i.picture.transfer_syntax_uid, i.picture.sampling
-    if syntax in NATIVE:
+    if sampling == "grey":
+        return "MONOCHROME2"
+    if syntax in NATIVE or (syntax in JPEG_FAMILY and sampling == "rgb"):
         return "RGB"
     if syntax not in JPEG_FAMILY:
         return "YBR_PARTIAL_420"
@@ -111,13 +114,13 @@ def _lossy_steps(i: Inputs) -> tuple[LossyStep, ...]:
     return steps
 
 
-def _ratios(i: Inputs) -> list[str]:
+def _ratios(i: Inputs) -> list[str] | None:
     """As measured; three digits say all there is to say. Never below 1, which would not be a compression."""
-    return [f"{max(step.ratio, 1.0):.4g}" for step in _lossy_steps(i)]
+    return None if i.picture.lossless else [f"{max(step.ratio, 1.0):.4g}" for step in _lossy_steps(i)]
 
 
-def _methods(i: Inputs) -> list[str]:
-    return [step.method for step in _lossy_steps(i)]
+def _methods(i: Inputs) -> list[str] | None:
+    return None if i.picture.lossless else [step.method for step in _lossy_steps(i)]
 
 
 def _image_type(i: Inputs) -> list[str]:
@@ -253,16 +256,16 @@ GENERAL_IMAGE: Final = (
     A("ContentDate", "2", lambda i: _date(i.local(i.picture.captured_at))),
     A("ContentTime", "2", lambda i: _time(i.local(i.picture.captured_at))),
     A("BurnedInAnnotation", "1", lambda i: "YES" if i.picture.burned_in_annotation else "NO"),
-    A("LossyImageCompression", "1", lambda i: "01"),
+    A("LossyImageCompression", "1", lambda i: "00" if i.picture.lossless else "01"),
     A("LossyImageCompressionRatio", "1C", _ratios),
     A("LossyImageCompressionMethod", "1C", _methods),
     A("ImageComments", "3", _comment),
 )
 
 IMAGE_PIXEL: Final = (
-    A("SamplesPerPixel", "1", lambda i: 3),
+    A("SamplesPerPixel", "1", lambda i: i.picture.samples),
     A("PhotometricInterpretation", "1", _photometric),
-    A("PlanarConfiguration", "1", lambda i: 0),
+    A("PlanarConfiguration", "1C", lambda i: 0 if i.picture.samples > 1 else None),
     A("Rows", "1", lambda i: i.picture.rows),
     A("Columns", "1", lambda i: i.picture.columns),
     A("BitsAllocated", "1", lambda i: 8),

@@ -99,10 +99,12 @@ class StudyValues:
 class Picture:
     """One closed bitstream of known length and what is known about it.
 
-    sampling        JPEG chroma sampling "422", "444", or "420" for the MPEG family
+    sampling        JPEG chroma sampling "422", "444", or "420" for the MPEG family; "rgb" or "grey" for a JPEG
+                    or pixels without luma and chroma
     number_of_frames  counted in the bitstream, never estimated
     frame_time_ms   nominal milliseconds from frame to frame (0018,1063), clips and bursts only
-    uncompressed_bytes   of all frames as 8-bit RGB, for the compression ratio as measured
+    uncompressed_bytes   of all frames with 8 bits a sample, for the compression ratio as measured
+    lossless        its pixels have never been compressed with loss (PS3.3 C.7.6.1.1.5)
     """
 
     sop_instance_uid: str
@@ -125,6 +127,12 @@ class Picture:
     performed_step: tuple[str, str] | None = None
     """(SOP Instance UID, ID) of the performed procedure step that it was made in."""
 
+    lossless: bool = False
+
+    @property
+    def samples(self) -> int:
+        return 1 if self.sampling == "grey" else 3
+
     @property
     def uncompressed_bytes(self) -> int:
-        return self.columns * self.rows * 3 * self.number_of_frames
+        return self.columns * self.rows * self.samples * self.number_of_frames
