@@ -116,7 +116,7 @@ class Assembly:
             refuse_without=settings.without_patient == "refuse",
             changed=self._exam_changed,
         )
-        self._stills = Stills(self._sessions, self._exams, self._pictures, publish)
+        self._stills = Stills(paths.spool, self._sessions, self._exams, self._pictures, publish)
         self._recordings = Recordings(
             paths.spool,
             self._sessions,

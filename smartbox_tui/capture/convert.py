@@ -28,9 +28,9 @@ class Converter:
         """A VideoFrame yuv420p in limited range. Raises Undecodable."""
         return self._to(frame, "yuv420p", full_range=False)
 
-    def to_still(self, frame: Frame) -> Any:
-        """A VideoFrame with 4:2:2 planes in full range, as JPEG has them (T.871). Raises Undecodable."""
-        return self._to(frame, "yuvj422p", full_range=True)
+    def to_still(self, frame: Frame, sampling: str = "422") -> Any:
+        """A VideoFrame with 4:2:2 (or "444") planes in full range, as JPEG has them (T.871). Raises Undecodable."""
+        return self._to(frame, f"yuvj{sampling}p", full_range=True)
 
     def _to(self, frame: Frame, name: str, *, full_range: bool) -> Any:
         picture = self._picture(frame)

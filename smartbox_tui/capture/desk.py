@@ -20,8 +20,6 @@ from smartbox_tui.wire.current import boot_id
 RECORD_FREE_BYTES: Final = 200 << 20
 """A recording is refused below: three minutes at 8 Mbit/s, and the stills of an exam still fit."""
 
-BURST_MAX: Final = 30
-
 
 def picture_id(command: str) -> str:
     """The canonical form of a command's UUID. Raises bad-value."""

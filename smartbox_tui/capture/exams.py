@@ -61,7 +61,7 @@ class Held:
     uids: Mapping[str, str] = field(default_factory=dict)
     made_for_ns: int | None = None  # the trigger that this exam was made for, by capture itself
 
-    def shown(self, stills: int, clips: int) -> HeldExam:
+    def shown(self, stills: int, clips: int, bursts: int = 0) -> HeldExam:
         return HeldExam(
             id=self.id,
             state=self.state,
@@ -74,6 +74,7 @@ class Held:
             stills=stills,
             clips=clips,
         )
+            bursts=bursts,
 
 
 def read_held(spool: Path, exam: str, revision: int, since_ns: int) -> Held:
@@ -241,6 +242,12 @@ class ExamDesk:
             self._end(held)
 
     def _begin(self, held: Held) -> None:
+    def belongs(self, held: Held, at_ns: int) -> bool:
+        """Whether a frame of that moment may follow a picture of `held`: its exam was still the one."""
+        with self._lock:
+            then = self._at(at_ns)
+        return held.made_for_ns is not None if then is None else then.id == held.id
+
         self._busy[held.id] = self._busy.get(held.id, 0) + 1
 
     def _end(self, held: Held) -> None:

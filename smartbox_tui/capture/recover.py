@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid5
 
+from smartbox_tui.capture import bursts
+from smartbox_tui.capture.bursts import CRASHED
 from smartbox_tui.capture.clipfile import NO_FRAME, room_file
 from smartbox_tui.capture.desk import Sessions
 from smartbox_tui.capture.exams import ExamDesk
@@ -33,7 +35,6 @@ log = logging.getLogger(__name__)
 
 RESUME_S: Final = 5.0
 RESUMED: Final = "goes on after a crash of capture"
-CRASHED: Final = "closed after a crash"
 
 _SIGNAL_WAIT_S: Final = 10.0
 _TEMPORARY: Final = ("tmp", "room")
@@ -139,7 +140,7 @@ class Recovery:
         log.warning("still %s was pinned when capture crashed: closed", sidecar.id)
 
     def _open_clip(self, folder: Path, clip: str) -> Sidecar | None:
-        """The clip's sidecar where a crash left it `recording`."""
+        """The sidecar of a clip or burst where a crash left it `recording`."""
         path = folder / f"{clip}.json"
         try:
             if b'"recording"' not in path.read_bytes():
@@ -152,20 +153,25 @@ class Recovery:
         return sidecar if left else None
 
     def _may_go_on(self, sidecar: Sidecar) -> bool:
-        """Same boot, same exam, and capture is back soon enough that nobody has reached for the switch."""
+        """A clip of the same boot and exam, and capture is back before anybody has reached for the switch."""
         held = self._exams.held
+        if sidecar.kind != "clip":
+            return False
         if sidecar.boot_id != boot_id() or held is None or held.id != sidecar.exam:
             return False
         return 0 <= self._started_at - _last_write(exam_dir(self._spool, sidecar.exam), sidecar) < RESUME_S
 
     def _close_clip(self, sidecar: Sidecar) -> None:
         try:
-            closed = close_crashed(exam_dir(self._spool, sidecar.exam), sidecar)
+            if sidecar.kind == "burst":
+                closed = bursts.close_crashed(self._spool, sidecar)
+            else:
+                closed = close_crashed(exam_dir(self._spool, sidecar.exam), sidecar)
         except (OSError, ValueError, SmartBoxError):
-            log.exception("clip %s, which a crash left open, cannot be closed", sidecar.id)
+            log.exception("%s %s, which a crash left open, cannot be closed", sidecar.kind, sidecar.id)
             return
         self._pictures.put(closed)
-        log.warning("clip %s was recording when capture crashed: %d frames kept", closed.id, closed.frames)
+        log.warning("%s %s was open when capture crashed: %d frames kept", closed.kind, closed.id, closed.frames)
 
     def _resume(self, crashed: Sidecar) -> None:
         """A new clip of the same exam, by itself. Its id follows from the old one's: there is only ever one."""
@@ -225,7 +231,7 @@ def close_crashed(folder: Path, sidecar: Sidecar) -> Sidecar:
 
 
 def _names(folder: Path, left_before: float) -> tuple[list[str], list[str]]:
-    """(pictures that are clips, all pictures) of one exam, by the files' names alone.
+    """(pictures that are clips or bursts, all pictures) of one exam, by the files' names alone.
 
     Temporary files of pictures, last written before `left_before`, are what a crash left, and are removed.
     """
@@ -235,7 +241,7 @@ def _names(folder: Path, left_before: float) -> tuple[list[str], list[str]]:
             stem, _, suffix = entry.name.rpartition(".")
             if suffix == "json" and is_uuid(stem):
                 pictures.append(stem)
-            elif suffix == "ts":
+            elif suffix in ("ts", "mjpeg"):
                 clips.append(stem)
             elif suffix in _TEMPORARY and stem.startswith(".") and is_uuid(stem[1:37]):
                 with contextlib.suppress(OSError):

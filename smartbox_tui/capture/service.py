@@ -147,12 +147,13 @@ class Service:
     # ---- state
 
     def shown(self, held: Held | None) -> HeldExam | None:
-        """The exam with the counts of its pictures; a clip of several parts counts once."""
+        """The exam with the counts of its pictures; a clip of several parts counts once, so does a burst."""
         if held is None:
             return None
         kept = [each for each in self._pictures.of_exam(held.id) if each.state is SidecarState.CLOSED]
-        stills = sum(1 for each in kept if each.kind != "clip")
-        return held.shown(stills, len({each.command for each in kept if each.kind == "clip"}))
+        stills = sum(1 for each in kept if each.kind == "still")
+        bursts = sum(1 for each in kept if each.kind == "burst")
+        return held.shown(stills, len({each.command for each in kept if each.kind == "clip"}), bursts)
 
     def sources(self) -> list[Source]:
         return [session.state() for session in self._sessions]

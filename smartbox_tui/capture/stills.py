@@ -46,27 +46,28 @@ class StillEncoder:
         self._converter = Converter()
         self._lock = threading.Lock()
 
-    def jpeg(self, frame: Frame) -> Jpeg:
+    def jpeg(self, frame: Frame, sampling: str = "") -> Jpeg:
         """The grabber's own data where it is baseline in a sampling of DICOM's, else encoded as 4:2:2, full range.
 
-        Raises SmartBoxError `refused` when the frame is no picture at all.
+        `sampling`: the one that it must have, as the frames of a burst are all alike (PS3.3 C.7.6.3: the attributes
+        hold for every frame). Raises SmartBoxError `refused` when the frame is no picture at all.
         """
         if frame.format.pixel is PixelFormat.MJPEG:
             try:
                 own = repair(frame.data)
-                if own.sampling in _DICOM_SAMPLINGS:
+                if own.sampling in ((sampling,) if sampling else _DICOM_SAMPLINGS):
                     return Jpeg(own.data, own.width, own.height, own.sampling)
             except NotBaseline as exc:
                 log.info("a JPEG of the source is encoded anew: %s", exc)
         with self._lock:
             try:
-                picture = self._converter.to_still(frame)
+                picture = self._converter.to_still(frame, sampling or "422")
             except Undecodable as exc:
                 raise SmartBoxError(
                     "refused", f"The grabber delivered a broken picture: {exc}", "Take it again; check its cable."
                 ) from exc
             data = simplejpeg.encode_jpeg_yuv_planes(*(_plane(each) for each in picture.planes), quality=QUALITY)
-        return Jpeg(data, picture.width, picture.height, "422")
+        return Jpeg(data, picture.width, picture.height, sampling or "422")
 
 
 def _plane(plane: Any) -> npt.NDArray[np.uint8]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import msgspec
 
-from smartbox_tui.capture.desk import BURST_MAX, Sessions, draft, picture_id, trigger_ns, used_before
+from smartbox_tui.capture import bursts
+from smartbox_tui.capture.bursts import BURST_MAX, BurstFile
+from smartbox_tui.capture.desk import Sessions, draft, picture_id, trigger_ns, used_before
 from smartbox_tui.capture.exams import ExamDesk, Held
 from smartbox_tui.capture.frames import Pinned
 from smartbox_tui.capture.pictures import Pictures, instance_of
@@ -21,7 +23,6 @@ from smartbox_tui.capture.session import Session
 from smartbox_tui.capture.stills import Jpeg, StillEncoder, withdraw, write_still
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.exam import ExamState
-from smartbox_tui.model.uids import further
 from smartbox_tui.spool import ledger
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, write_sidecar
 from smartbox_tui.wire import commands, events, times
@@ -63,11 +64,13 @@ class Stills:
 
     def __init__(
         self,
+        spool: Path,
         sessions: Sessions,
         exams: ExamDesk,
         pictures: Pictures,
         publish: Callable[[msgspec.Struct], None],
     ) -> None:
+        self._spool = spool
         self._sessions = sessions
         self._exams = exams
         self._pictures = pictures
@@ -89,7 +92,7 @@ class Stills:
         """The answer to a still: what was taken, or what was taken when the command came before."""
         identity = picture_id(command.id)
         if not 1 <= command.burst <= BURST_MAX:
-            raise SmartBoxError("bad-value", f"A burst has 1 to {BURST_MAX} stills.", "Take a clip instead.")
+            raise SmartBoxError("bad-value", f"A burst has 1 to {BURST_MAX} frames.", "Take a clip instead.")
         done = self._pictures.of_command(identity)
         if not done:
             at_ns = trigger_ns(command.at_ns)
@@ -100,33 +103,59 @@ class Stills:
             done = self._pictures.of_command(identity) or self._new(session, command, identity, at_ns, pinned)
         if done[0].kind == "clip":
             raise used_before(identity)
+        done = [self._unbroken(each) for each in done]
         instances = [instance_of(each, self._exams.held) for each in done]
         return {"instance": instances[0], "instances": instances}
 
     def _new(
         self, session: Session, command: commands.Still, identity: str, at_ns: int, pinned: Pinned
     ) -> list[Sidecar]:
+        encoder = self._encoders[session.id]
         with self._exams.picture(pinned.moment_ns(at_ns)) as held:
-            # All frames are encoded before the first is written: a disk is slower than a burst.
-            jpegs = [(pinned, self._encoders[session.id].jpeg(pinned.frame))]
-            with contextlib.suppress(SmartBoxError):  # the signal went: what there is of the burst counts
-                while len(jpegs) < command.burst:
-                    frame = session.next_frame(jpegs[-1][0].frame)
-                    jpegs.append((Pinned(frame), self._encoders[session.id].jpeg(frame)))
-            done = []
-            for index, (each, jpeg) in enumerate(jpegs):
-                sheet = draft(
-                    session,
-                    held,
-                    identity=str(further(UUID(identity), index)),
-                    command=identity,
-                    trigger=command.trigger,
-                    at_ns=at_ns,
-                    clip=False,
-                )
-                done.append(self._write(held, sheet, each, jpeg, SidecarState.CLOSED))
-                self._after.submit(self._settle, held, done[-1].id)
+            jpeg = encoder.jpeg(pinned.frame)
+            sheet = draft(
+                session, held, identity=identity, command=identity, trigger=command.trigger, at_ns=at_ns, clip=False
+            )
+            if command.burst == 1:
+                done = self._write(held, sheet, pinned, jpeg, SidecarState.CLOSED)
+            else:
+                done = self._burst(session, held, sheet, pinned, jpeg, command.burst)
+            self._after.submit(self._settle, held, done.id)
+        return [done]
+
+    def _burst(
+        self, session: Session, held: Held, sheet: Sidecar, pinned: Pinned, jpeg: Jpeg, count: int
+    ) -> Sidecar:
+        """The press's frame is safe at once, the others follow as they come. Raises disk-full, refused: what is
+        there is closed by the next start, or by the command repeated."""
+        self._pictures.claim(sheet.id)
+        try:
+            file = BurstFile(held.folder, sheet, session.settings.burst_class, pinned, jpeg)
+            self._pictures.put(file.sidecar)
+            try:
+                note = bursts.fill(file, count, session, self._encoders[session.id], self._exams, held)
+                done = file.close(note)
+            finally:
+                file.abandon()
+        except OSError as exc:
+            log.exception("a burst is not closed")
+            raise SmartBoxError("refused", f"The disk failed: {exc.strerror}.", "Check it.") from exc
+        self._pictures.put(done)
         return done
+
+    def _unbroken(self, done: Sidecar) -> Sidecar:
+        """A burst that a crash or a full disk left open is closed by who asks for it. Raises disk-full, refused."""
+        if done.kind != "burst" or done.state is not SidecarState.RECORDING:
+            return done
+        try:
+            closed = bursts.close_crashed(self._spool, done)
+        except (OSError, ValueError) as exc:
+            log.exception("burst %s is not closed", done.id)
+            raise SmartBoxError(
+                "refused", "The burst could not be closed.", "Check the disk; see the log."
+            ) from exc
+        self._pictures.put(closed)
+        return closed
 
     def _write(self, held: Held, sheet: Sidecar, pinned: Pinned, jpeg: Jpeg, state: SidecarState) -> Sidecar:
         sidecar = write_still(held.folder, sheet.with_(note=pinned.note), pinned.frame, jpeg, state)

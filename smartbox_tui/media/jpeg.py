@@ -6,6 +6,7 @@ mends that once; the entropy-coded data stays as it is, byte for byte.
 
 from __future__ import annotations
 
+import mmap
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -100,7 +101,27 @@ def entropy_coded(jpeg: bytes) -> bytes:
     return jpeg[following : end.start()]
 
 
-def _marker_at(raw: bytes, at: int) -> int:
+def whole_pictures(data: bytes | mmap.mmap) -> list[tuple[int, int]]:
+    """(offset, length) of the pictures that follow each other without a gap from the first byte on, each with one
+    scan; ends before the first that is not whole. Markers are parsed: an EOI within a header counts for nothing."""
+    found: list[tuple[int, int]] = []
+    begin = 0
+    while data[begin : begin + 2] == b"\xff\xd8":
+        at, marker = begin + 2, 0
+        try:
+            while marker != _SOS:
+                marker, _body, at = _segment(data, at)
+        except NotBaseline:
+            break
+        end = _AFTER_SCAN.search(data, at)
+        if end is None or end[1][0] != _EOI:
+            break
+        found.append((begin, end.end() - begin))
+        begin = end.end()
+    return found
+
+
+def _marker_at(raw: bytes | mmap.mmap, at: int) -> int:
     """The offset of the marker's code: any number of fill bytes FF may come before it (B.1.1.2)."""
     if raw[at : at + 1] != b"\xff":
         raise NotBaseline("a marker is missing")
@@ -109,7 +130,7 @@ def _marker_at(raw: bytes, at: int) -> int:
     return at
 
 
-def _segment(raw: bytes, at: int) -> tuple[int, bytes, int]:
+def _segment(raw: bytes | mmap.mmap, at: int) -> tuple[int, bytes, int]:
     """(marker, its parameters, the offset behind them) of the segment at `at`."""
     at = _marker_at(raw, at)
     if len(raw) < at + 3:

@@ -186,6 +186,7 @@ class HeldExam(msgspec.Struct, frozen=True, kw_only=True):
     clips: int = 0
 
 
+    bursts: int = 0
 class EngineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """First message of the engine's event stream. `deliveries`: open ones first, then the newest, 200 at most."""
 

@@ -121,7 +121,7 @@ class Rig:
         return read_sidecar(self.file(instance).with_suffix(".json"))
 
     def file(self, instance: Any) -> Path:
-        suffix = "ts" if instance["kind"] == "clip" else "jpg"
+        suffix = {"clip": "ts", "burst": "mjpeg"}.get(instance["kind"], "jpg")
         return self.paths.spool / instance["exam"] / f"{instance['id']}.{suffix}"
 
 

@@ -93,17 +93,6 @@ def test_the_same_id_makes_one_picture_also_at_the_same_time_and_after_a_restart
         assert len(list(rig.paths.spool.glob("*/*.jpg"))) == 1
 
 
-def test_a_burst_is_that_many_frames_in_a_row(tmp_path: Path) -> None:
-    with Rig(tmp_path) as rig:
-        identity = new_id()
-        answer = rig.command(commands.Still, id=identity, burst=5)
-        numbers = [number_in(rig.file(each)) for each in answer["instances"]]
-        assert numbers == list(range(numbers[0], numbers[0] + 5))
-        assert rig.command(commands.Still, id=identity, burst=5) == answer
-        with pytest.raises(SmartBoxError, match="burst"):
-            rig.command(commands.Still, burst=1000)
-
-
 def test_webcam_jpeg_is_passed_on_with_its_entropy_coded_data_untouched(tmp_path: Path) -> None:
     sent: dict[int, bytes] = {}
 
