@@ -10,10 +10,10 @@ from typing import Final
 
 from smartbox_tui.dicom.iods import JPEG_FAMILY, LOSSY_METHODS, NATIVE
 from smartbox_tui.dicom.validate_report import Report
-from smartbox_tui.dicom.validate_streams import Read
 from smartbox_tui.dicom.validate_table import CLASSES
 from smartbox_tui.dicom.validate_values import Values, number_of_frames
 from smartbox_tui.dicom.validate_video import VIDEO_RULES, check_video
+from smartbox_tui.media.mp4 import Read
 from smartbox_tui.model.instance import JPEG_BASELINE
 
 _ITEM: Final = b"\xfe\xff\x00\xe0"

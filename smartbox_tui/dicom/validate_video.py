@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from smartbox_tui.dicom.validate_report import Report
-from smartbox_tui.dicom.validate_streams import Read, Video, examine
 from smartbox_tui.dicom.validate_values import Values, number_of_frames
+from smartbox_tui.media.examine import Video, examine
+from smartbox_tui.media.mp4 import Read
 from smartbox_tui.model.instance import H264_HP_41, H264_HP_42_2D, HEVC_MP_51, MPEG2_MPHL, MPEG2_MPML
 
 _PIXEL: Final = "PS3.3 C.7.6.3"

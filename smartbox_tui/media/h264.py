@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from smartbox_tui.media.bits import Bits, raw_bytes
+from smartbox_tui.media.vui import UNSPECIFIED, Colour, sample_aspect
+
 NAL_IDR: Final = 5
 NAL_SPS: Final = 7
+NAL_PPS: Final = 8
+NAL_DELIMITER: Final = 9
 PROFILE_HIGH: Final = 100
 
 _START: Final = b"\x00\x00\x01"
 _CHROMA_PROFILES: Final = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
-_EXTENDED_SAR: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,9 @@ class Sps:
     width, height   luma samples after cropping
     fps             of the VUI's timing, None where it has none
     full_range      of the VUI's video_full_range_flag
+    progressive     frame_mbs_only_flag: no field, no field pair can be coded
+    chroma          chroma_format_idc: 1 is 4:2:0
+    aspect          of a sample, None where it is not told
     """
 
     profile_idc: int
@@ -31,6 +38,11 @@ class Sps:
     height: int
     fps: Fraction | None = None
     full_range: bool = False
+    progressive: bool = True
+    chroma: int = 1
+    bit_depth: int = 8
+    aspect: Fraction | None = None
+    colour: Colour = UNSPECIFIED
 
 
 def nal_units(stream: bytes) -> Iterator[tuple[int, bytes]]:
@@ -54,16 +66,15 @@ def find_sps(stream: bytes) -> Sps | None:
 
 def parse_sps(unit: bytes) -> Sps:
     """A NAL unit of type 7, without start code. Raises ValueError."""
-    bits = _Bits(unit[1:].replace(b"\x00\x00\x03", b"\x00\x00"))
+    bits = Bits(raw_bytes(unit[1:]))
     profile, _flags, level = bits.take(8), bits.take(8), bits.take(8)
     bits.ue()  # seq_parameter_set_id
-    chroma = 1
+    chroma, depth = 1, 8
     if profile in _CHROMA_PROFILES:
-        chroma = bits.ue()
+        chroma = bits.below(4)
         if chroma == 3:
             bits.take(1)
-        bits.ue()  # bit_depth_luma_minus8
-        bits.ue()  # bit_depth_chroma_minus8
+        depth = 8 + max(bits.below(7), bits.below(7))
         bits.take(1)
         if bits.take(1):
             _skip_scaling(bits, 8 if chroma != 3 else 12)
@@ -81,18 +92,28 @@ def parse_sps(unit: bytes) -> Sps:
         left, right, top, bottom = bits.ue(), bits.ue(), bits.ue(), bits.ue()
     unit_x = 2 if chroma in (1, 2) else 1
     unit_y = (2 if chroma == 1 else 1) * (2 - frames_only)
-    fps, full_range = _vui(bits) if bits.take(1) else (None, False)
+    fps, aspect, colour = _vui(bits) if bits.take(1) else (None, None, UNSPECIFIED)
     return Sps(
         profile_idc=profile,
         level_idc=level,
         width=across * 16 - unit_x * (left + right),
         height=down * 16 * (2 - frames_only) - unit_y * (top + bottom),
         fps=fps,
-        full_range=full_range,
+        full_range=colour.full_range,
+        progressive=bool(frames_only),
+        chroma=chroma,
+        bit_depth=depth,
+        aspect=aspect,
+        colour=colour,
     )
 
 
-def _skip_scaling(bits: _Bits, count: int) -> None:
+def starts_gop(unit: bytes) -> bool:
+    """Whether an access unit (Annex B) is an IDR picture: what follows can be decoded without what came before."""
+    return any(kind == NAL_IDR for kind, _ in nal_units(unit))
+
+
+def _skip_scaling(bits: Bits, count: int) -> None:
     for index in range(count):
         if not bits.take(1):
             continue
@@ -103,7 +124,7 @@ def _skip_scaling(bits: _Bits, count: int) -> None:
             last = following or last
 
 
-def _skip_order_count(bits: _Bits) -> None:
+def _skip_order_count(bits: Bits) -> None:
     kind = bits.ue()
     if kind == 0:
         bits.ue()
@@ -111,55 +132,21 @@ def _skip_order_count(bits: _Bits) -> None:
         bits.take(1)
         bits.se()
         bits.se()
-        for _ in range(bits.ue()):
+        for _ in range(bits.below(256)):
             bits.se()
 
 
-def _vui(bits: _Bits) -> tuple[Fraction | None, bool]:
-    """Annex E.1.1 up to the timing."""
-    if bits.take(1) and bits.take(8) == _EXTENDED_SAR:
-        bits.take(32)
+def _vui(bits: Bits) -> tuple[Fraction | None, Fraction | None, Colour]:
+    """Frame rate, sample aspect and colour of Annex E.1.1 up to the timing."""
+    aspect = sample_aspect(bits)
     if bits.take(1):
         bits.take(1)
-    full_range = False
-    if bits.take(1):
-        bits.take(3)
-        full_range = bool(bits.take(1))
-        if bits.take(1):
-            bits.take(24)
+    colour = Colour.read(bits)
     if bits.take(1):
         bits.ue()
         bits.ue()
     if not bits.take(1):
-        return None, full_range
+        return None, aspect, colour
     tick, scale = bits.take(32), bits.take(32)
     # A tick is a field: two make a frame (E.2.1).
-    return (Fraction(scale, 2 * tick) if tick else None), full_range
-
-
-class _Bits:
-    """Reads bits, most significant first; ValueError past the end."""
-
-    def __init__(self, data: bytes) -> None:
-        self._value = int.from_bytes(data, "big")
-        self._left = len(data) * 8
-
-    def take(self, count: int) -> int:
-        self._left -= count
-        if self._left < 0:
-            raise ValueError("the sequence parameter set ends too early")
-        return self._value >> self._left & ((1 << count) - 1)
-
-    def ue(self) -> int:
-        """Exp-Golomb, unsigned (9.1)."""
-        zeros = 0
-        while not self.take(1):
-            zeros += 1
-            if zeros > 32:
-                raise ValueError("not an Exp-Golomb code")
-        return (1 << zeros) - 1 + self.take(zeros)
-
-    def se(self) -> int:
-        """Exp-Golomb, signed (9.1.1)."""
-        code = self.ue()
-        return (code + 1) // 2 if code % 2 else -(code // 2)
+    return (Fraction(scale, 2 * tick) if tick and scale else None), aspect, colour

@@ -64,6 +64,41 @@ def h264_transfer_syntax(level_idc: int) -> str:
     raise ValueError(f"H.264 level {level_idc / 10} has no DICOM transfer syntax")
 
 
+MPEG2_RATES: Final = (25, 30000 / 1001, 30, 50, 60000 / 1001, 60)
+"""Frames a second that an object in MPEG2 may have (PS3.5 tables 8-1 and 8-2)."""
+
+MPEG2_HD_SIZES: Final = ((1280, 720), (1920, 1080))
+"""Columns and rows that MP@HL is bound to; what is smaller is padded (PS3.5 8.2.6)."""
+
+_MPEG2_SD_ROWS: Final = {25: 576, 30000 / 1001: 480, 30: 480}
+_MPEG2_HD_RATE_1080: Final = 30
+
+
+def mpeg2_transfer_syntax(width: int, height: int, fps: float, bitrate: int) -> str:
+    """Main Profile at Main Level to 720 columns, 480 rows at 30 or 576 at 25 frames/s and 15 Mbit/s, is ...4.100;
+    at High Level, 1280x720 or 1920x1080 and 80 Mbit/s, ...4.101 (PS3.5 8.2.5, 8.2.6; ISO/IEC 13818-2 table 8-13).
+    Raises ValueError for what neither allows."""
+    rate = next((legal for legal in MPEG2_RATES if abs(fps / legal - 1) < 0.0005), None)
+    if rate is None:
+        raise ValueError(f"DICOM has no MPEG2 at {fps:g} frames/s, only at 25, 29.97, 30, 50, 59.94 and 60")
+    if width <= 720 and height <= _MPEG2_SD_ROWS.get(rate, 0) and bitrate <= 15_000_000:
+        return MPEG2_MPML
+    if (width, height) not in MPEG2_HD_SIZES:
+        raise ValueError(f"DICOM has no MPEG2 of {width}x{height} at {fps:g} frames/s, only 1280x720 and 1920x1080")
+    if bitrate > 80_000_000 or (height == 1080 and rate > _MPEG2_HD_RATE_1080):
+        raise ValueError(f"MPEG2 Main Profile has no {width}x{height} at {fps:g} frames/s and {bitrate} bit/s")
+    return MPEG2_MPHL
+
+
+def hevc_transfer_syntax(profile_idc: int, level_idc: int) -> str:
+    """Main Profile up to level 5.1, 30 times which is 153, is ...4.107 (PS3.5 8.2.10). Raises ValueError above."""
+    if profile_idc != 1:
+        raise ValueError(f"HEVC profile {profile_idc} is not Main, the only one here with a DICOM transfer syntax")
+    if not 30 <= level_idc <= 153:
+        raise ValueError(f"HEVC level {level_idc / 30:g} has no DICOM transfer syntax")
+    return HEVC_MP_51
+
+
 @dataclass(frozen=True, slots=True)
 class Equipment:
     """Who made the pictures: the station, and the grabber behind the source."""
@@ -124,6 +159,9 @@ class Picture:
     duration_s: float | None = None
     burned_in_annotation: bool = True
     frames_lost: int = 0
+    clock_unsure: bool = False
+    """`captured_at` was said by a clock not synchronised since the box was started."""
+
     performed_step: tuple[str, str] | None = None
     """(SOP Instance UID, ID) of the performed procedure step that it was made in."""
 
