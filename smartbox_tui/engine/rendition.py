@@ -75,7 +75,7 @@ def picture_values(sidecar: Sidecar, revision: RevisionFile, series_number: int,
         bitstream_bytes=sidecar.bytes,
         sampling=sidecar.sampling,
         number_of_frames=sidecar.frames,
-        frame_time_ms=1000.0 * sidecar.fps_den / sidecar.fps_num if clip else None,
+        frame_time_ms=1000.0 * sidecar.fps_den / sidecar.fps_num if clip else sidecar.frame_time_ms,
         duration_s=sidecar.duration_s,
         burned_in_annotation=sidecar.burned_in_annotation,
         frames_lost=sidecar.frames_lost,
@@ -134,7 +134,7 @@ def composition_from_spool(
             header = build_header(
                 study_values(exam, revision, charset), picture, equipment_values(*station, sidecar)
             )
-        return compose(header, folder / sidecar.file, sidecar.bytes)
+        return compose(header, folder / sidecar.file, sidecar.bytes, sidecar.index)
     except (OSError, ValueError) as exc:
         raise SmartBoxError(
             "invalid-object",

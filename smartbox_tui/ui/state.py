@@ -94,7 +94,11 @@ class BoxState:
 
     @property
     def stills(self) -> int:
-        return sum(picture.kind != "clip" for picture in self.pictures)
+        return sum(picture.kind == "still" for picture in self.pictures)
+
+    @property
+    def bursts(self) -> int:
+        return sum(picture.kind == "burst" for picture in self.pictures)
 
     @property
     def clips(self) -> int:
@@ -209,7 +213,8 @@ def _(fact: events.SourceChanged, box: BoxState, heard_s: float) -> BoxState:
 @_reduce.register
 def _(fact: events.StillTaken, box: BoxState, heard_s: float) -> BoxState:
     box = _with_pictures(box, [fact.instance])
-    return replace(box, taken=Taken(fact.instance.kind, box.stills, heard_s, fact.instance))
+    number = box.bursts if fact.instance.kind == "burst" else box.stills
+    return replace(box, taken=Taken(fact.instance.kind, number, heard_s, fact.instance))
 
 
 @_reduce.register

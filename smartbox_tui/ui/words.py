@@ -200,22 +200,29 @@ def hours_left(t: Texts, storage: state.Storage) -> str:
 
 
 def taken(t: Texts, clock: Clock, what: Taken) -> str:
-    """`✓ Foto 12 · 21:44:50`, `✓ Clip 2 · 0:42`, `✓ Marke 1 · 0:12`."""
+    """`✓ Foto 12 · 21:44:50`, `✓ Serie 1 · 5 Einzelbilder`, `✓ Clip 2 · 0:42`, `✓ Marke 1 · 0:12`."""
     kind, picture = t(KIND.get(what.kind, what.kind)), what.picture
     label = f"✓ {kind} {what.number}"
     if what.kind == "mark":
         return f"{label} · {clip_length(what.at_s)}"
-    return f"{label} · {mark_of(t, clock, picture)}" if picture is not None else label
+    return f"{label} · {_told(t, clock, picture)}" if picture is not None else label
 
 
 def picture(t: Texts, clock: Clock, what: state.Instance) -> str:
-    """`Foto · 21:44:50`, `Clip · 0:42`: how the operator knows it again."""
+    """`Foto · 21:44:50`, `Serie · 5 Einzelbilder`, `Clip · 0:42`: how the operator knows it again."""
     kind = t(KIND.get(what.kind, what.kind))
-    return f"{kind} · {mark_of(t, clock, what)}"
+    return f"{kind} · {_told(t, clock, what)}"
+
+
+def _told(t: Texts, clock: Clock, what: state.Instance) -> str:
+    """`mark_of` where there is room for words."""
+    return t.n("{count} frame", "{count} frames", what.frames) if what.kind == "burst" else mark_of(t, clock, what)
 
 
 def mark_of(t: Texts, clock: Clock, what: state.Instance) -> str:
-    """A clip's length, the time of anything else."""
+    """A clip's length, how many frames a burst has, the time of a still."""
+    if what.kind == "burst":
+        return f"×{what.frames}"
     if what.kind == "clip" and what.duration_s is not None:
         return clip_length(what.duration_s)
     moment = when(what.captured_at)
@@ -223,8 +230,10 @@ def mark_of(t: Texts, clock: Clock, what: state.Instance) -> str:
 
 
 def counters(t: Texts, box: BoxState) -> str:
-    """`5 Fotos · 1 Clip`, with the marks of a running recording."""
+    """`5 Fotos · 1 Clip`, with the bursts where there are any, and the marks of a running recording."""
     counts = [t.n("{count} photo", "{count} photos", box.stills), t.n("{count} clip", "{count} clips", box.clips)]
+    if box.bursts:
+        counts.insert(1, t.n("{count} burst", "{count} bursts", box.bursts))
     if box.recording is not None and box.marks:
         counts.append(t.n("{count} mark", "{count} marks", box.marks))
     return " · ".join(counts)

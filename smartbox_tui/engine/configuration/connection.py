@@ -131,7 +131,7 @@ def offered_contexts(settings: Settings) -> list[tuple[str, str]]:
     for source in settings.sources:
         for kind, word in (
             (Kind.STILL, source.still_class),
-            (Kind.BURST, source.still_class),
+            (Kind.BURST, source.burst_class),
             (Kind.CLIP, source.clip_class),
         ):
             pairs.update((SOP_CLASSES[word], syntax) for syntax in MADE[kind])

@@ -51,11 +51,11 @@ class PictureText(Shown):
         if moment is not None:
             local = view.clock.local(moment)
             lines.append(Content(f"{t.date(local.date())}  {t.clock(local, seconds=True)}"))
-        if item.duration_s is not None:
+        if item.kind == "burst":
+            lines.append(Content(t.n("{count} frame", "{count} frames", item.frames)))
+        elif item.duration_s is not None:
             length = t("Length {time}", time=clip_length(item.duration_s))
             lines.append(Content(length + " · " + t.n("{count} frame", "{count} frames", item.frames)))
-        elif item.kind == "burst":
-            lines.append(Content(t.n("{count} frame", "{count} frames", item.frames)))
         if item.frames_lost:
             lost = t.n("{count} frame lost", "{count} frames lost", item.frames_lost)
             lines.append(Content.styled(lost, "bold $wait"))
