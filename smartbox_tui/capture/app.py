@@ -97,6 +97,7 @@ class _Process:
         """Once a second changed sources are told: screens show a recording's time and what was lost."""
         told: dict[str, msgspec.Struct] = {}
         for tick in itertools.count():
+            await asyncio.to_thread(self._assembly.look_at_clock)
             if tick < _CATCH_UP_TICKS:
                 await asyncio.to_thread(self._assembly.catch_up)
             for source in self._service.sources():

@@ -32,7 +32,9 @@ from smartbox_tui.settings.paths import Paths
 from smartbox_tui.settings.schema import Pedal as PedalSettings
 from smartbox_tui.settings.schema import Settings
 from smartbox_tui.settings.schema import Source as SourceSettings
+from smartbox_tui.spool.clock import box_clock
 from smartbox_tui.wire import events
+from smartbox_tui.wire.current import boot_id
 
 log = logging.getLogger(__name__)
 
@@ -147,12 +149,14 @@ class Assembly:
             self._pedals,
             publish,
         )
+        self._clock = box_clock(paths.spool, boot_id())
         self._recovery = Recovery(paths.spool, self._sessions, self._exams, self._pictures, self._recordings)
         self._threads: list[threading.Thread] = []
         self._pedal_threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Takes up the exam that was held and starts all threads; the first frames are on their way."""
+        self.look_at_clock()
         held = self._exams.restore()
         if held is not None:
             self._pictures.load_exam(held.folder)
@@ -161,6 +165,10 @@ class Assembly:
         for pedal in self._pedals:
             self._pedal_threads += self._start(pedal.threads)
         self._start((("recover", self._recovery.run),), essential=False)
+
+    def look_at_clock(self) -> None:
+        """Notes this boot, and its anchor as soon as the clock is synchronised."""
+        self._clock.look()
 
     def catch_up(self) -> None:
         """See ExamDesk."""

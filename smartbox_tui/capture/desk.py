@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from smartbox_tui.capture.clock import NS, clock_state
+from smartbox_tui.capture.clock import NS
 from smartbox_tui.capture.exams import Held
 from smartbox_tui.capture.recorder import Recorder
 from smartbox_tui.capture.session import Session
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.spool.clock import box_clock, suspended_ns
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState
 from smartbox_tui.wire.current import boot_id
 
@@ -81,6 +82,7 @@ def draft(
 ) -> Sidecar:
     """A sidecar that lacks what only the frame knows."""
     settings = session.settings
+    clock = box_clock(held.folder.parent, boot_id())
     return Sidecar(
         id=identity,
         exam=held.id,
@@ -94,8 +96,10 @@ def draft(
         trigger_ns=at_ns,
         frame_ns=at_ns,
         captured_at="",
-        boot_id=boot_id(),
-        clock=clock_state(),
+        boot_id=clock.boot_id,
+        boot=clock.number,
+        suspended_ns=suspended_ns(),
+        clock=clock.state,
         width=0,
         height=0,
         fps_num=session.fps.numerator,

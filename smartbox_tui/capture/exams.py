@@ -17,6 +17,7 @@ from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.exam import CURRENT, ExamState
 from smartbox_tui.model.patient import UNKNOWN
 from smartbox_tui.model.uids import uid_of
+from smartbox_tui.spool.clock import box_clock
 from smartbox_tui.spool.examfile import (
     ExamFile,
     RevisionFile,
@@ -73,8 +74,8 @@ class Held:
             emergency=self.emergency,
             stills=stills,
             clips=clips,
-        )
             bursts=bursts,
+        )
 
 
 def read_held(spool: Path, exam: str, revision: int, since_ns: int) -> Held:
@@ -241,13 +242,13 @@ class ExamDesk:
         finally:
             self._end(held)
 
-    def _begin(self, held: Held) -> None:
     def belongs(self, held: Held, at_ns: int) -> bool:
         """Whether a frame of that moment may follow a picture of `held`: its exam was still the one."""
         with self._lock:
             then = self._at(at_ns)
         return held.made_for_ns is not None if then is None else then.id == held.id
 
+    def _begin(self, held: Held) -> None:
         self._busy[held.id] = self._busy.get(held.id, 0) + 1
 
     def _end(self, held: Held) -> None:
@@ -277,6 +278,8 @@ class ExamDesk:
     def _new(self, since_ns: int, made_for_ns: int | None) -> Held:
         """The folder of an unassigned exam, durable. Raises disk-full."""
         exam = uuid4()
+        clock = box_clock(self._spool, boot_id())
+        unsure = clock.unsure_now()
         opened_at = times.now()
         file = ExamFile(
             id=str(exam),
@@ -284,11 +287,13 @@ class ExamDesk:
             study_instance_uid=uid_of(exam),
             opened_at=opened_at,
             opened_by="capture",
-            boot_id=boot_id(),
+            boot_id=clock.boot_id,
+            unsure={"opened_at": unsure} if unsure else {},
         )
         patient = {**UNKNOWN.to_json(), "comments": ""}
         folder = exam_dir(self._spool, str(exam))
-        create_exam(folder, file, RevisionFile(1, patient=patient, study_at=opened_at, made_at=opened_at))
+        revision = RevisionFile(1, patient=patient, study_at=opened_at, made_at=opened_at, anchors=clock.anchors)
+        create_exam(folder, file, revision)
         return Held(
             id=file.id,
             folder=folder,

@@ -51,6 +51,7 @@ def instance_of(sidecar: Sidecar, held: Held | None) -> Instance:
         id=sidecar.id,
         exam=sidecar.exam,
         discarded=sidecar.state is SidecarState.DISCARDED,
+        boot=sidecar.boot,
     )
 
 

@@ -140,8 +140,15 @@ def _source_image(i: Inputs) -> list[dict[str, str]]:
 
 
 def _comment(i: Inputs) -> str:
-    lost = i.picture.frames_lost
-    return f"{lost} frames lost while recording" if lost else ""
+    """What whoever reads the picture has to know (PS3.3 C.7.6.1); of a time that nobody vouches for it is said
+    here, too. Acquisition Time Synchronized (0018,1800) would be the attribute for it, but it is of the
+    Synchronization module (C.7.4.2), which the VL and Video Endoscopic IODs do not have."""
+    comments = []
+    if i.picture.frames_lost:
+        comments.append(f"{i.picture.frames_lost} frames lost while recording")
+    if i.picture.clock_unsure:
+        comments.append("the clock was not synchronised: date and time may be wrong")
+    return "; ".join(comments)
 
 
 def _frame_time(i: Inputs) -> str | None:

@@ -14,6 +14,7 @@ from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model import performed, uids
 from smartbox_tui.model.instance import JPEG_BASELINE, SOP_CLASSES, Equipment, Kind, Picture, StudyValues
 from smartbox_tui.model.patient import Patient
+from smartbox_tui.spool import clock
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile, read_exam, read_revision
 from smartbox_tui.spool.layout import header_name
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, read_sidecar
@@ -56,6 +57,27 @@ def sop_uid(picture_id: str, revision: RevisionFile) -> str:
     return revision.uids.get(picture_id) or uids.uid_of(UUID(picture_id))
 
 
+def is_unsure(sidecar: Sidecar, revision: RevisionFile) -> bool:
+    """Whether the picture's time was said by a clock not synchronised, and this revision knows no better."""
+    return sidecar.clock == "unsure" and sidecar.boot_id not in revision.anchors
+
+
+def captured_at(sidecar: Sidecar, revision: RevisionFile) -> str:
+    """When the picture was taken, RFC 3339, as of this revision: what the clock said, or, where it was not
+    synchronised then, what the boot's anchor makes of the monotonic time."""
+    anchor_ns = revision.anchors.get(sidecar.boot_id)
+    if sidecar.clock != "unsure" or anchor_ns is None:
+        return sidecar.captured_at
+    return clock.wall(anchor_ns + sidecar.frame_ns + sidecar.suspended_ns)
+
+
+def taken(sidecar: Sidecar) -> tuple[int, float, int, int]:
+    """Sorts pictures in the order in which they were taken, however the wall clock jumped: by boot, then by their
+    monotonic time; of a boot that is not known by their wall time."""
+    moment = 0.0 if sidecar.boot else datetime.fromisoformat(sidecar.captured_at).timestamp()
+    return sidecar.boot, moment, sidecar.frame_ns, sidecar.part
+
+
 def picture_values(sidecar: Sidecar, revision: RevisionFile, series_number: int, instance_number: int) -> Picture:
     """Raises ValueError for a sidecar whose SOP class word this version does not know."""
     if sidecar.sop_class not in SOP_CLASSES:
@@ -69,7 +91,8 @@ def picture_values(sidecar: Sidecar, revision: RevisionFile, series_number: int,
         kind=Kind(sidecar.kind),
         series_number=series_number,
         instance_number=instance_number,
-        captured_at=datetime.fromisoformat(sidecar.captured_at),
+        captured_at=datetime.fromisoformat(captured_at(sidecar, revision)),
+        clock_unsure=is_unsure(sidecar, revision),
         columns=sidecar.width,
         rows=sidecar.height,
         bitstream_bytes=sidecar.bytes,

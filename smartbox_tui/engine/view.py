@@ -39,6 +39,7 @@ def exam(database: Any, row: Any) -> state.Exam:
         worklist=row.worklist,
         procedure=row.procedure,
         last_picture_at=queries.last_picture_at(database, row.id),
+        dates=row.dates or ("unsure" if queries.has_unsure(database, row.id) else ""),
     )
 
 
@@ -61,6 +62,7 @@ def instance(row: Any) -> state.Instance:
         id=row.id,
         exam=row.exam,
         discarded=bool(row.discarded),
+        boot=row.boot,
     )
 
 

@@ -18,7 +18,11 @@ EXAM_FILE: Final = "exam.json"
 
 @dataclass(frozen=True, slots=True)
 class ExamFile:
-    """`state` a word of model.exam; times RFC 3339 with offset; `revision` the newest header revision."""
+    """`state` a word of model.exam; times RFC 3339 with offset; `revision` the newest header revision.
+
+    unsure  the times in this file that a clock said which nobody trusted, by their names (opened_at, closed_at,
+            appended_at): {"boot_id", "boottime_ns"}, from which they follow once that boot has an anchor
+    """
 
     id: str
     state: str
@@ -33,6 +37,7 @@ class ExamFile:
     emergency: str | None = None
     parts: int = 0  # appended that many times
     merged_into: str | None = None  # the exam whose study the pictures belong to
+    unsure: dict[str, dict[str, Any]] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
     version: int = 1
 
@@ -47,6 +52,9 @@ class RevisionFile:
     notes       rejection notes that this revision needs: {"id", "destination", "file", "study", "series"}
     performed   the parts of the exam have performed procedure steps
     worklist_id the id of the worklist entry
+    anchors     boot id -> wall time of its CLOCK_BOOTTIME zero (spool.clock): pictures whose sidecar says that the
+                clock was unsure have their times from it; without an anchor those of the sidecar
+    redated     this revision differs from the one before in its dates alone: the clock is known now
     """
 
     revision: int
@@ -66,6 +74,8 @@ class RevisionFile:
     notes: list[dict[str, str]] = field(default_factory=list)
     performed: bool = False
     worklist_id: str = ""
+    anchors: dict[str, int] = field(default_factory=dict)
+    redated: bool = False
     version: int = 1
 
 

@@ -1,5 +1,6 @@
 """Where things lie. The folder is named by exam id; no name holds patient data.
 
+boots.json                      the boots and their anchors (spool.clock)
 spool/<exam id>/exam.json, revision-0001.json, ledger.jsonl
                <picture id>.jpg | .mjpeg | .ts   the bitstream
                <picture id>.mp4, .mp4.json the same remuxed, and its record (spool.bitstream)

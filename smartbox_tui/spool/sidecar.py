@@ -1,6 +1,7 @@
 """The sidecar beside each bitstream: all that capture knows of it. Written by capture only.
 
-Times: `*_ns` are CLOCK_MONOTONIC of boot `boot_id`; `captured_at` is wall time, RFC 3339 with offset.
+Times: `*_ns` are CLOCK_MONOTONIC of boot `boot_id`; `captured_at` is wall time, RFC 3339 with offset, as the clock
+stood then. `suspended_ns` more is CLOCK_BOOTTIME, which the anchors of spool.clock belong to.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ class Sidecar:
     container: str = "ts"  # of clips, what the object is to have: with mp4 the TS is remuxed after the stop
     index: tuple[tuple[int, int], ...] = ()  # (offset, length) of each frame of a burst
     frame_time_ms: float | None = None  # of bursts, as measured
+    boot: int = 0  # the number of the boot (spool.clock): pictures of an earlier one come first; 0: not known
+    suspended_ns: int = 0  # how long the box had slept since its start
     part: int = 0  # of a clip that outgrew one instance: 0, 1, 2 ...
     stop_command: str = ""
     marks: tuple[dict[str, Any], ...] = ()  # {"id", "at_s", "text"}

@@ -82,6 +82,15 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         "ALTER TABLE delivery ADD COLUMN prepare TEXT NOT NULL DEFAULT ''",
         "CREATE INDEX delivery_prepare ON delivery (state, priority DESC, id) WHERE prepare != ''",
     ),
+    (  # 4: clocks that jump
+        # pictures are ordered by boot and monotonic time; the older ones, of boot 0, by their wall time
+        "ALTER TABLE instance ADD COLUMN boot INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE instance ADD COLUMN unsure INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX instance_unsure ON instance (folder) WHERE unsure",
+        "ALTER TABLE exam ADD COLUMN dates TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE exam ADD COLUMN study_at TEXT NOT NULL DEFAULT ''",
+        "CREATE INDEX exam_dates ON exam (dates) WHERE dates != ''",
+    ),
 )
 
 VERSION: Final = len(STEPS)

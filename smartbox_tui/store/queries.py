@@ -7,13 +7,16 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from peewee import fn
+from peewee import Case, fn
 
 from smartbox_tui.model.delivery import DeliveryState as State
 from smartbox_tui.store.tables import Delivery, DeliveryChange, Exam, Instance, PausedDestination
 
 NOTE = "note"
 """`kind` of a rejection note: an instance that is no picture."""
+_MOMENT = fn.julianday(Instance.captured_at)
+_TAKEN = (Instance.boot, Case(Instance.boot, ((0, _MOMENT),)), Instance.frame_ns, Instance.instance_number)
+"""The order in which pictures were taken, however the wall clock jumped (and whatever offset it had)."""
 OPEN_STATES = [State.HELD, State.QUEUED, State.PREPARING, State.SENDING, State.WAITING, State.BLOCKED]
 
 
@@ -27,9 +30,37 @@ def exam_by_close(database: Any, command: str) -> Any | None:
 
 
 def first_of_study(database: Any, study_uid: str) -> Any | None:
-    """The oldest exam of a study: study date and time are its, in every later exam of the study, too."""
+    """An exam of a study that there is already: study date and time are its, in every later exam of the study, too.
+
+    The oldest where they differ, as they did before a clock that jumped was thought of.
+    """
     query = Exam.select().where(Exam.study_uid == study_uid).order_by(Exam.opened_at).limit(1)
     return next(iter(query.execute(database)), None)
+
+
+def study_at_of(row: Any) -> str:
+    """The study date and time of an exam's row, RFC 3339."""
+    return str(row.study_at or row.opened_at)
+
+
+def of_study(database: Any, study_uid: str) -> list[str]:
+    """The ids of all exams of a study, those whose pictures were moved into it, too; in no particular order."""
+    return [row[0] for row in Exam.select(Exam.id).where(Exam.study_uid == study_uid).tuples().execute(database)]
+
+
+def has_unsure(database: Any, exam_id: str) -> bool:
+    """Whether a picture of the exam has its time from a clock not synchronised."""
+    sql = "SELECT 1 FROM instance WHERE exam = ? AND unsure LIMIT 1"
+    return database.execute_sql(sql, (exam_id,)).fetchone() is not None
+
+
+def exams_with_unsure_dates(database: Any) -> list[str]:
+    """Exams, or folders of pictures, whose dates may still follow a clock that is known by now."""
+    sql = (
+        "SELECT id FROM exam WHERE dates = 'unsure'"
+        " UNION SELECT id FROM exam WHERE dates != 'final' AND id IN (SELECT folder FROM instance WHERE unsure)"
+    )
+    return [row[0] for row in database.execute_sql(sql).fetchall()]
 
 
 def exams(
@@ -89,17 +120,13 @@ def instance(database: Any, identity: str) -> Any | None:
 
 def instances_of(database: Any, exam_id: str) -> list[Any]:
     """The exam's pictures, whichever folder they lie in, oldest first."""
-    query = (
-        Instance.select()
-        .where((Instance.exam == exam_id) & (Instance.kind != NOTE))
-        .order_by(Instance.captured_at, Instance.instance_number)
-    )
+    query = Instance.select().where((Instance.exam == exam_id) & (Instance.kind != NOTE)).order_by(*_TAKEN)
     return list(query.execute(database))
 
 
 def instances_in(database: Any, folder: str) -> list[Any]:
     """What lies in one exam's folder, notes too."""
-    return list(Instance.select().where(Instance.folder == folder).order_by(Instance.captured_at).execute(database))
+    return list(Instance.select().where(Instance.folder == folder).order_by(*_TAKEN).execute(database))
 
 
 def instance_ids_in(database: Any, folder: str) -> frozenset[str]:
@@ -119,8 +146,8 @@ def instance_count(database: Any, exam_id: str) -> int:
 
 def last_picture_at(database: Any, exam_id: str) -> str | None:
     pictures = (Instance.exam == exam_id) & (Instance.kind != NOTE)
-    query = Instance.select(fn.MAX(Instance.captured_at)).where(pictures)
-    return query.tuples().execute(database)[0][0]  # type: ignore[no-any-return]
+    query = Instance.select(Instance.captured_at).where(pictures).order_by(*(item.desc() for item in _TAKEN))
+    return next((row[0] for row in query.limit(1).tuples().execute(database)), None)
 
 
 def delivery(database: Any, identity: int) -> Any | None:
@@ -197,17 +224,18 @@ def paused_destinations(database: Any) -> frozenset[str]:
     return frozenset(row[0] for row in PausedDestination.select(PausedDestination.name).tuples().execute(database))
 
 
-def contexts_of_destination(database: Any, destination: str) -> list[tuple[str, str]]:
-    """(SOP class, transfer syntax) of what is queued or held for this destination: what to negotiate."""
+def kinds_of_destination(database: Any, destination: str) -> list[tuple[str, str, str, str]]:
+    """(kind, SOP class, transfer syntax, variant) of what is open for this destination, the first two of the
+    picture as captured: what to negotiate."""
     query = (
-        Instance.select(Instance.sop_class_uid, Instance.transfer_syntax_uid)
+        Instance.select(Instance.kind, Instance.sop_class_uid, Instance.transfer_syntax_uid, Delivery.variant)
         .distinct()
         .join(Delivery, on=(Delivery.instance == Instance.id))
         .where((Delivery.destination == destination) & Delivery.state.in_([state.value for state in OPEN_STATES]))
         .limit(64)
         .tuples()
     )
-    return [(row[0], row[1]) for row in query.execute(database)]
+    return [(row[0], row[1], row[2], row[3]) for row in query.execute(database)]
 
 
 def instance_total(database: Any) -> int:
@@ -216,7 +244,7 @@ def instance_total(database: Any) -> int:
 
 def has_queued(database: Any, destination: str) -> bool:
     sql = (
-        "SELECT 1 FROM delivery WHERE destination = ? AND state = 'queued' AND NOT paused"
+        "SELECT 1 FROM delivery WHERE destination = ? AND state = 'queued' AND NOT paused AND prepare = ''"
         " AND exam NOT IN (SELECT exam FROM reconciling) LIMIT 1"
     )
     return database.execute_sql(sql, (destination,)).fetchone() is not None

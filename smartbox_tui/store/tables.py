@@ -19,7 +19,8 @@ __all__ = [
 
 
 class Exam(Model):
-    """`patient` is PATIENT's JSON; times RFC 3339 with offset."""
+    """`patient` is PATIENT's JSON; times RFC 3339 with offset. `dates`: unsure, said by a clock not synchronised,
+    and may still follow; final, sent so; empty, sure."""
 
     id = TextField(primary_key=True)
     state = TextField()
@@ -40,11 +41,14 @@ class Exam(Model):
     held = BooleanField()
     worklist = TextField()
     procedure = TextField()
+    dates = TextField()
+    study_at = TextField()
 
 
 class Instance(Model):
     """`id` the picture's UUID, `file` its bitstream's name in the folder of exam `folder`; `exam` is the one that
-    it belongs to. `kind` is still, burst, clip, or note: a rejection note, which is no picture."""
+    it belongs to. `kind` is still, burst, clip, or note: a rejection note, which is no picture. They are ordered by
+    the number of their boot, then by `frame_ns`. `unsure`: `captured_at` was said by a clock not synchronised."""
 
     id = TextField(primary_key=True)
     sop_uid = TextField()
@@ -68,6 +72,8 @@ class Instance(Model):
     revision = IntegerField()
     discarded = BooleanField()
     folder = TextField()
+    boot = IntegerField()
+    unsure = BooleanField()
 
 
 class Delivery(Model):

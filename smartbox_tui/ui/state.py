@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from functools import singledispatch
 from typing import Final
@@ -329,6 +330,16 @@ def key_of(picture: wire.Instance) -> str:
     return picture.id or picture.sop_instance_uid
 
 
+def _taken(picture: wire.Instance) -> tuple[int, float, int]:
+    """The order in which pictures were taken: the wall clock may have jumped in between."""
+    if picture.boot:
+        return picture.boot, 0.0, picture.frame_ns
+    try:
+        return 0, datetime.fromisoformat(picture.captured_at).timestamp(), picture.frame_ns
+    except ValueError:
+        return 0, 0.0, picture.frame_ns
+
+
 def _with_pictures(box: BoxState, new: list[wire.Instance]) -> BoxState:
     """Adds those that are not yet there: capture and engine both tell of each picture, in either order."""
     pictures = {key_of(item): item for item in box.pictures}
@@ -339,5 +350,5 @@ def _with_pictures(box: BoxState, new: list[wire.Instance]) -> BoxState:
             pictures.pop(key_of(item), None)
         else:
             pictures[key_of(item)] = item
-    ordered = tuple(sorted(pictures.values(), key=lambda item: item.captured_at))
+    ordered = tuple(sorted(pictures.values(), key=_taken))
     return _of_exam(replace(box, pictures=ordered))

@@ -59,6 +59,7 @@ class Exam(msgspec.Struct, frozen=True, kw_only=True):
     worklist: str = ""  # the id of the worklist entry it was opened from
     procedure: str = ""
     last_picture_at: str | None = None
+    dates: str = ""  # unsure: said by a clock not synchronised; final: sent so
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +80,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     id: str = ""
     exam: str = ""
     discarded: bool = False
+    boot: int = 0  # order: by boot, then by `frame_ns`; of an unknown boot (0) by `captured_at`
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,9 +186,9 @@ class HeldExam(msgspec.Struct, frozen=True, kw_only=True):
     emergency: str | None = None
     stills: int = 0
     clips: int = 0
-
-
     bursts: int = 0
+
+
 class EngineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """First message of the engine's event stream. `deliveries`: open ones first, then the newest, 200 at most."""
 

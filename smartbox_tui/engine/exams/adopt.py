@@ -16,12 +16,15 @@ from uuid import UUID
 from smartbox_tui.dicom.build import build_header
 from smartbox_tui.dicom.headers import numbers_of
 from smartbox_tui.engine import rendition
+from smartbox_tui.engine.delivery import variants
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model import uids
 from smartbox_tui.model.delivery import DeliveryState as State
 from smartbox_tui.model.instance import EXPLICIT_VR_LE, KEY_OBJECT_SELECTION
+from smartbox_tui.model.variant import AS_CAPTURED, Variant, sop_uid_of
 from smartbox_tui.settings.schema import Settings
 from smartbox_tui.spool import ledger
+from smartbox_tui.spool.bitstream import captured
 from smartbox_tui.spool.durable import write_new
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile, read_exam, read_revision
 from smartbox_tui.spool.layout import exam_dir, header_name, sidecar_paths
@@ -100,7 +103,7 @@ class Adopter:
             self.notes(folder, exam)
         done = []
         told = {(item.uid, item.destination): item for item in ledger.read(folder)} if sidecars else {}
-        for sidecar in sorted(sidecars, key=lambda item: (item.captured_at, item.part)):
+        for sidecar in sorted(sidecars, key=rendition.taken):
             try:
                 self._adopt(folder, exam, revision, sidecar, told)
                 done.append(sidecar.id)
@@ -133,34 +136,43 @@ class Adopter:
                 block = exc  # kept, shown and never sent until somebody has mended it
         uid = picture.sop_instance_uid
         belongs_to = exam.merged_into or exam.id
-        promises = {destination: item for (of, destination), item in told.items() if of == uid}
+        promises = told_of(told, uid, sidecar.kind)
+        own = variants.own(folder, sidecar) or captured(sidecar)
         values = {
             "id": sidecar.id, "sop_uid": picture.sop_instance_uid, "exam": belongs_to,
             "folder": exam.id,
             "series_uid": picture.series_instance_uid, "series_number": numbers[0], "instance_number": numbers[1],
             "sop_class_uid": picture.sop_class_uid, "transfer_syntax_uid": picture.transfer_syntax_uid,
-            "kind": sidecar.kind, "source": sidecar.source, "captured_at": sidecar.captured_at,
+            "kind": sidecar.kind, "source": sidecar.source, "captured_at": rendition.captured_at(sidecar, revision),
+            "boot": sidecar.boot, "unsure": rendition.is_unsure(sidecar, revision),
             "frames": sidecar.frames, "frames_lost": sidecar.frames_lost, "duration_s": sidecar.duration_s,
             "trigger_ns": sidecar.trigger_ns, "frame_ns": sidecar.frame_ns,
-            "trigger_to_disk_ms": sidecar.trigger_to_disk_ms, "bytes": sidecar.bytes, "file": sidecar.file,
+            "trigger_to_disk_ms": sidecar.trigger_to_disk_ms, "bytes": own.bytes, "file": own.file,
             "revision": exam.revision, "discarded": False,
         }  # fmt: skip
         patient_known = bool(revision.patient.get("id"))
 
+        births: list[dict[str, Any]] = []
+        wanted = {item.name: item for item in settings.destinations}
+        for name in [*wanted, *(name for name in promises if name not in wanted)]:
+            promise, variant = promises.get(name, (None, AS_CAPTURED))
+            if promise is None:  # an archive that has a rendition of it gets no other one
+                variant = variants.variant_for(wanted[name], sidecar)
+            send = wanted[name].send if name in wanted else ""
+            state, reason, code = self._born(exam, patient_known, send, promise, block)
+            made = variants.of_variant(folder, sidecar, variant)
+            births.append({
+                "instance": sidecar.id, "sop_uid": sop_uid_of(uid, variant), "exam": belongs_to,
+                "destination": name, "kind": sidecar.kind, "bytes_": (made or own).bytes, "state": state,
+                "reason": reason, "code": code, "priority": 1 if exam.emergency else 0,
+                "uncertain": again and state is not State.HELD, "variant": str(variant),
+                "prepare": "" if made is not None else variants.BITSTREAM,
+            })  # fmt: skip
+
         def job(database: Any) -> None:
-            if not records.put_instance(database, values):
-                return
-            names = [item.name for item in settings.destinations]
-            sends = {item.name: item.send for item in settings.destinations}
-            for name in [*names, *(name for name in promises if name not in sends)]:
-                state, reason, code = self._born(
-                    exam, patient_known, sends.get(name, ""), promises.get(name), block
-                )
-                queue.enqueue(
-                    database, instance=sidecar.id, sop_uid=picture.sop_instance_uid, exam=belongs_to,
-                    destination=name, kind=sidecar.kind, bytes_=sidecar.bytes, state=state, reason=reason,
-                    code=code, priority=1 if exam.emergency else 0, uncertain=again and state is not State.HELD,
-                )  # fmt: skip
+            if records.put_instance(database, values):
+                for birth in births:
+                    queue.enqueue(database, **birth)
 
         self._store.write(job).result()
 
@@ -213,6 +225,14 @@ class Adopter:
         if block is not None:
             return State.BLOCKED, block.message, block.code
         return first_state(exam, patient_known, send)
+
+
+def told_of(told: Told, sop_uid: str, kind: str) -> dict[str, tuple[ledger.Promise, Variant]]:
+    """By destination: the last promise about a rendition of the picture, and which rendition it was."""
+    if not told:
+        return {}
+    known = variants.renditions_of(sop_uid, kind)
+    return {destination: (item, known[uid]) for (uid, destination), item in told.items() if uid in known}
 
 
 def numbers_for(reader: Any, exam: ExamFile, revision: RevisionFile, sidecar: Sidecar) -> tuple[int, int]:

@@ -195,7 +195,7 @@ class PerformedSteps:
             station_name=settings.station_name,
             station_aet=settings.aet,
             modality=_modality(settings, revision),
-            started_at=_started_at(exam, part, parts or {}),
+            started_at=_started_at(exam, part, parts or {}, revision),
         )
         from smartbox_tui.dicom import performed as datasets  # not before the DICOM libraries are loaded
 
@@ -216,7 +216,7 @@ class PerformedSteps:
         end = StepEnd(
             identity=steps.step_of(exam.id, part, revision.generation),
             state=StepState.DISCONTINUED if word else StepState.COMPLETED,
-            ended_at=_ended_at(exam, part, parts),
+            ended_at=_ended_at(exam, part, parts, revision),
             reason=steps.REASONS[word] if word else None,
             series=series,
         )
@@ -254,7 +254,7 @@ class PerformedSteps:
             if sidecar.state is SidecarState.CLOSED and sidecar.exam == exam.id:
                 found.append(sidecar)
         parts: dict[int, list[Sidecar]] = {}
-        for sidecar in sorted(found, key=lambda item: (datetime.fromisoformat(item.captured_at), item.part)):
+        for sidecar in sorted(found, key=rendition.taken):
             parts.setdefault(sidecar.appended, []).append(sidecar)
         return parts
 
@@ -315,24 +315,26 @@ def _series(taken: Iterable[Sidecar], revision: RevisionFile) -> Iterator[Perfor
         yield PerformedSeries(uid, revision.study_description, instances)
 
 
-def _started_at(exam: ExamFile, part: int, parts: dict[int, list[Sidecar]]) -> datetime:
+def _started_at(exam: ExamFile, part: int, parts: dict[int, list[Sidecar]], revision: RevisionFile) -> datetime:
     """Of the part that runs it is known; of an earlier appended one the first picture tells."""
     text = exam.opened_at
     if part:
         appended_at = exam.extra.get("appended_at") if part == exam.parts else None
         taken = parts.get(part, [])
-        text = appended_at or (taken[0].captured_at if taken else exam.opened_at)
+        text = appended_at or (rendition.captured_at(taken[0], revision) if taken else exam.opened_at)
     return datetime.fromisoformat(text)
 
 
-def _ended_at(exam: ExamFile, part: int, parts: dict[int, list[Sidecar]]) -> datetime:
+def _ended_at(exam: ExamFile, part: int, parts: dict[int, list[Sidecar]], revision: RevisionFile) -> datetime:
+    """Never before the beginning, whatever became of the wall clock in between."""
+    started_at = _started_at(exam, part, parts, revision)
     if part == exam.parts and exam.closed_at:
-        return datetime.fromisoformat(exam.closed_at)
+        return max(started_at, datetime.fromisoformat(exam.closed_at))
     taken = parts.get(part, [])
     if not taken:
-        return _started_at(exam, part, parts)
-    last = taken[-1]
-    return datetime.fromisoformat(last.captured_at) + timedelta(seconds=last.duration_s or 0)
+        return started_at
+    last = datetime.fromisoformat(rendition.captured_at(taken[-1], revision))
+    return max(started_at, last + timedelta(seconds=taken[-1].duration_s or 0))
 
 
 def _modality(settings: Settings, revision: RevisionFile) -> str:
