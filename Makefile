@@ -6,6 +6,8 @@ TEST_PACKAGES := orthanc dcmtk dicom3tools ffmpeg tmux mount libc6-dev
 PO := $(wildcard smartbox_tui/ui/locale/*/LC_MESSAGES/*.po)
 MO := $(PO:.po=.mo)
 ARGS ?=
+# The tests mostly wait for peers and clocks: one process more than there are cores.
+JOBS ?= $(shell expr $$(nproc) + 1)
 
 .PHONY: env demo test lint bench screenshots conformance lock system-venv system-test clean appliance deb
 
@@ -38,7 +40,7 @@ lint: env
 	$(BIN)/lint-imports
 
 test: env system-test lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 bench: env system-test
 	$(BIN)/python -m tests.bench $(ARGS)
