@@ -302,6 +302,9 @@ def _media(parser: argparse.ArgumentParser) -> None:
     poster.add_argument("file", metavar="FILE", type=Path)
     poster.add_argument("--out", required=True, type=Path)
     poster.add_argument("--width", type=int, default=960)
+    camera = actions.add_parser("camera", help="a picture from a watched folder, made ready for an exam")
+    camera.add_argument("file", metavar="FILE", type=Path)
+    camera.add_argument("--out", required=True, type=Path)
 
 
 def _dicom(parser: argparse.ArgumentParser) -> None:

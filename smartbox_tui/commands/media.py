@@ -29,6 +29,10 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     os.nice(_NICE)  # capture and what is on the screen come first
     if arguments.action == "poster":
         return _poster(arguments, options)
+    if arguments.action == "camera":
+        from smartbox_tui.commands import media_camera
+
+        return media_camera.run(arguments, options)
     return _codes(arguments.source, options)
 
 

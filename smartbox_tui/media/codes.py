@@ -3,7 +3,7 @@ code has little of it, and a preview is too coarse for bars."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,11 @@ def luma_of_rgb(rgb: bytes, width: int, height: int) -> npt.NDArray[np.uint8]:
 def codes_in(luma: npt.NDArray[np.uint8]) -> list[str]:
     """What the codes in a picture say, in the order they are found, each once; turned, mirrored and light on dark
     ones too. `luma`: (height, width), 8 bits."""
+    return list(dict.fromkeys(each.text for each in readings(luma)))
+
+
+def readings(luma: npt.NDArray[np.uint8]) -> list[Any]:
+    """The same as zxing's own results, which also say where each code lies."""
     import zxingcpp
 
     kinds = zxingcpp.BarcodeFormat
@@ -32,5 +37,4 @@ def codes_in(luma: npt.NDArray[np.uint8]) -> list[str]:
     # What is asked for includes the small relatives of QR, whose error correction is weak: they do not count.
     taken = (kinds.QRCode, kinds.QRCodeModel1, kinds.QRCodeModel2, kinds.DataMatrix)
     found = zxingcpp.read_barcodes(np.ascontiguousarray(luma), formats=wanted, text_mode=zxingcpp.TextMode.Plain)
-    texts = [each.text for each in found if each.valid and each.format in taken]
-    return list(dict.fromkeys(text for text in texts if 0 < len(text) <= MOST_CHARACTERS))
+    return [each for each in found if each.valid and each.format in taken and 0 < len(each.text) <= MOST_CHARACTERS]
