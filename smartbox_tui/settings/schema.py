@@ -208,6 +208,27 @@ class Codes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """Of all sources of kind folder; see docs/watched-folder.md."""
+
+    settle_s: float = key(
+        2.0, "seconds that a file must not change before it is taken", rule=rules.between(0.2, 600)
+    )
+    session_min: float = key(
+        60.0, "minutes that a photographed code names the patient of the pictures after it",
+        rule=rules.between(1, 1440),
+    )  # fmt: skip
+    first_field: str = key(
+        "order",
+        "what the first field of a code with | is: order, looked up in the worklist, or the patient's ID",
+        rule=rules.one_of("order", "patient"),
+    )
+    done_days: float = key(
+        30.0, "days that pictures stay in the folder after they were taken into the box", rule=rules.between(1, 3650)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Display:
     keyboard: str = key(
         "touch", "when the keyboard on the screen opens", rule=rules.one_of("touch", "always", "never")
@@ -247,6 +268,7 @@ class Settings:
     recording: Recording = key(Recording)
     scanner: Scanner = key(Scanner)
     codes: Codes = key(Codes)
+    watched: Watched = key(Watched)
     display: Display = key(Display)
     retention: Retention = key(Retention)
 

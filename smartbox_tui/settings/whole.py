@@ -21,6 +21,8 @@ def problems(settings: Settings) -> Iterator[tuple[str, str]]:
     for source in settings.sources:
         if source.kind == "file" and not source.device:
             yield f"sources.{source.id}.device", "a file source needs the file's path"
+        if source.kind == "folder" and not source.device.startswith("/"):
+            yield f"sources.{source.id}.device", "a watched folder needs its whole path, from / on"
     for pedal in settings.pedals:
         if pedal.kind != "key" and not pedal.device:
             yield f"pedals.{pedal.id}.device", "a pedal needs its device"

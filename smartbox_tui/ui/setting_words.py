@@ -21,12 +21,13 @@ SECTIONS: Final = {
     "recording": N_("Recording"),
     "scanner": N_("Barcode scanner"),
     "codes": N_("Codes before the camera"),
+    "watched": N_("Watched folders"),
     "display": N_("Display and keyboard"),
     "retention": N_("Keeping pictures"),
 }
 ORDER: Final = (
     "destinations", "worklist", "mpps", "sources", "pedals", "recording", "box", "display", "emergency", "exam",
-    "scanner", "codes", "clock", "retention",
+    "scanner", "codes", "watched", "clock", "retention",
 )  # fmt: skip
 """What is set up first comes first."""
 NEW_ENTRY: Final = {
@@ -54,6 +55,8 @@ LABELS: Final = {
     "crop": N_("Cut off"),
     "days_after": N_("Days after today"),
     "days_before": N_("Days before today"),
+    "done_days": N_("Days in the folder"),
+    "first_field": N_("First field of a code"),
     "device": N_("Device"),
     "double": N_("Double press"),
     "emergency.id": N_("Template of the ID"),
@@ -90,6 +93,8 @@ LABELS: Final = {
     "retry.first_s": N_("First pause"),
     "retry.max_s": N_("Longest pause"),
     "send": N_("Send"),
+    "session_min": N_("Minutes of a code"),
+    "settle_s": N_("Quiet before taking"),
     "short": N_("Short press"),
     "size": N_("Size of the picture"),
     "sources.name": N_("Name shown"),
@@ -136,6 +141,8 @@ CHOICES: Final = {
     "multiframe-sc": N_("multi-frame picture"),
     "never": N_("never"),
     "none": N_("nothing"),
+    "order": N_("order number"),
+    "patient": N_("patient ID"),
     "pattern": N_("test pattern"),
     "record": N_("Recording on and off"),
     "refuse": N_("take no pictures"),
@@ -184,6 +191,7 @@ REASONS: Final = {
     "a server needs its AE title": N_("The server's AE title is missing."),
     "a server needs host, port and aet": N_("Give server, port and AE title."),
     "a file source needs the file's path": N_("Give the file's path."),
+    "a watched folder needs its whole path, from / on": N_("Give the folder's path, from / on."),
     "a pedal needs its device": N_("Let the pedal be taught, or give its device."),
     "must be a whole number": N_("A whole number."),
     "must be a number": N_("A number."),
