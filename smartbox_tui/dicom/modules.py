@@ -102,7 +102,7 @@ def _photometric(i: Inputs) -> str:
 def _lossy_steps(i: Inputs) -> tuple[LossyStep, ...]:
     """Every lossy compression the pixels went through, the last one last (PS3.3 C.7.6.1.1.5.2)."""
     method = LOSSY_METHODS.get(i.picture.transfer_syntax_uid)
-    steps = i.lineage.before
+    steps = (*(LossyStep(*step) for step in i.picture.lossy_before), *i.lineage.before)
     if method is not None:
         steps += (LossyStep(method, i.picture.uncompressed_bytes / max(i.picture.bitstream_bytes, 1)),)
     if not steps:

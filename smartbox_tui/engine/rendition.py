@@ -103,6 +103,7 @@ def picture_values(sidecar: Sidecar, revision: RevisionFile, series_number: int,
         burned_in_annotation=sidecar.burned_in_annotation,
         frames_lost=sidecar.frames_lost,
         performed_step=_performed_step(sidecar, revision),
+        lossy_before=sidecar.lossy_before,
     )
 
 

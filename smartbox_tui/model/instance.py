@@ -166,6 +166,8 @@ class Picture:
     """(SOP Instance UID, ID) of the performed procedure step that it was made in."""
 
     lossless: bool = False
+    lossy_before: tuple[tuple[str, float], ...] = ()
+    """(defined term, ratio) of the lossy compressions before the bitstream's own, oldest first: a camera's."""
 
     @property
     def samples(self) -> int:

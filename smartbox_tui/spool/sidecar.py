@@ -68,6 +68,7 @@ class Sidecar:
     frame_time_ms: float | None = None  # of bursts, as measured
     boot: int = 0  # the number of the boot (spool.clock): pictures of an earlier one come first; 0: not known
     suspended_ns: int = 0  # how long the box had slept since its start
+    lossy_before: tuple[tuple[str, float], ...] = ()  # (method, ratio) of compressions before the bitstream's own
     part: int = 0  # of a clip that outgrew one instance: 0, 1, 2 ...
     stop_command: str = ""
     marks: tuple[dict[str, Any], ...] = ()  # {"id", "at_s", "text"}
@@ -95,6 +96,7 @@ def read_sidecar(path: Path) -> Sidecar:
     known = {key: item for key, item in value.items() if key in _NAMES}
     known["state"] = SidecarState(known["state"])
     known["marks"] = tuple(known.get("marks", ()))
+    known["lossy_before"] = tuple((str(word), float(ratio)) for word, ratio in known.get("lossy_before", ()))
     known["index"] = tuple((int(at), int(length)) for at, length in known.get("index", ()))
     try:
         return Sidecar(**known)
