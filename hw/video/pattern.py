@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from fractions import Fraction
 
+import numpy as np
+
 from hw.base import DeviceInfo, Frame, PixelFormat, SignalState, VideoFormat
 from hw.errors import HardwareError, NotSupported
-from hw.video.mucosa import Mucosa
+from hw.video.mucosa import BLACK, NEUTRAL, Mucosa
 from hw.video.strip import CELLS_PER_WIDTH, draw_strip, strip_size
+from hw.video.trim import NOTHING, Plane, Trim
 
 _NS = 1_000_000_000
 
@@ -18,12 +21,17 @@ class PatternSource:
 
     Frame n belongs to start + n / fps: that is its `timestamp_ns`, its `sequence` is n, and the strip (see
     hw.video.strip) carries n and its milliseconds. Nothing is queued: a caller who comes after the time of
-    frame n + 1 gets the newest due frame, and the numbers between count as `lost`.
+    frame n + 1 gets the newest due frame, and the numbers between count as `lost`. The strip must stay readable
+    whatever is cut off or masked, so this source trims its picture itself, before the strip is drawn.
     """
 
-    def __init__(self, *, key: str, name: str, device: str, width: int, height: int, fps: Fraction) -> None:
+    def __init__(
+        self, *, key: str, name: str, device: str, width: int, height: int, fps: Fraction, trim: Trim = NOTHING
+    ) -> None:
         self._info = DeviceInfo(key=key, name=name, path=device or "pattern", model="Test pattern")
-        self._format = VideoFormat(PixelFormat.I420, width, height, Fraction(fps), full_range=False)
+        self._whole = VideoFormat(PixelFormat.I420, width, height, Fraction(fps), full_range=False)
+        self._trim = trim
+        self._format = self._whole
         self._picture: Mucosa | None = None
         self._start_ns = 0
         self._next = 0
@@ -36,8 +44,10 @@ class PatternSource:
     def open(self) -> VideoFormat:
         """Prepare the picture (about 0.15 s at 1920x1080) and start the schedule.
 
-        Raises NotSupported for an odd or tiny size or a rate that is not positive.
+        Raises NotSupported for an odd or tiny size, one that crop and mask do not fit, or no positive rate.
         """
+        self._trim.check(self._whole, self._info.path)
+        self._format = self._trim.format(self._whole)
         width, height, fps = self._format.width, self._format.height, self._format.fps
         if width % 2 or height % 2 or width < CELLS_PER_WIDTH or height < 2 * strip_size(width)[1]:
             raise NotSupported(
@@ -46,8 +56,9 @@ class PatternSource:
         if fps <= 0:
             raise NotSupported("open", self._info.path, f"no pattern at {fps} fps", "Choose a rate above 0.")
         if self._picture is None:
-            self._picture = Mucosa(width, height)
-            self._picture.neutralise(*strip_size(width))
+            self._picture = Mucosa(self._whole.width, self._whole.height)
+            if not self._trim:
+                self._picture.neutralise(*strip_size(width))
         self._start_ns = time.monotonic_ns()
         self._next = 0
         self._delivered = False
@@ -72,11 +83,28 @@ class PatternSource:
 
         since_ns = frame_ns - self._start_ns
         data = picture.draw(since_ns / _NS)
-        draw_strip(picture.luma(data), number, since_ns // 1_000_000)
+        if self._trim:
+            data = self._trimmed(data)
+        draw_strip(planes_of(data, self._format)[0], number, since_ns // 1_000_000)
         lost = number - self._next if self._delivered else 0
         self._next = number + 1
         self._delivered = True
         return Frame(data, self._format, number, lost, frame_ns)
+
+    def _trimmed(self, data: memoryview) -> memoryview:
+        """The picture without what is cut off, black where it is masked, its chroma neutral below the strip."""
+        result = np.empty(self._format.width * self._format.height * 3 // 2, np.uint8)
+        covered = self._trim.covered(self._whole)
+        strip_width, strip_height = strip_size(self._format.width)
+        pairs = zip(planes_of(data, self._whole), planes_of(result.data, self._format), strict=True)
+        for number, (whole, kept) in enumerate(pairs):
+            step, colour = (2, NEUTRAL) if number else (1, BLACK)
+            np.copyto(kept, self._trim.kept(whole, step, step))
+            for left, top, right, bottom in covered:
+                kept[top // step : bottom // step, left // step : right // step] = colour
+            if number:
+                kept[: -(-strip_height // 2), : -(-strip_width // 2)] = NEUTRAL
+        return result.data
 
     def _due(self, now_ns: int) -> int:
         fps = self._format.fps
@@ -93,3 +121,11 @@ class PatternSource:
     def close(self) -> None:
         self._picture = None
         self._start_ns = 0
+
+
+def planes_of(data: memoryview, form: VideoFormat) -> tuple[Plane, Plane, Plane]:
+    """Y, U and V of an I420 picture as (rows, columns), writable where the bytes are."""
+    flat = np.frombuffer(data, np.uint8)
+    luma, half = form.width * form.height, (form.height // 2, form.width // 2)
+    first, second = np.split(flat[luma:], 2)
+    return flat[:luma].reshape(form.height, form.width), first.reshape(half), second.reshape(half)

@@ -17,6 +17,7 @@ from hw.pedal.factory import pedal_source
 from hw.pedal.shared import SharedCalls
 from hw.pedal.teach import PedalTeacher, Taught
 from hw.video.factory import video_source
+from hw.video.trim import Trim
 from smartbox_tui.capture.desk import RECORD_FREE_BYTES, Sessions
 from smartbox_tui.capture.emergency import Emergencies
 from smartbox_tui.capture.exams import ExamDesk, Held
@@ -72,6 +73,7 @@ def real_video(settings: SourceSettings) -> VideoSource:
         width=settings.width,
         height=settings.height,
         fps=exact_rate(settings.fps),
+        trim=Trim(settings.edges, settings.masks),
     )
 
 

@@ -1,4 +1,8 @@
-"""Frames of every layout to what the encoder takes: 4:2:0 planes in limited range."""
+"""Frames of every layout to what the encoder takes: 4:2:0 planes in limited range, already trimmed.
+
+What crop and mask take out was never in any picture: the object stays an ORIGINAL (PS3.3 C.7.6.1.1.2: pixel values
+based on original data; DERIVED are those made from the pixels of another image, and there is none).
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,13 @@ from typing import Any, Final
 
 import av
 import numpy as np
+import numpy.typing as npt
 from av.video.reformatter import ColorRange, VideoReformatter
 
 from hw.base import Frame, PixelFormat, VideoFormat
+from hw.video.trim import NOTHING, Trim
 
+_NEUTRAL: Final = 128
 _NAMES: Final = {PixelFormat.I420: "yuv420p", PixelFormat.NV12: "nv12", PixelFormat.YUYV: "yuyv422"}
 
 
@@ -20,7 +27,8 @@ class Undecodable(Exception):
 class Converter:
     """Keeps decoder and scaler from frame to frame; making them anew costs more than using them. One thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, trim: Trim = NOTHING) -> None:
+        self._trim = trim
         self._reformatter = VideoReformatter()
         self._decoder: Any = None
 
@@ -34,15 +42,19 @@ class Converter:
 
     def _to(self, frame: Frame, name: str, *, full_range: bool) -> Any:
         picture = self._picture(frame)
-        if picture.format.name == name and frame.format.full_range == full_range:
+        as_it_is = picture.format.name == name and frame.format.full_range == full_range
+        if not as_it_is:
+            picture = self._reformatter.reformat(
+                picture,
+                format=name,
+                src_color_range=_range(frame.format.full_range),
+                dst_color_range=_range(full_range),
+                threads=1,  # threads of the scaler cost more memory than time on two cores
+            )
+        if not self._trim:
             return picture
-        return self._reformatter.reformat(
-            picture,
-            format=name,
-            src_color_range=_range(frame.format.full_range),
-            dst_color_range=_range(full_range),
-            threads=1,  # threads of the scaler cost more memory than time on two cores
-        )
+        # What needed no conversion is the ring's own frame, which others still read.
+        return _trimmed(picture, self._trim, frame.format, black=0 if full_range else 16, shared=as_it_is)
 
     def _picture(self, frame: Frame) -> Any:
         if frame.format.pixel is PixelFormat.MJPEG:
@@ -66,6 +78,29 @@ class Converter:
         if (picture.width, picture.height) != (frame.format.width, frame.format.height):
             raise Undecodable(f"{picture.width}x{picture.height} instead of the format's size")
         return picture
+
+
+def _trimmed(picture: Any, trim: Trim, form: VideoFormat, *, black: int, shared: bool) -> Any:
+    """The planar picture without its edges, black where it is masked; in place where nothing else needs it."""
+    kept = picture
+    if shared or any(trim.crop):
+        size = trim.format(form)
+        kept = av.VideoFrame(size.width, size.height, picture.format.name)
+        kept.color_range, kept.colorspace = picture.color_range, picture.colorspace
+        for source, target in zip(picture.planes, kept.planes, strict=True):
+            across, down = picture.width // source.width, picture.height // source.height
+            np.copyto(_rows(target), trim.kept(_rows(source), across, down))
+    for left, top, right, bottom in trim.covered(form):
+        for number, plane in enumerate(kept.planes):
+            across, down = kept.width // plane.width, kept.height // plane.height
+            colour = _NEUTRAL if number else black
+            _rows(plane)[top // down : bottom // down, left // across : right // across] = colour
+    return kept
+
+
+def _rows(plane: Any) -> npt.NDArray[np.uint8]:
+    """A plane as (rows, columns), without what pads its lines."""
+    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
 
 
 def _range(full: bool) -> ColorRange:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
 
-from hw.base import Frame, SignalState, VideoFormat, VideoSource
+from hw.base import Frame, PixelFormat, SignalState, VideoFormat, VideoSource
 from hw.errors import HardwareError
+from hw.video.trim import NOTHING, Trim
 from smartbox_tui.capture import precedence
 from smartbox_tui.capture.access import AccessUnit
 from smartbox_tui.capture.clock import NS
@@ -46,6 +47,8 @@ class Session:
         self.settings = settings
         self.id = settings.id
         self._source = source
+        # The test pattern has trimmed its picture before it drew the strip.
+        self.trim = NOTHING if settings.kind == "pattern" else Trim(settings.edges, settings.masks)
         self._changed = changed
         self._preview = preview
         self._frames = FrameRing()
@@ -60,6 +63,7 @@ class Session:
         self._read_lost = 0
         self._frame_at_ns = 0
         self._last: Frame | None = None
+        self._fits: VideoFormat | None = None
         self._same_since_ns = 0
         self._failures = 0
         self.first_frame = threading.Event()
@@ -147,14 +151,15 @@ class Session:
             name=self.settings.name or self.id,
             kind=self.settings.kind,
             device=self._source.info.path or self.settings.device,
-            width=form.width if form else self.settings.width,
-            height=form.height if form else self.settings.height,
+            width=width,
+            height=height,
             fps=round(float(self.fps), 3),
             signal=signal in HAS_PICTURE,
             signal_state=signal.value,
             signal_text=self._text if signal is self._state else SIGNAL_TEXTS[signal],
             recording=recorder.state() if recorder and recorder.since_ns else None,
             preview=self._preview.file_name,
+        width, height = self._size(form)
             preroll_s=round(min(self._preroll.seconds, self.settings.preroll_s), 1),
             frames_lost=self._read_lost + self._encoder.lost,
         )
@@ -173,6 +178,17 @@ class Session:
         signal = self.signal
         if signal in HAS_PICTURE:
             signal = SignalState.NO_SIGNAL
+    def _size(self, form: VideoFormat | None) -> tuple[int, int]:
+        """Of what is kept of the picture; of the whole one where crop and mask do not fit it."""
+        if form is None:
+            form = VideoFormat(PixelFormat.I420, self.settings.width, self.settings.height, self.fps, False)
+            trim = Trim(self.settings.edges)
+        else:
+            trim = self.trim
+        if not trim.problem(form.width, form.height):
+            form = trim.format(form)
+        return form.width, form.height
+
         return no_picture(self.id, signal, self._text if signal is self._state else SIGNAL_TEXTS[signal])
 
     # ---- the encoder's thread
@@ -256,6 +272,10 @@ class Session:
             self._same_since_ns = now_ns
         self._last = frame
         frozen = now_ns - self._same_since_ns > _FROZEN_NS
+        """Raises NotSupported for a picture that crop and mask do not fit: nobody may see what they are to hide."""
+        if frame.format != self._fits:
+            self.trim.check(frame.format, self._source.info.path)
+            self._fits = frame.format
         self._set(SignalState.FROZEN if frozen else SignalState.OK if steady else SignalState.UNSTABLE)
         self.first_frame.set()
 

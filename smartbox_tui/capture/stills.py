@@ -14,6 +14,7 @@ import numpy.typing as npt
 import simplejpeg
 
 from hw.base import Frame, PixelFormat
+from hw.video.trim import NOTHING, Trim
 from smartbox_tui.capture.clock import elapsed_ms, wall_of
 from smartbox_tui.capture.convert import Converter, Undecodable
 from smartbox_tui.errors import SmartBoxError
@@ -42,17 +43,19 @@ class Jpeg:
 class StillEncoder:
     """Of one source; its converter is used by one thread at a time."""
 
-    def __init__(self) -> None:
-        self._converter = Converter()
+    def __init__(self, trim: Trim = NOTHING) -> None:
+        self._trim = trim
+        self._converter = Converter(trim)
         self._lock = threading.Lock()
 
     def jpeg(self, frame: Frame, sampling: str = "") -> Jpeg:
-        """The grabber's own data where it is baseline in a sampling of DICOM's, else encoded as 4:2:2, full range.
+        """The grabber's own data where it is baseline in a sampling of DICOM's and nothing is cut off or masked,
+        else encoded as 4:2:2, full range.
 
         `sampling`: the one that it must have, as the frames of a burst are all alike (PS3.3 C.7.6.3: the attributes
         hold for every frame). Raises SmartBoxError `refused` when the frame is no picture at all.
         """
-        if frame.format.pixel is PixelFormat.MJPEG:
+        if frame.format.pixel is PixelFormat.MJPEG and not self._trim:
             try:
                 own = repair(frame.data)
                 if own.sampling in ((sampling,) if sampling else _DICOM_SAMPLINGS):

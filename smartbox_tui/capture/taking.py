@@ -75,7 +75,7 @@ class Stills:
         self._exams = exams
         self._pictures = pictures
         self._publish = publish
-        self._encoders = {session.id: StillEncoder() for session in sessions}
+        self._encoders = {session.id: StillEncoder(session.trim) for session in sessions}
         self._pins = ThreadPoolExecutor(2, "pin")
         # Sidecars are changed after the fact by this one thread alone, so that two changes never cross.
         self._after = ThreadPoolExecutor(1, "settle")

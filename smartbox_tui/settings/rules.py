@@ -13,6 +13,9 @@ _SIZE: Final = re.compile(r"^(\d{2,4})x(\d{2,4})$")
 _CODE: Final = re.compile(r"^[A-Z0-9_ ]{1,16}$")
 _CROP: Final = re.compile(r"^\d+,\d+,\d+,\d+$")
 _MASK: Final = re.compile(r"^\d+,\d+,[1-9]\d*,[1-9]\d*(;\d+,\d+,[1-9]\d*,[1-9]\d*)*$")
+SMALLEST: Final = (160, 120)
+"""Width and height of a picture, also of what a crop leaves of one."""
+
 _TEMPLATE_KEYS: Final = ("sex_text", "date", "time", "station_name")
 
 
@@ -76,7 +79,7 @@ def size(value: Any) -> str | None:
     if not match:
         return "must be WIDTHxHEIGHT, as in 1920x1080"
     width, height = int(match[1]), int(match[2])
-    if not (160 <= width <= 1920 and 120 <= height <= 1088):
+    if not (SMALLEST[0] <= width <= 1920 and SMALLEST[1] <= height <= 1088):
         return "must be between 160x120 and 1920x1088"
     if width % 2 or height % 2:
         return "width and height must be even (4:2:0 video)"

@@ -68,6 +68,21 @@ class Source:
     def height(self) -> int:
         return int(self.size.split("x")[1])
 
+    @property
+    def edges(self) -> tuple[int, int, int, int]:
+        """`crop` as numbers: left, top, right, bottom."""
+        left, top, right, bottom = (int(part) for part in self.crop.split(","))
+        return left, top, right, bottom
+
+    @property
+    def masks(self) -> tuple[tuple[int, int, int, int], ...]:
+        """`mask` as numbers: left, top, width, height of each."""
+        found = []
+        for part in filter(None, self.mask.split(";")):
+            left, top, width, height = (int(number) for number in part.split(","))
+            found.append((left, top, width, height))
+        return tuple(found)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pedal:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.settings.schema import Settings
+from smartbox_tui.settings.rules import SMALLEST
+from smartbox_tui.settings.schema import Settings, Source
 
 
 def problems(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -23,9 +24,23 @@ def problems(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"sources.{source.id}.device", "a file source needs the file's path"
         if source.kind == "folder" and not source.device.startswith("/"):
             yield f"sources.{source.id}.device", "a watched folder needs its whole path, from / on"
+        yield from _trimmed(source)
     for pedal in settings.pedals:
         if pedal.kind != "key" and not pedal.device:
             yield f"pedals.{pedal.id}.device", "a pedal needs its device"
+
+
+def _trimmed(source: Source) -> Iterator[tuple[str, str]]:
+    """What the recorder would refuse of a picture of the size asked for; a folder's pictures have any size."""
+    if source.kind == "folder":
+        return
+    left, top, right, bottom = source.edges
+    if source.width - left - right < SMALLEST[0] or source.height - top - bottom < SMALLEST[1]:
+        why = f"of {source.size} less than {SMALLEST[0]}x{SMALLEST[1]} is left"
+        yield f"sources.{source.id}.crop", why
+    for x, y, width, height in source.masks:
+        if x + width > source.width or y + height > source.height:
+            yield f"sources.{source.id}.mask", f"{x},{y},{width},{height} lies outside the picture of {source.size}"
 
 
 def check(new: Settings, old: Settings) -> None:
