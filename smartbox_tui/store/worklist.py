@@ -56,6 +56,13 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    id: str
+    accession: str
+    listed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LastList:
     """The last complete answer to a refresh: when, how many, and what was asked (`date_from` ... `date_to`
     YYYY-MM-DD, `asked` the other keys and the server). `truncated`: it had more."""
@@ -131,6 +138,13 @@ def entry(database: Any, identity: str) -> tuple[str, str] | None:
     sql = "SELECT item, source FROM worklist_item WHERE id = ?"
     found = database.execute_sql(sql, (identity,)).fetchone()
     return None if found is None else (found[0], found[1])
+
+
+def named(database: Any, wanted: str) -> list[Named]:
+    """Entries that have it, exactly, as accession number or patient ID; listed or not."""
+    sql = "SELECT id, accession, listed FROM worklist_item WHERE accession = ? OR patient_id = ? ORDER BY id LIMIT 500"
+    found = database.execute_sql(sql, (wanted, wanted)).fetchall()
+    return [Named(identity, accession, bool(is_listed)) for identity, accession, is_listed in found]
 
 
 def search(database: Any, keys: WorklistKeys) -> list[Row]:
