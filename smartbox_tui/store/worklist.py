@@ -142,7 +142,7 @@ def entry(database: Any, identity: str) -> tuple[str, str] | None:
 
 def named(database: Any, wanted: str) -> list[Named]:
     """Entries that have it, exactly, as accession number or patient ID; listed or not."""
-    sql = "SELECT id, accession, listed FROM worklist_item WHERE accession = ? OR patient_id = ? ORDER BY id LIMIT 500"
+    sql = "SELECT id, accession, listed FROM worklist_item WHERE accession = ? OR patient_id = ? LIMIT 100"
     found = database.execute_sql(sql, (wanted, wanted)).fetchall()
     return [Named(identity, accession, bool(is_listed)) for identity, accession, is_listed in found]
 
