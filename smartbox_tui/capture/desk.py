@@ -109,6 +109,7 @@ def draft(
         media="h264-ts" if clip else "jpeg",
         appended=held.parts,
         burned_in_annotation=settings.burned_in_annotation,
+        series_class=settings.series_class,
         device=session.device,
     )
 

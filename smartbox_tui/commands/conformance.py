@@ -37,10 +37,8 @@ _SECTIONS: Final = {
 }
 _LEFT_OUT: Final = frozenset(
     {"language", "port", "sources.NAME.preroll_s", "sources.NAME.preroll_bytes", "emergency.pedal"}
-    | {"sources.NAME.burst_class", "sources.NAME.crop"}
 )
-"""What says nothing of DICOM, and what nothing reads yet: the box has no service on `port`, a burst is stills of
-`still_class`, and nothing is cropped."""
+"""What says nothing of DICOM, and what nothing reads yet: the box has no service on `port`."""
 
 _LARGEST: Final[int] = Destination(name="any").max_instance_bytes
 

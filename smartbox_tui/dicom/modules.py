@@ -230,7 +230,7 @@ GENERAL_STUDY: Final = (
 )
 
 GENERAL_SERIES: Final = (
-    A("Modality", "1", lambda i: i.iod.modality or i.order.modality() or "OT"),
+    A("Modality", "1", lambda i: i.iod.modality or i.picture.modality or i.order.modality() or "OT"),
     A("SeriesInstanceUID", "1", lambda i: i.picture.series_instance_uid),
     A("SeriesNumber", "2", lambda i: i.picture.series_number),
     A("Laterality", "2C", lambda i: ""),

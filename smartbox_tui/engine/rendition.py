@@ -8,9 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from smartbox_tui import __version__
-from smartbox_tui.dicom.build import build_header
-from smartbox_tui.dicom.compose import Composition, compose
-from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.dicom.iods import IODS
 from smartbox_tui.model import performed, uids
 from smartbox_tui.model.instance import JPEG_BASELINE, SOP_CLASSES, Equipment, Kind, Picture, StudyValues
 from smartbox_tui.model.patient import Patient
@@ -100,11 +98,19 @@ def picture_values(sidecar: Sidecar, revision: RevisionFile, series_number: int,
         number_of_frames=sidecar.frames,
         frame_time_ms=1000.0 * sidecar.fps_den / sidecar.fps_num if clip else sidecar.frame_time_ms,
         duration_s=sidecar.duration_s,
+        modality=_series_modality(sidecar),
         burned_in_annotation=sidecar.burned_in_annotation,
         frames_lost=sidecar.frames_lost,
         performed_step=_performed_step(sidecar, revision),
         lossy_before=sidecar.lossy_before,
     )
+
+def _series_modality(sidecar: Sidecar) -> str:
+    """One for all pictures of a source: Modality belongs to the series (PS3.3 C.7.3.1), and a burst's class has
+    none of its own. Empty: the sidecar is of an older version."""
+    iod = IODS.get(SOP_CLASSES.get(sidecar.series_class, ""))
+    return (iod.modality if iod else None) or ""
+
 
 
 def _performed_step(sidecar: Sidecar, revision: RevisionFile) -> tuple[str, str] | None:

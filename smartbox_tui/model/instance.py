@@ -158,6 +158,8 @@ class Picture:
     frame_time_ms: float | None = None
     duration_s: float | None = None
     burned_in_annotation: bool = True
+    modality: str = ""
+    """Of the series, for a class that says none (Secondary Capture); empty: not known."""
     frames_lost: int = 0
     clock_unsure: bool = False
     """`captured_at` was said by a clock not synchronised since the box was started."""

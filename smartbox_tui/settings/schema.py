@@ -69,6 +69,11 @@ class Source:
         return int(self.size.split("x")[1])
 
     @property
+    def series_class(self) -> str:
+        """The class whose modality all pictures of the source share: Secondary Capture has none of its own."""
+        return self.clip_class if self.still_class == "secondary-capture" else self.still_class
+
+    @property
     def edges(self) -> tuple[int, int, int, int]:
         """`crop` as numbers: left, top, right, bottom."""
         left, top, right, bottom = (int(part) for part in self.crop.split(","))

@@ -69,6 +69,7 @@ class Sidecar:
     boot: int = 0  # the number of the boot (spool.clock): pictures of an earlier one come first; 0: not known
     suspended_ns: int = 0  # how long the box had slept since its start
     lossy_before: tuple[tuple[str, float], ...] = ()  # (method, ratio) of compressions before the bitstream's own
+    series_class: str = ""  # the settings' word of the source's class that tells the modality of the whole series
     part: int = 0  # of a clip that outgrew one instance: 0, 1, 2 ...
     stop_command: str = ""
     marks: tuple[dict[str, Any], ...] = ()  # {"id", "at_s", "text"}

@@ -154,7 +154,7 @@ def _all_settings() -> list[Settings]:
 
 
 def test_what_capture_records_in_is_what_is_stated(made: Statement) -> None:
-    kinds = ((CLASSES_STILL, Kind.STILL), (CLASSES_STILL, Kind.BURST), (CLASSES_CLIP, Kind.CLIP))
+    kinds = ((CLASSES_STILL, Kind.STILL), (("multiframe-sc",), Kind.BURST), (CLASSES_CLIP, Kind.CLIP))
     recorded = {(SOP_CLASSES[word], syntax) for words, kind in kinds for word in words for syntax in MADE[kind]}
     storage = {pair for pair in stated(made.page) if pair[0].startswith("1.2.840.10008.5.1.4.1.1.")}
     assert storage - {(KEY_OBJECT_SELECTION, EXPLICIT_VR_LE)} == recorded
