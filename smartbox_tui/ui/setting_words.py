@@ -111,6 +111,7 @@ LABELS: Final = {
 }
 """By `section.key` or, where several sections have the same, by `key`."""
 CHOICES: Final = {
+    "": N_("as the source"),
     "always": N_("always"),
     "auto": N_("by the terminal"),
     "burst": N_("Burst"),
@@ -228,7 +229,7 @@ def doc(t: Texts, key: Key) -> str:
 
 def value(t: Texts, key: Key | None, found: Any) -> str:
     """A value as it is said: a choice's word, on and off, numbers in the language's way."""
-    if found is None or found == "":
+    if found is None or (found == "" and (key is None or "" not in key.choices)):
         return "–"
     if isinstance(found, bool):
         return t("on") if found else t("off")
