@@ -6,12 +6,10 @@ import argparse
 import time
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from smartbox_tui.commands.options import Options
 from smartbox_tui.commands.output import note, out
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.settings.paths import paths
 
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
@@ -20,7 +18,11 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         from smartbox_tui.commands.validate import validate
 
         return validate(arguments, options)
-    return send(arguments, options) if arguments.action == "send" else export(arguments, options)
+    if arguments.action == "export":
+        from smartbox_tui.commands.export import export
+
+        return export(arguments, options)
+    return send(arguments, options)
 
 
 def peer_from(text: str, calling: str) -> Any:
@@ -89,78 +91,3 @@ def send(arguments: argparse.Namespace, options: Options) -> int:
 
 def _failure(path: Path, code: str, message: str) -> dict[str, str]:
     return {"file": str(path), "code": code, "message": message}
-
-
-def export(arguments: argparse.Namespace, options: Options) -> int:
-    """Writes DICOM files from the spool alone; reads only, so it can run beside an engine."""
-    from smartbox_tui.dicom import export as files
-    from smartbox_tui.dicom.headers import numbers_of
-    from smartbox_tui.engine.rendition import composition_from_spool
-    from smartbox_tui.settings.load import load
-    from smartbox_tui.spool.examfile import read_exam
-    from smartbox_tui.spool.layout import exam_folders, header_name, sidecar_paths
-    from smartbox_tui.spool.sidecar import SidecarState, read_sidecar
-
-    folders = paths(options.state, options.runtime)
-    settings = load(options.config, folders.state, fallback=True).settings
-    charset = "utf-8"
-    if arguments.destination:
-        named = {item.name: item for item in settings.destinations}
-        if arguments.destination not in named:
-            raise SmartBoxError(
-                "not-found",
-                f"There is no destination '{arguments.destination}'.",
-                "Give --config, or leave it out.",
-            )
-        charset = named[arguments.destination].charset
-    wanted = {_picture_of(uid): uid for uid in arguments.uids}
-    station = (settings.station_name, settings.institution_name)
-    exported, waiting = [], 0
-    for folder in exam_folders(folders.spool):
-        try:
-            exam = read_exam(folder)
-        except (OSError, ValueError):
-            note(f"{folder.name}: the exam's file is not readable; see smartbox store check")
-            continue
-        if arguments.study and exam.study_instance_uid != arguments.study:
-            continue
-        for path in sorted(sidecar_paths(folder)):
-            if wanted and path.stem not in wanted:
-                continue
-            sidecar = read_sidecar(path)
-            header = folder / header_name(sidecar.id, exam.revision)
-            if sidecar.state is not SidecarState.CLOSED and not (
-                wanted and sidecar.state is SidecarState.DISCARDED
-            ):
-                continue
-            if not header.exists():
-                waiting += 1  # the engine has not adopted it yet
-                continue
-            composition = composition_from_spool(
-                folder, sidecar.id, charset=charset, station=station, numbers=numbers_of(header)
-            )
-            file = files.export(composition, arguments.out)
-            exported.append(
-                {"sop_instance_uid": composition.sop_instance_uid, "file": str(file), "bytes": file.stat().st_size}
-            )
-            wanted.pop(sidecar.id, None)
-    if wanted or (arguments.study and not exported):
-        missing = next(iter(wanted.values()), arguments.study)
-        raise SmartBoxError(
-            "not-found",
-            f"There is nothing of {missing} in this spool.",
-            "Check --state; the engine adopts pictures first.",
-        )
-    if waiting:
-        note(f"{waiting} pictures are not adopted yet: start the engine once")
-    value = {"exported": exported, "count": len(exported)}
-    out(value, f"{len(exported)} files in {arguments.out}", as_json=options.json)
-    return 0
-
-
-def _picture_of(uid: str) -> str:
-    """The picture's UUID of our own SOP Instance UID. Raises not-found for another's."""
-    prefix, _, number = uid.rpartition(".")
-    if prefix == "2.25" and number.isdigit() and int(number) < 1 << 128:
-        return str(UUID(int=int(number)))
-    raise SmartBoxError("not-found", f"{uid} is not a UID of this box.", "See `ctl exam show ID`.")

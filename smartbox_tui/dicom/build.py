@@ -120,8 +120,8 @@ def part10(dataset: Dataset, transfer_syntax_uid: str) -> bytes:
     """The file of `dataset`, whose values are checked (PS3.10 7.1): preamble, group 2, and all of it with explicit
     lengths, in Implicit VR for that syntax, else Explicit VR Little Endian."""
     _explicit_lengths(dataset)
-    meta = _meta(str(dataset.SOPClassUID), str(dataset.SOPInstanceUID), transfer_syntax_uid)
-    return PREAMBLE + meta + encode(dataset, explicit=transfer_syntax_uid != IMPLICIT_VR_LE)
+    head = group_2(str(dataset.SOPClassUID), str(dataset.SOPInstanceUID), transfer_syntax_uid)
+    return head + encode(dataset, explicit=transfer_syntax_uid != IMPLICIT_VR_LE)
 
 
 def _explicit_lengths(dataset: Dataset) -> None:
@@ -141,8 +141,8 @@ def _element(element: int, vr: bytes, value: bytes, pad: bytes = b"\0") -> bytes
     return b"\x02\0" + element.to_bytes(2, "little") + vr + (b"\0\0" if vr == b"OB" else b"") + length + value
 
 
-def _meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
-    """Group 2 (PS3.10 7.1)."""
+def group_2(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
+    """What stands before the data set (PS3.10 7.1): preamble and file meta information."""
     rest = b"".join(
         (
             _element(0x0001, b"OB", b"\0\x01"),
@@ -153,4 +153,4 @@ def _meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -
             _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME.encode("ascii"), b" "),
         )
     )
-    return _element(0x0000, b"UL", len(rest).to_bytes(4, "little")) + rest
+    return PREAMBLE + _element(0x0000, b"UL", len(rest).to_bytes(4, "little")) + rest

@@ -17,7 +17,7 @@ from typing import Final, Self
 from smartbox_tui.dicom.iods import NATIVE
 from smartbox_tui.dicom.part10 import read_meta, read_meta_of
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.model.instance import IMPLICIT_VR_LE
+from smartbox_tui.model.instance import FRAGMENTABLE, IMPLICIT_VR_LE
 
 _FRAGMENT_LIMIT: Final = 2**32 - 2
 """An item's length is 32 bits, even, and 0xFFFFFFFF means undefined (PS3.5 7.5)."""
@@ -192,13 +192,17 @@ def compose(
     bitstream: Path,
     length: int,
     frames: Sequence[tuple[int, int]] | None = None,
+    *,
+    patches: Sequence[tuple[int, bytes]] = (),
 ) -> Composition:
     """The object of `header` (`build_header`'s, or its file) and the bitstream's first `length` bytes.
 
     `frames`: (offset, length) of each frame in the bitstream, for a multi-frame object with one fragment a
     frame; its Basic Offset Table is filled, or an Extended Offset Table made where 32 bits do not suffice
-    (PS3.5 A.4). Without it the bitstream is one fragment and the table stays empty. With a native transfer
-    syntax the bitstream is the pixels themselves. Only sizes are looked at, so this costs the same for 4 GB.
+    (PS3.5 A.4). Without it the bitstream is one fragment and the table stays empty; a longer one is several in a
+    fragmentable transfer syntax (PS3.5 A.4.5). With a native transfer syntax the bitstream is the pixels.
+    `patches`: (offset in the bitstream, bytes that stand there instead), ascending, none across two frames.
+    Only sizes are looked at, so this costs the same for 4 GB.
     Raises invalid-object: no bitstream, one shorter than `length`, a fragment of 4 GiB - 2 or more.
     """
     data = header if isinstance(header, bytes) else header.read_bytes()
@@ -206,8 +210,10 @@ def compose(
     _check_length(bitstream, length)
     if meta.transfer_syntax_uid in NATIVE:
         pixels: list[Segment] = _native(bitstream, length, implicit=meta.transfer_syntax_uid == IMPLICIT_VR_LE)
+    elif meta.transfer_syntax_uid in FRAGMENTABLE.values():
+        pixels = _encapsulated(bitstream, _pieces(length), with_offsets=False)
     else:
-        pixels = _encapsulated(bitstream, frames or [(0, length)], with_offsets=bool(frames))
+        pixels = _encapsulated(bitstream, frames or [(0, length)], with_offsets=bool(frames), patches=patches)
     segments: tuple[Segment, ...] = (data[meta.size :] + _bytes(pixels[0]), *pixels[1:])
     return Composition(
         sop_class_uid=meta.sop_class_uid,
@@ -216,6 +222,19 @@ def compose(
         meta=data[: meta.size],
         segments=segments,
         dataset_length=_length(segments),
+    )
+
+
+def document(data: bytes) -> Composition:
+    """An object without pixel data from the bytes of its Part 10 file. Raises invalid-object."""
+    meta = read_meta(data, "The document")
+    return Composition(
+        sop_class_uid=meta.sop_class_uid,
+        sop_instance_uid=meta.sop_instance_uid,
+        transfer_syntax_uid=meta.transfer_syntax_uid,
+        meta=data[: meta.size],
+        segments=(data[meta.size :],),
+        dataset_length=len(data) - meta.size,
     )
 
 
@@ -283,7 +302,31 @@ def _native(bitstream: Path, length: int, *, implicit: bool) -> list[Segment]:
     return result
 
 
-def _encapsulated(bitstream: Path, frames: Sequence[tuple[int, int]], *, with_offsets: bool) -> list[Segment]:
+def _pieces(length: int) -> list[tuple[int, int]]:
+    """Fragments of one stream, each but the last as long as an item can be."""
+    longest = _FRAGMENT_LIMIT - 2
+    return [(offset, min(longest, length - offset)) for offset in range(0, length, longest)]
+
+
+def _slices(bitstream: Path, offset: int, length: int, patches: Sequence[tuple[int, bytes]]) -> Iterator[Segment]:
+    end = offset + length
+    for at, data in patches:
+        if offset <= at < end:
+            if at > offset:
+                yield FileSlice(bitstream, offset, at - offset)
+            yield data
+            offset = at + len(data)
+    if offset < end:
+        yield FileSlice(bitstream, offset, end - offset)
+
+
+def _encapsulated(
+    bitstream: Path,
+    frames: Sequence[tuple[int, int]],
+    *,
+    with_offsets: bool,
+    patches: Sequence[tuple[int, bytes]] = (),
+) -> list[Segment]:
     before, table = _offset_tables(frames) if with_offsets else (b"", b"")
     gap = before + _ENCAPSULATED + _ITEM + len(table).to_bytes(4, "little") + table
     result: list[Segment] = []
@@ -292,7 +335,7 @@ def _encapsulated(bitstream: Path, frames: Sequence[tuple[int, int]], *, with_of
         if even >= _FRAGMENT_LIMIT:
             raise _too_long(f"A frame of {bitstream.name}" if with_offsets else f"The bitstream {bitstream.name}")
         result.append(gap + _ITEM + even.to_bytes(4, "little"))
-        result.append(FileSlice(bitstream, offset, size))
+        result.extend(_slices(bitstream, offset, size, patches))
         gap = b"\0" * (size % 2)  # the pad byte and the next item's head are one segment
     result.append(gap + _SEQUENCE_DELIMITER)
     return result

@@ -12,6 +12,7 @@ from typing import Final
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.instance import (
     EXPLICIT_VR_LE,
+    FRAGMENTABLE,
     H264_HP_41,
     H264_HP_42_2D,
     HEVC_MP_51,
@@ -26,8 +27,15 @@ from smartbox_tui.model.instance import (
 NATIVE: Final = frozenset({IMPLICIT_VR_LE, EXPLICIT_VR_LE})
 JPEG_FAMILY: Final = frozenset({JPEG_BASELINE, JPEG_EXTENDED})
 VIDEO: Final = (H264_HP_41, H264_HP_42_2D, MPEG2_MPML, MPEG2_MPHL, HEVC_MP_51)
+VIDEO_ALL: Final = (*VIDEO, *FRAGMENTABLE.values())
+CODEC_SYNTAXES: Final = {
+    "h264": (H264_HP_41, H264_HP_42_2D),
+    "mpeg2": (MPEG2_MPML, MPEG2_MPHL),
+    "hevc": (HEVC_MP_51,),
+}
+"""The settings' words (`codec`, `transcode`) and what their bitstreams are written in, without the twins."""
 
-LOSSY_METHODS: Final = {
+LOSSY_METHODS: Final[dict[str, str]] = {
     JPEG_BASELINE: "ISO_10918_1",
     JPEG_EXTENDED: "ISO_10918_1",
     MPEG2_MPML: "ISO_13818_2",
@@ -36,9 +44,10 @@ LOSSY_METHODS: Final = {
     H264_HP_42_2D: "ISO_14496_10",
     HEVC_MP_51: "ISO_23008_2",
 }
+LOSSY_METHODS.update({twin: LOSSY_METHODS[uid] for uid, twin in FRAGMENTABLE.items()})
 """LossyImageCompressionMethod for each compressed transfer syntax (PS3.3 C.7.6.1.1.5.1)."""
 
-SYNTAX_NAMES: Final = {
+SYNTAX_NAMES: Final[dict[str, str]] = {
     IMPLICIT_VR_LE: "Implicit VR Little Endian",
     EXPLICIT_VR_LE: "Explicit VR Little Endian",
     JPEG_BASELINE: "JPEG Baseline",
@@ -49,6 +58,7 @@ SYNTAX_NAMES: Final = {
     H264_HP_42_2D: "MPEG-4 AVC/H.264 High Profile / Level 4.2 for 2D Video",
     HEVC_MP_51: "HEVC/H.265 Main Profile / Level 5.1",
 }
+SYNTAX_NAMES.update({twin: f"Fragmentable {SYNTAX_NAMES[uid]}" for uid, twin in FRAGMENTABLE.items()})
 
 _STILL_SYNTAXES: Final = (JPEG_BASELINE, JPEG_EXTENDED, EXPLICIT_VR_LE, IMPLICIT_VR_LE)
 
@@ -93,7 +103,7 @@ def _still(word: str, name: str, section: str, modality: str, *, region: bool = 
 
 
 def _video(word: str, name: str, section: str, modality: str, *, region: bool = False) -> Iod:
-    return Iod(word, name, section, _VIDEO, VIDEO, modality, True, True, anatomic_region=region)
+    return Iod(word, name, section, _VIDEO, VIDEO_ALL, modality, True, True, anatomic_region=region)
 
 
 _ALL: Final = (

@@ -14,11 +14,13 @@ from smartbox_tui.dicom.validate_table import CLASSES
 from smartbox_tui.dicom.validate_values import Values, number_of_frames
 from smartbox_tui.dicom.validate_video import VIDEO_RULES, check_video
 from smartbox_tui.media.mp4 import Read
-from smartbox_tui.model.instance import JPEG_BASELINE
+from smartbox_tui.model.instance import FRAGMENTABLE, JPEG_BASELINE
 
 _ITEM: Final = b"\xfe\xff\x00\xe0"
 _END: Final = b"\xfe\xff\xdd\xe0"
 _FRAGMENTS_MAX: Final = 100_000
+_TWINS: Final = {twin: uid for uid, twin in FRAGMENTABLE.items()}
+"""A stream in several fragments is held against the rules of its one-fragment syntax (PS3.5 A.4.5 to A.4.7)."""
 _PIXEL: Final = "PS3.3 C.7.6.3"
 
 
@@ -68,7 +70,7 @@ def check_pixels(values: Values, syntax: str, pixels: Pixels, report: Report) ->
         return
     if syntax in JPEG_FAMILY:
         _check_jpegs(values, syntax, pixels, table, fragments, report)
-    elif syntax in VIDEO_RULES:
+    elif syntax in VIDEO_RULES or syntax in _TWINS:
         _check_video(values, syntax, pixels, fragments, report)
     _check_lossy(values, syntax, sum(item.length for item in fragments), report)
 
@@ -175,21 +177,30 @@ def _fragments(pixels: Pixels, report: Report) -> tuple[bytes, list[_Fragment]]:
 
 
 def _check_video(values: Values, syntax: str, pixels: Pixels, fragments: list[_Fragment], report: Report) -> None:
-    first, section = fragments[0], VIDEO_RULES[syntax].section
-    if len(fragments) > 1:
+    rule = _TWINS.get(syntax, syntax)
+    section = VIDEO_RULES[rule].section
+    if len(fragments) > 1 and syntax not in _TWINS:
         report.error(
             "fragments",
             section,
             "The video is in more than one fragment.",
             "Write it as one, or use the fragmentable transfer syntax.",
         )
-    if first.length >= 2**32 - 2:
+        fragments = fragments[:1]
+    if max(item.length for item in fragments) >= 2**32 - 2:
         report.error("cap", "PS3.5 7.5", "The fragment has 4 GiB or more.", "Cut the recording smaller.")
 
     def read(offset: int, count: int) -> bytes:
-        return pixels.read(first.offset + offset, max(0, min(count, first.length - offset)))
+        found = b""
+        for item in fragments:
+            if 0 <= offset < item.length and count > 0:
+                piece = pixels.read(item.offset + offset, min(count, item.length - offset))
+                found += piece
+                offset, count = offset + len(piece), count - len(piece)
+            offset -= item.length
+        return found
 
-    check_video(values, syntax, read, first.length, report)
+    check_video(values, rule, read, sum(item.length for item in fragments), report)
 
 
 # ---- JPEG

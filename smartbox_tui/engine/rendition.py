@@ -13,8 +13,7 @@ from smartbox_tui.model import performed, uids
 from smartbox_tui.model.instance import JPEG_BASELINE, SOP_CLASSES, Equipment, Kind, Picture, StudyValues
 from smartbox_tui.model.patient import Patient
 from smartbox_tui.spool import clock
-from smartbox_tui.spool.examfile import ExamFile, RevisionFile, read_exam, read_revision
-from smartbox_tui.spool.layout import header_name
+from smartbox_tui.spool.examfile import ExamFile, RevisionFile
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, read_sidecar
 
 
@@ -98,19 +97,19 @@ def picture_values(sidecar: Sidecar, revision: RevisionFile, series_number: int,
         number_of_frames=sidecar.frames,
         frame_time_ms=1000.0 * sidecar.fps_den / sidecar.fps_num if clip else sidecar.frame_time_ms,
         duration_s=sidecar.duration_s,
-        modality=_series_modality(sidecar),
         burned_in_annotation=sidecar.burned_in_annotation,
+        modality=_series_modality(sidecar),
         frames_lost=sidecar.frames_lost,
         performed_step=_performed_step(sidecar, revision),
         lossy_before=sidecar.lossy_before,
     )
+
 
 def _series_modality(sidecar: Sidecar) -> str:
     """One for all pictures of a source: Modality belongs to the series (PS3.3 C.7.3.1), and a burst's class has
     none of its own. Empty: the sidecar is of an older version."""
     iod = IODS.get(SOP_CLASSES.get(sidecar.series_class, ""))
     return (iod.modality if iod else None) or ""
-
 
 
 def _performed_step(sidecar: Sidecar, revision: RevisionFile) -> tuple[str, str] | None:
@@ -138,36 +137,3 @@ def is_discarded(folder: Path, picture_id: str) -> bool:
         return read_sidecar(folder / f"{picture_id}.json").state is SidecarState.DISCARDED
     except (OSError, ValueError):
         return False
-
-
-def composition_from_spool(
-    folder: Path,
-    picture_id: str,
-    *,
-    charset: str = "utf-8",
-    station: tuple[str, str] = ("", ""),
-    numbers: tuple[int, int] | None = None,
-) -> Composition:
-    """The complete object of a picture: its newest header and its bitstream, as far as the sidecar says it goes.
-
-    A destination's narrower character set makes another header for the same instance (same UID, same meaning).
-    Raises SmartBoxError invalid-object when header or bitstream are missing, short or not encodable.
-    """
-    try:
-        exam = read_exam(folder)
-        sidecar = read_sidecar(folder / f"{picture_id}.json")
-        path = folder / header_name(picture_id, exam.revision)
-        header: Path | bytes = path
-        if charset != "utf-8" and numbers is not None:
-            revision = read_revision(folder, exam.revision)
-            picture = picture_values(sidecar, revision, *numbers)
-            header = build_header(
-                study_values(exam, revision, charset), picture, equipment_values(*station, sidecar)
-            )
-        return compose(header, folder / sidecar.file, sidecar.bytes, sidecar.index)
-    except (OSError, ValueError) as exc:
-        raise SmartBoxError(
-            "invalid-object",
-            f"The picture {picture_id} cannot be composed: {type(exc).__name__}: {exc}",
-            "smartbox store check shows what of it is there.",
-        ) from exc

@@ -121,6 +121,20 @@ def whole_pictures(data: bytes | mmap.mmap) -> list[tuple[int, int]]:
     return found
 
 
+def baseline_at(head: bytes) -> int:
+    """Where the code of SOF0 stands in a baseline picture: written as C1 (SOF1) the same data is a picture of the
+    extended sequential process (B.2.2, table B.1). Raises NotBaseline."""
+    at = 2
+    while True:
+        marker, _body, following = _segment(head, at)
+        if marker in _FRAMES or marker == _SOS:
+            break
+        at = following
+    if marker != _BASELINE:
+        raise NotBaseline("it is not sequential baseline")
+    return _marker_at(head, at)
+
+
 def _marker_at(raw: bytes | mmap.mmap, at: int) -> int:
     """The offset of the marker's code: any number of fill bytes FF may come before it (B.1.1.2)."""
     if raw[at : at + 1] != b"\xff":

@@ -30,17 +30,9 @@ def exam_by_close(database: Any, command: str) -> Any | None:
 
 
 def first_of_study(database: Any, study_uid: str) -> Any | None:
-    """An exam of a study that there is already: study date and time are its, in every later exam of the study, too.
-
-    The oldest where they differ, as they did before a clock that jumped was thought of.
-    """
+    """The oldest exam of a study: study date and time are its, in every later exam of the study, too."""
     query = Exam.select().where(Exam.study_uid == study_uid).order_by(Exam.opened_at).limit(1)
     return next(iter(query.execute(database)), None)
-
-
-def study_at_of(row: Any) -> str:
-    """The study date and time of an exam's row, RFC 3339."""
-    return str(row.study_at or row.opened_at)
 
 
 def of_study(database: Any, study_uid: str) -> list[str]:

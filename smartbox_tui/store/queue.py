@@ -98,23 +98,88 @@ def get(database: Any, identity: int) -> Any | None:
     return next(iter(rows), None)
 
 
-def claim(database: Any, destination: str, worker: str, now: float, lease_s: float = LEASE_S) -> Any | None:
-    """Takes the next queued row of this destination: highest priority, then oldest. None: nothing to do."""
+_SENDABLE: Final = (
+    "destination = ? AND state = 'queued' AND NOT paused AND prepare = ''"
+    " AND exam NOT IN (SELECT exam FROM reconciling)"
+)
+_FIRST: Final = "ORDER BY priority DESC, id LIMIT 1"
+
+
+def next_queued(database: Any, destination: str) -> Any | None:
+    """The row that `claim` would take now; for the reader, too."""
+    return _row(database, f"SELECT * FROM delivery WHERE {_SENDABLE} {_FIRST}", destination)
+
+
+def claim(
+    database: Any, destination: str, worker: str, now: float, lease_s: float = LEASE_S, *, only: Any | None = None
+) -> Any | None:
+    """Takes the next queued row of this destination: highest priority, then oldest. None: nothing to do.
+
+    `only`: this row (of `next_queued`), if it still may be sent and still is the same rendition.
+    """
+    where, values = _SENDABLE, [destination]
+    if only is not None:
+        where += " AND id = ? AND sop_uid = ? AND variant = ?"
+        values += [only.id, only.sop_uid, only.variant]
     row = _row(
         database,
         "UPDATE delivery SET state = 'sending', reason = '', code = '', changed_at = ?, worker = ?,"
-        " lease_until = ?, bytes_sent = 0, next_at = NULL WHERE id = (SELECT id FROM delivery"
-        " WHERE destination = ? AND state = 'queued' AND NOT paused AND prepare = ''"
-        " AND exam NOT IN (SELECT exam FROM reconciling) ORDER BY priority DESC, id LIMIT 1)"
-        " RETURNING *",
+        " lease_until = ?, bytes_sent = 0, next_at = NULL"
+        f" WHERE id = (SELECT id FROM delivery WHERE {where} {_FIRST}) RETURNING *",
         at := now_text(),
         worker,
         now + lease_s,
-        destination,
+        *values,
     )
     if row is not None:
         states.check(State.QUEUED, State.SENDING)
         _remember(database, row.id, State.QUEUED.value, State.SENDING, "", "", at)
+    return row
+
+
+def claim_preparing(database: Any, worker: str, now: float, lease_s: float = LEASE_S) -> Any | None:
+    """Takes the next queued row that something must be made for first. None: nothing to do."""
+    row = _row(
+        database,
+        "UPDATE delivery SET state = 'preparing', reason = '', code = '', changed_at = ?, worker = ?,"
+        " lease_until = ?, next_at = NULL WHERE id = (SELECT id FROM delivery WHERE state = 'queued'"
+        f" AND prepare != '' AND NOT paused AND exam NOT IN (SELECT exam FROM reconciling) {_FIRST}) RETURNING *",
+        at := now_text(),
+        worker,
+        now + lease_s,
+    )
+    if row is not None:
+        states.check(State.QUEUED, State.PREPARING)
+        _remember(database, row.id, State.QUEUED.value, State.PREPARING, "", "", at)
+    return row
+
+
+def need(
+    database: Any, row: Any, prepare: str, reason: str, *, variant: str | None = None, sop_uid: str | None = None
+) -> Any | None:
+    """A queued row that was never sent waits for what must be made first, perhaps as another rendition under that
+    one's UID. None: it has changed meanwhile, or the destination has a row of that UID."""
+    variant, sop_uid = (row.variant, row.sop_uid) if variant is None else (variant, sop_uid or row.sop_uid)
+    taken = "SELECT 1 FROM delivery WHERE sop_uid = ? AND destination = ? AND id != ?"
+    if database.execute_sql(taken, (sop_uid, row.destination, row.id)).fetchone() is not None:
+        return None
+    at = now_text()
+    changed = _row(
+        database,
+        "UPDATE delivery SET prepare = ?, reason = ?, code = '', changed_at = ?, variant = ?, sop_uid = ?"
+        " WHERE id = ? AND state = 'queued' AND sop_uid = ? AND variant = ? RETURNING *",
+        prepare, reason, at, variant, sop_uid, row.id, row.sop_uid, row.variant,
+    )  # fmt: skip
+    if changed is not None:
+        _remember(database, row.id, State.QUEUED.value, State.QUEUED, reason, "", at)
+    return changed
+
+
+def made(database: Any, identity: int, bytes_: int) -> Any | None:
+    """What the row needed is there, of this size; one that was being prepared is queued. Returns the row."""
+    row = _row(database, "UPDATE delivery SET prepare = '', bytes = ? WHERE id = ? RETURNING *", bytes_, identity)
+    if row is not None and row.state == State.PREPARING.value:
+        return move(database, identity, State.QUEUED, "")
     return row
 
 
@@ -161,7 +226,7 @@ def wake(database: Any, now: float, longest_s: float = 86400.0) -> list[int]:
 
 def destination_away(database: Any, destination: str, reason: str, code: str, next_at: float) -> list[int]:
     """Everything queued for a destination that cannot be reached waits, and says why; what waits already is put
-    off to the next probe. Returns the rows that were queued."""
+    off to the next probe. What must be made first is made meanwhile. Returns the rows that were queued."""
     database.execute_sql(
         "UPDATE delivery SET next_at = ? WHERE destination = ? AND state = 'waiting' AND failures > 0",
         (next_at, destination),
@@ -266,5 +331,11 @@ def pause_exam(database: Any, exam: str, *, paused: bool) -> list[int]:
 
 
 def clock() -> float:
-    """Seconds since the epoch: leases and pauses outlive a restart, so they cannot be monotonic."""
+    """Seconds since the epoch: pauses outlive a restart, so they cannot be monotonic. See store.stepped."""
     return time.time()
+
+
+def ticks() -> float:
+    """Seconds of CLOCK_MONOTONIC, for leases: they end with the engine, and a clock that is set must neither end
+    one nor keep it for ever."""
+    return time.monotonic()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from smartbox_tui.model.delivery import DeliveryState as State
+from smartbox_tui.model.variant import Variant, sop_uid_of
 from smartbox_tui.store import queue
 from smartbox_tui.store.queries import NOTE
 from smartbox_tui.store.tables import Delivery, Instance, Reconciling
@@ -49,29 +50,45 @@ def sending(database: Any, exams: Iterable[str]) -> list[Any]:
     return list(query.execute(database))
 
 
-def seen_outside(database: Any, folder: str) -> dict[str, frozenset[str]]:
-    """By destination: the SOP Instance UIDs, still in use, of pictures in this folder that ever entered `sending`,
-    or may have (what was adopted again after the database was lost). A cancelled try counts: it entered."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One rendition that a destination saw, or may have: the picture's row, and what was sent of it."""
+
+    instance: Any
+    variant: Variant
+    sop_uid: str
+
+
+def seen_outside(database: Any, folder: str) -> dict[str, list[Seen]]:
+    """By destination: the renditions, under UIDs still in use, of pictures in this folder that ever entered
+    `sending`, or may have (what was adopted again after the database was lost). A cancelled try counts: it
+    entered."""
     sql = (
-        "SELECT DISTINCT d.destination, d.sop_uid FROM delivery d JOIN instance i ON i.id = d.instance"
-        " AND i.sop_uid = d.sop_uid WHERE i.folder = ? AND i.kind != ? AND (d.uncertain OR d.attempts > 0"
-        " OR d.state IN ('sending', 'stored', 'committed')"
+        "SELECT DISTINCT d.destination, d.sop_uid, d.variant, i.id FROM delivery d"
+        " JOIN instance i ON i.id = d.instance WHERE i.folder = ? AND i.kind != ? AND (d.uncertain"
+        " OR d.attempts > 0 OR d.state IN ('sending', 'stored', 'committed')"
         " OR EXISTS (SELECT 1 FROM delivery_change c WHERE c.delivery = d.id AND c.new = 'sending'))"
     )
-    found: dict[str, set[str]] = {}
-    for destination, uid in database.execute_sql(sql, (folder, NOTE)).fetchall():
-        found.setdefault(destination, set()).add(uid)
-    return {destination: frozenset(uids) for destination, uids in found.items()}
+    rows = {row.id: row for row in Instance.select().where(Instance.folder == folder).execute(database)}
+    found: dict[str, list[Seen]] = {}
+    for destination, uid, text, identity in database.execute_sql(sql, (folder, NOTE)).fetchall():
+        seen = Seen(rows[identity], Variant.parse(text), uid)
+        if uid == sop_uid_of(seen.instance.sop_uid, seen.variant):
+            found.setdefault(destination, []).append(seen)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """How a delivery to one destination begins for the reassigned exam: state, reason and its code."""
+    """How a picture's delivery to one destination begins for the reassigned exam: state, reason and its code, and
+    what the destination gets (`variant`, `prepare` as in the row)."""
 
     destination: str
     state: State
     reason: str
     code: str
+    variant: str = ""
+    prepare: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +102,18 @@ class Change:
     instance_number: int
     revision: int
     exam: str
+    births: tuple[Birth, ...]
+    captured_at: str
+    unsure: bool
 
 
-def apply(
-    database: Any, changes: Iterable[Change], births: Iterable[Birth], priority: int, reason: str
-) -> list[int]:
+def apply(database: Any, changes: Iterable[Change], priority: int, reason: str) -> list[int]:
     """Makes the rows say what the spool says; done twice it does nothing. Returns the deliveries that changed.
 
-    A picture that got a new UID: its old rows are superseded (those that are over stay as they are), new rows are
-    born. A picture that kept its UID was never sent: its rows stay, and what was held or blocked begins anew.
+    A picture that got a new UID: its old rows, of all renditions, are superseded (those that are over stay as they
+    are), new rows are born. A picture that kept its UID was never sent: its rows stay, each the rendition it is,
+    and what was held or blocked begins anew.
     """
-    born = list(births)
     changed: list[int] = []
     for item in changes:
         row = next(iter(Instance.select().where(Instance.id == item.id).execute(database)), None)
@@ -104,32 +122,39 @@ def apply(
         Instance.update(
             sop_uid=item.sop_uid, series_uid=item.series_uid, series_number=item.series_number,
             instance_number=item.instance_number, revision=item.revision, exam=item.exam,
+            captured_at=item.captured_at, unsure=item.unsure,
         ).where(Instance.id == item.id).execute(database)  # fmt: skip
-        rows = list(Delivery.select().where(Delivery.instance == item.id).execute(database))
-        for old in rows:
-            if old.sop_uid != item.sop_uid and State(old.state) not in _OVER:
+        standing: dict[str, Any] = {}
+        for old in list(Delivery.select().where(Delivery.instance == item.id).execute(database)):
+            if old.sop_uid == sop_uid_of(item.sop_uid, Variant.parse(old.variant)):
+                standing[old.destination] = old
+            elif State(old.state) not in _OVER:
                 queue.move(database, old.id, State.SUPERSEDED, reason, "reassigned", paused=False)
                 changed.append(old.id)
         Delivery.update(exam=item.exam).where(Delivery.instance == item.id).execute(database)
         if row.discarded:
             continue
-        for birth in born:
-            changed += _begin(database, row, item, birth, priority)
+        for birth in item.births:
+            changed += _begin(database, row, item, birth, standing.get(birth.destination), priority)
     return changed
 
 
-def _begin(database: Any, row: Any, item: Change, birth: Birth, priority: int) -> list[int]:
-    made = queue.enqueue(
-        database, instance=row.id, sop_uid=item.sop_uid, exam=item.exam, destination=birth.destination,
-        kind=row.kind, bytes_=row.bytes, state=birth.state, reason=birth.reason, code=birth.code, priority=priority,
-    )  # fmt: skip
-    where = (Delivery.sop_uid == item.sop_uid) & (Delivery.destination == birth.destination)
-    now = next(iter(Delivery.select().where(where).execute(database)))
-    if not made:
-        Delivery.update(priority=priority).where(where).execute(database)
-        if birth.state is State.QUEUED and State(now.state) in (State.HELD, State.BLOCKED):
-            queue.move(database, now.id, State.QUEUED, "", "", attempts=0, failures=0)
-    return [now.id]
+def _begin(database: Any, row: Any, item: Change, birth: Birth, standing: Any | None, priority: int) -> list[int]:
+    """`standing`: the delivery that the destination has of the picture as it is called now, whichever rendition;
+    it gets no second one."""
+    if standing is None:
+        uid = sop_uid_of(item.sop_uid, Variant.parse(birth.variant))
+        queue.enqueue(
+            database, instance=row.id, sop_uid=uid, exam=item.exam, destination=birth.destination, kind=row.kind,
+            bytes_=row.bytes, state=birth.state, reason=birth.reason, code=birth.code, priority=priority,
+            variant=birth.variant, prepare=birth.prepare,
+        )  # fmt: skip
+        where = (Delivery.sop_uid == uid) & (Delivery.destination == birth.destination)
+        return [next(iter(Delivery.select().where(where).execute(database))).id]
+    Delivery.update(priority=priority).where(Delivery.id == standing.id).execute(database)
+    if birth.state is State.QUEUED and State(standing.state) in (State.HELD, State.BLOCKED):
+        queue.move(database, standing.id, State.QUEUED, "", "", attempts=0, failures=0)
+    return [standing.id]
 
 
 def put_note(database: Any, values: dict[str, Any], destination: str, state: State, reason: str) -> bool:

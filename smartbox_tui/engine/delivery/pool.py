@@ -143,8 +143,8 @@ class Delivery:
 
 
 def _due(database: Any) -> list[int]:
-    now = queue.clock()
-    return queue.wake(database, now) + queue.recover(database, "the worker's lease ran out", before=now)
+    lost = queue.recover(database, "the worker's lease ran out", before=queue.ticks())
+    return queue.wake(database, queue.clock()) + lost
 
 
 def unknown_destination(name: str) -> SmartBoxError:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from smartbox_tui.dicom.compose import from_part10
 from smartbox_tui.dicom.scu.echo import echo
 from smartbox_tui.dicom.scu.peer import Peer
-from smartbox_tui.dicom.scu.status import Outcome
-from smartbox_tui.dicom.scu.store import StoreResult, StoreSession, TransferCancelled, TransferLost
-from smartbox_tui.engine.delivery.breaker import Breaker, backoff
+from smartbox_tui.dicom.scu.store import StoreResult, TransferCancelled, TransferLost
+from smartbox_tui.engine.composing import NotMade
+from smartbox_tui.engine.delivery.answers import verdict
+from smartbox_tui.engine.delivery.breaker import Breaker
+from smartbox_tui.engine.delivery.forms import Form
+from smartbox_tui.engine.delivery.line import Line
+from smartbox_tui.engine.delivery.parcel import Parcel, making
 from smartbox_tui.engine.delivery.precheck import check_before_sending
-from smartbox_tui.engine.rendition import composition_from_spool, is_discarded
+from smartbox_tui.engine.rendition import is_discarded
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.delivery import DeliveryState as State
 from smartbox_tui.settings.schema import Destination
@@ -76,7 +78,7 @@ class Worker(threading.Thread):
         self._breaker = Breaker(retry.first_s, retry.factor, retry.max_s)
         self._heard_at = -IDLE_PROBE_S  # CLOCK_MONOTONIC of the archive's last sign of life: ask at the start
         self._why = SmartBoxError("no-route", "The destination was not asked yet.")
-        self._session: StoreSession | None = None
+        self._line = Line(self._peer)
         self._current: int | None = None
         self._cancel: dict[int, str] = {}  # delivery -> why
 
@@ -97,7 +99,7 @@ class Worker(threading.Thread):
         if self._current != delivery:
             return False
         self._cancel[delivery] = reason
-        if hard and (session := self._session) is not None:
+        if hard and (session := self._line.session) is not None:
             session.abort()
         return True
 
@@ -110,7 +112,7 @@ class Worker(threading.Thread):
         """Ends the thread; what is being sent is aborted and goes back to the queue."""
         self._ending.set()
         self.wake()
-        if (session := self._session) is not None:
+        if (session := self._line.session) is not None:
             session.abort()
 
     # ---- the thread
@@ -129,7 +131,7 @@ class Worker(threading.Thread):
                 log.exception("destination %s: a defect in the delivery", self.destination.name)
                 self._hang_up(abort=True)
                 self._ending.wait(1.0)  # never spin on it
-            if self._session is not None and time.monotonic() - idle_since > LINGER_S:
+            if self._line.session is not None and time.monotonic() - idle_since > LINGER_S:
                 self._hang_up()
             self._wake.wait(TICK_S)
             self._wake.clear()
@@ -147,24 +149,92 @@ class Worker(threading.Thread):
             return False
         if self._breaker.is_open and not self._probe():
             return False
-        row = self._store.write(
-            lambda database: queue.claim(database, self.destination.name, self.name, queue.clock())
-        ).result()
+        row = queue.next_queued(self._store.reader, self.destination.name)
         if row is None:
-            if self._session is None and now - self._heard_at >= IDLE_PROBE_S:
+            if self._line.session is None and now - self._heard_at >= IDLE_PROBE_S:
                 self._probe()
             return False
         self._current = row.id
-        self._changed(row, 0)
         try:
-            self._deliver(row)
+            return self._take(row)
         except OSError as exc:  # the picture's own files: the disk says no
             self._hang_up(abort=True)
-            self._move(row, State.BLOCKED, f"the picture cannot be read: {exc.strerror}", "invalid-object")
+            self._block(row, f"the picture cannot be read: {exc.strerror}", "invalid-object")
+            return True
         finally:
             self._current = None
             self._cancel.pop(row.id, None)
+
+    def _take(self, row: Any) -> bool:
+        """Agrees with the archive on how a queued row is sent, claims it and sends it; what it says counts only
+        from the claim on. False when somebody has changed the row meanwhile."""
+        form = self._agree(row, self._parcel(row))
+        if form is None:
+            return True
+        name = self.destination.name
+        claimed = self._store.write(
+            lambda database: queue.claim(database, name, self.name, queue.ticks(), only=row)
+        ).result()
+        if claimed is None:
+            return False
+        self._changed(claimed, 0)
+        self._deliver(claimed, self._parcel(claimed), form)
         return True
+
+    def _parcel(self, row: Any) -> Parcel:
+        return Parcel(self._spool, self._store.reader, row, self.destination, self._station)
+
+    def _agree(self, row: Any, parcel: Parcel) -> Form | None:
+        """None: the row is not to be sent now. It was never `sending` then: nothing of it has left the box."""
+        try:
+            form = self._line.agree(parcel.forms(), parcel.others)
+            if form.codec:
+                self._encode_anew(row, parcel, form)
+                return None
+            parcel.check_made(form)
+        except NotMade as exc:
+            self._need(row, exc.prepare)
+        except TransferCancelled:
+            self._hang_up(abort=True)
+        except SmartBoxError as exc:
+            if exc.code in NETWORK:
+                self._hang_up(abort=True)
+                self._failed(exc)  # it waits with everything else that is queued
+            else:  # no-context, invalid-object: waiting would not mend it
+                self._block(row, exc.message + parcel.why_not_anew(), exc.code)
+        else:
+            return form
+        return None
+
+    def _need(self, row: Any, prepare: str) -> None:
+        """Something must be made first: the preparer finds it."""
+        reason = making(row.variant, prepare)
+        changed = self._store.write(lambda database: queue.need(database, row, prepare, reason)).result()
+        self._changed(changed, None)
+
+    def _encode_anew(self, row: Any, parcel: Parcel, form: Form) -> None:
+        """The archive takes the clip in another codec only: it gets a derived instance, under its own UID."""
+        variant, sop_uid, prepare = parcel.anew(form)
+        reason = making(variant, prepare)
+        changed = self._store.write(
+            lambda database: queue.need(database, row, prepare, reason, variant=variant, sop_uid=sop_uid)
+        ).result()
+        if changed is None:
+            self._block(row, "The archive has been sent this picture in another codec.", "no-context")
+        self._changed(changed, None)
+
+    def _block(self, row: Any, reason: str, code: str) -> None:
+        """The row, unless somebody has changed it meanwhile."""
+
+        def job(database: Any) -> Any:
+            now = queue.get(database, row.id)
+            if now is None or (now.sop_uid, now.variant) != (row.sop_uid, row.variant):
+                return None
+            if State(now.state) not in (State.QUEUED, State.SENDING):
+                return None
+            return queue.move(database, row.id, State.BLOCKED, reason, code)
+
+        self._changed(self._store.write(job).result(), None)
 
     def _probe(self) -> bool:
         """C-ECHO while the breaker is open or nothing was heard for long: True when the archive is there; its
@@ -215,31 +285,21 @@ class Worker(threading.Thread):
         ).result()
         self._changed(moved, None)
 
-    def _deliver(self, row: Any) -> None:
+    def _deliver(self, row: Any, parcel: Parcel, form: Form) -> None:
         try:
-            instance = queries.instance(self._store.reader, row.instance)
-            if instance is None:
-                raise SmartBoxError(
-                    "invalid-object", "The instance is gone from the store.", "smartbox store check"
-                )
-            if self._discarded(row, instance.folder):
+            if parcel.instance is not None and self._discarded(row, parcel.instance.folder):
                 return
-            folder = exam_dir(self._spool, instance.folder)
-            if instance.kind == queries.NOTE:
-                composition = from_part10(folder / instance.file)
-            else:
-                composition = composition_from_spool(
-                    folder,
-                    row.instance,
-                    charset=self.destination.charset,
-                    station=self._station,
-                    numbers=(instance.series_number, instance.instance_number),
-                )
+            composition = parcel.composition(form)
             if row.attempts == 0 and self.destination.check:  # also after a retry by hand
                 check_before_sending(composition)
-            result = self._open((instance.sop_class_uid, instance.transfer_syntax_uid)).store(
+            session = self._line.session
+            if session is None:
+                raise TransferLost("refused", "The association is closed.", "", outcome_unknown=False)
+            result = session.store(
                 composition, on_progress=self._progress(row), cancelled=lambda: row.id in self._cancel
             )
+        except NotMade as exc:
+            self._move(row, State.QUEUED, making(row.variant, exc.prepare), prepare=exc.prepare)
         except TransferCancelled:
             self._hang_up(abort=True)
             if self._ending.is_set():
@@ -264,7 +324,7 @@ class Worker(threading.Thread):
                 self._move(row, State.BLOCKED, exc.message, exc.code)
         else:
             self._back()
-            self._answered(row, instance.folder, result)
+            self._answered(row, parcel.folder, result)
 
     def _discarded(self, row: Any, folder: str) -> bool:
         """The operator may have taken the picture back while no engine lived: the sidecar is asked last."""
@@ -287,72 +347,19 @@ class Worker(threading.Thread):
             next_at=queue.clock() + pause,
         )
 
-    def _answered(self, row: Any, folder: str, result: StoreResult) -> None:
-        meaning = result.meaning
-        reason = meaning.sentence + (f" ({result.status:04X}H{': ' + result.comment if result.comment else ''})")
-        stored = meaning.outcome in (Outcome.STORED, Outcome.STORED_WITH_WARNING)
-        if stored or (meaning.outcome is Outcome.DUPLICATE and row.uncertain):
-            detail = "" if result.status == 0 else f"{result.status:04X}H"
+    def _answered(self, row: Any, folder: Path, result: StoreResult) -> None:
+        said = verdict(row, result, self.destination.retry)
+        changes = said.changes
+        if said.state is State.STORED:
             # the promise is durable in the spool before the table says it
-            ledger.append(
-                exam_dir(self._spool, folder),
-                [ledger.Promise(queue.now_text(), row.sop_uid, row.destination, State.STORED.value, detail)],
-            )
-            self._move(
-                row,
-                State.STORED,
-                "" if result.status == 0 else reason,
-                attempts=row.attempts + 1,
-                failures=0,
-                uncertain=False,
-                bytes_sent=row.bytes,
-            )
-        elif meaning.outcome is Outcome.RETRY and row.attempts + 1 < self.destination.retry.attempts:
-            retry = self.destination.retry
-            pause = backoff(row.attempts + 1, retry.first_s, retry.factor, retry.max_s, random.random())  # noqa: S311
-            self._move(
-                row,
-                State.WAITING,
-                reason,
-                "archive-refused",
-                attempts=row.attempts + 1,
-                failures=0,
-                uncertain=False,
-                next_at=queue.clock() + pause,
-            )
-        else:
-            self._move(
-                row,
-                State.BLOCKED,
-                reason,
-                "archive-refused",
-                attempts=row.attempts + 1,
-                failures=0,
-                uncertain=False,
-            )
-
-    def _open(self, pair: tuple[str, str]) -> StoreSession:
-        """The running association when it carries (SOP class, transfer syntax), else a new one."""
-        session = self._session
-        if (
-            session is not None
-            and session.is_open
-            and any((item.sop_class_uid, item.transfer_syntax_uid) == pair for item in session.contexts)
-        ):
-            return session
-        self._hang_up()
-        contexts = queries.contexts_of_destination(self._store.reader, self.destination.name)
-        session = StoreSession(self._peer, sorted({pair, *contexts}))
-        session.open()
-        self._session = session
-        return session
+            promise = ledger.Promise(queue.now_text(), row.sop_uid, row.destination, said.state.value, said.detail)
+            ledger.append(folder, [promise])
+        elif said.state is State.WAITING:
+            changes = {**changes, "next_at": queue.clock() + said.pause_s}
+        self._move(row, said.state, said.reason, said.code, **changes)
 
     def _hang_up(self, *, abort: bool = False) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            if abort:
-                session.abort()
-            session.close()
+        self._line.hang_up(abort=abort)
 
     def _progress(self, row: Any) -> Callable[[int], None]:
         told = renewed = time.monotonic()
@@ -365,6 +372,6 @@ class Worker(threading.Thread):
                 self._changed(row, sent)
             if now - renewed >= RENEW_S:
                 renewed = now
-                self._store.write(lambda database: queue.renew(database, row.id, self.name, sent, queue.clock()))
+                self._store.write(lambda database: queue.renew(database, row.id, self.name, sent, queue.ticks()))
 
         return progress

@@ -23,7 +23,7 @@ from smartbox_tui.model.delivery import DeliveryState as State
 from smartbox_tui.model.instance import EXPLICIT_VR_LE, KEY_OBJECT_SELECTION
 from smartbox_tui.model.variant import AS_CAPTURED, Variant, sop_uid_of
 from smartbox_tui.settings.schema import Settings
-from smartbox_tui.spool import ledger
+from smartbox_tui.spool import clock, ledger
 from smartbox_tui.spool.bitstream import captured
 from smartbox_tui.spool.durable import write_new
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile, read_exam, read_revision
@@ -169,8 +169,14 @@ class Adopter:
                 "prepare": "" if made is not None else variants.BITSTREAM,
             })  # fmt: skip
 
+        # its dates can be put right before it is first sent: nobody may claim it until that is done (dates.py)
+        late = values["unsure"] and not exam.extra.get("dates_final")
+        late = late and sidecar.boot_id in clock.anchors(self._spool)
+
         def job(database: Any) -> None:
             if records.put_instance(database, values):
+                if late:
+                    reconcile.block(database, [belongs_to])
                 for birth in births:
                     queue.enqueue(database, **birth)
 

@@ -8,7 +8,7 @@ is the old one, from then on the new one, and `finish` can be done again and aga
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from uuid import UUID, uuid5
 from smartbox_tui.dicom.build import build_header
 from smartbox_tui.dicom.headers import numbers_of
 from smartbox_tui.engine import rendition
+from smartbox_tui.engine.delivery import variants
 from smartbox_tui.engine.exams.adopt import Adopter, first_state
 from smartbox_tui.engine.ports import PerformedPort
 from smartbox_tui.errors import SmartBoxError
@@ -25,7 +26,7 @@ from smartbox_tui.model.instance import Equipment
 from smartbox_tui.model.rejection import RejectionNote
 from smartbox_tui.model.uids import reissued, uid_of
 from smartbox_tui.settings.schema import Settings
-from smartbox_tui.spool import ledger
+from smartbox_tui.spool import clock, ledger
 from smartbox_tui.spool.durable import fsync_dir, write_new
 from smartbox_tui.spool.examfile import (
     ExamFile,
@@ -36,7 +37,7 @@ from smartbox_tui.spool.examfile import (
     write_revision,
 )
 from smartbox_tui.spool.layout import exam_dir, header_name
-from smartbox_tui.spool.sidecar import read_sidecar
+from smartbox_tui.spool.sidecar import Sidecar, read_sidecar
 from smartbox_tui.store import audit, queries, reconcile, records
 from smartbox_tui.store.database import Store
 from smartbox_tui.wire import times
@@ -79,13 +80,16 @@ class Reassigner:
         before = read_revision(folder, old.revision)
         rows = [row for row in queries.instances_in(self._store.reader, old.id) if row.kind != queries.NOTE]
         seen = reconcile.seen_outside(self._store.reader, old.id)
-        outside = frozenset().union(*seen.values()) | self._promised(folder)
+        promised = self._promised(folder)
+        outside = {item.instance.id for items in seen.values() for item in items}
+        outside |= {row.id for row in rows if promised & variants.renditions_of(row.sop_uid, row.kind).keys()}
         uids = dict(before.uids)
         for row in rows:
-            if row.sop_uid in outside:
+            if row.id in outside:
                 uids[row.id] = reissued(UUID(row.id), revision.generation)
-        notes = self._write_notes(folder, old, before, revision, rows, seen)
-        revision = replace(revision, uids=uids, notes=notes, before=old.revision)
+        notes = self._write_notes(folder, old, before, revision, seen)
+        anchors = before.anchors | revision.anchors | self._anchors(folder, rows)
+        revision = replace(revision, uids=uids, notes=notes, before=old.revision, anchors=anchors)
         belongs_to = new.merged_into or new.id
         for row in rows:
             sidecar = read_sidecar(folder / f"{row.id}.json")
@@ -111,6 +115,19 @@ class Reassigner:
         write_exam(folder, written)  # from here on the exam is the new one
         return written, revision
 
+    def _anchors(self, folder: Path, rows: list[Any]) -> dict[str, int]:
+        """Of the boots whose clock was not known when the pictures were taken, and is now: what was seen under its
+        old UID with another time has a new one in this revision."""
+        wanted = {read_sidecar(folder / f"{row.id}.json").boot_id for row in rows if row.unsure}
+        known = clock.anchors(self._spool) if wanted else {}
+        return {boot_id: known[boot_id] for boot_id in wanted & known.keys()}
+
+    def promised(self, exam_id: str) -> bool:
+        """Whether an archive has something of the exam's folder under a UID that is still in use."""
+        promised = self._promised(exam_dir(self._spool, exam_id))
+        rows = queries.instances_in(self._store.reader, exam_id) if promised else []
+        return any(promised & variants.renditions_of(row.sop_uid, row.kind).keys() for row in rows)
+
     @staticmethod
     def _promised(folder: Path) -> frozenset[str]:
         """What an archive has, as the ledger tells, also when the database was lost."""
@@ -130,8 +147,7 @@ class Reassigner:
         old: ExamFile,
         before: RevisionFile,
         revision: RevisionFile,
-        rows: list[Any],
-        seen: dict[str, frozenset[str]],
+        seen: dict[str, list[reconcile.Seen]],
     ) -> list[dict[str, str]]:
         """One rejection note for each destination that wants it and has seen something."""
         settings = self._settings()
@@ -145,7 +161,7 @@ class Reassigner:
             uuid = uuid5(UUID(old.id), f"note:{revision.revision}:{name}")
             series = uid_of(uuid5(uuid, "series"))
             rejected = tuple(
-                (row.series_uid, row.sop_class_uid, row.sop_uid) for row in rows if row.sop_uid in seen[name]
+                (*variants.series_and_class(item.instance, item.variant), item.sop_uid) for item in seen[name]
             )
             note = RejectionNote(
                 sop_instance_uid=uid_of(uuid),
@@ -174,22 +190,16 @@ class Reassigner:
         rows = [row for row in queries.instances_in(reader, exam_id) if row.kind != queries.NOTE]
         belongs_to = exam.merged_into or exam.id
         changes = [self._change(folder, exam, revision, row, belongs_to) for row in rows]
-        self._supersede(folder, {row.sop_uid for row in rows} - {item.sop_uid for item in changes})
-        settings = self._settings()
-        births = [
-            reconcile.Birth(item.name, *first_state(exam, bool(revision.patient.get("id")), item.send))
-            for item in settings.destinations
-        ]
+        gone = [row for row, item in zip(rows, changes, strict=True) if row.sop_uid != item.sop_uid]
+        self._supersede(folder, {uid for row in gone for uid in variants.renditions_of(row.sop_uid, row.kind)})
 
         def job(database: Any) -> list[int]:
             if exam.merged_into:
                 self._put(database, exam.merged_into)
             records.put_exam(database, exam, revision)
-            changed = reconcile.apply(
-                database, changes, births, 1 if exam.emergency else 0, "the exam was reassigned"
-            )
+            changed = reconcile.apply(database, changes, 1 if exam.emergency else 0, "the exam was reassigned")
             audit.add(
-                database, who, "exam-reassigned", exam.id,
+                database, who, "exam-redated" if revision.redated else "exam-reassigned", exam.id,
                 {"revision": revision.revision, "before": revision.before, "into": exam.merged_into,
                  "pictures": len(changes), "notes": len(revision.notes)},
             )  # fmt: skip
@@ -206,9 +216,8 @@ class Reassigner:
         exam = read_exam(folder)
         records.put_exam(database, exam, read_revision(folder, exam.revision))
 
-    @staticmethod
     def _change(
-        folder: Path, exam: ExamFile, revision: RevisionFile, row: Any, belongs_to: str
+        self, folder: Path, exam: ExamFile, revision: RevisionFile, row: Any, belongs_to: str
     ) -> reconcile.Change:
         sidecar = read_sidecar(folder / f"{row.id}.json")
         header = folder / header_name(row.id, exam.revision)
@@ -221,7 +230,19 @@ class Reassigner:
             instance_number=number,
             revision=exam.revision,
             exam=belongs_to,
+            births=() if revision.redated else tuple(self._births(folder, exam, revision, sidecar)),
+            captured_at=rendition.captured_at(sidecar, revision),
+            unsure=rendition.is_unsure(sidecar, revision),
         )
+
+    def _births(
+        self, folder: Path, exam: ExamFile, revision: RevisionFile, sidecar: Sidecar
+    ) -> Iterator[reconcile.Birth]:
+        patient_known = bool(revision.patient.get("id"))
+        for item in self._settings().destinations:
+            variant = variants.variant_for(item, sidecar)
+            prepare = variants.prepare_of(folder, sidecar, variant)
+            yield reconcile.Birth(item.name, *first_state(exam, patient_known, item.send), str(variant), prepare)
 
     @staticmethod
     def _supersede(folder: Path, gone: set[str]) -> None:
@@ -237,6 +258,9 @@ class Reassigner:
         )
 
     def _steps(self, folder: Path, exam: ExamFile, revision: RevisionFile) -> None:
+        if revision.redated:
+            self._performed.redated(exam, revision)
+            return
         before = read_revision(folder, revision.before) if revision.before else None
         if before is not None and before.patient.get("id"):
             old = replace(exam, study_instance_uid=before.study_instance_uid or exam.study_instance_uid)

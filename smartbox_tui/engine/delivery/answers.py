@@ -1,0 +1,41 @@
+"""What an archive's answer to a C-STORE makes of the row (DESIGN section 2)."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+from smartbox_tui.dicom.scu.status import Outcome
+from smartbox_tui.dicom.scu.store import StoreResult
+from smartbox_tui.engine.delivery.breaker import backoff
+from smartbox_tui.model.delivery import DeliveryState as State
+from smartbox_tui.settings.schema import Retry
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`pause_s` of a row that waits; `detail` what the ledger keeps of a promise; `changes` of the row's values."""
+
+    state: State
+    reason: str = ""
+    code: str = ""
+    pause_s: float = 0.0
+    detail: str = ""
+    changes: dict[str, Any] = field(default_factory=dict)
+
+
+def verdict(row: Any, result: StoreResult, retry: Retry) -> Verdict:
+    """A duplicate means stored right after a try whose outcome is unknown, and only then."""
+    meaning = result.meaning
+    reason = meaning.sentence + (f" ({result.status:04X}H{': ' + result.comment if result.comment else ''})")
+    changes = {"attempts": row.attempts + 1, "failures": 0, "uncertain": False}
+    stored = meaning.outcome in (Outcome.STORED, Outcome.STORED_WITH_WARNING)
+    if stored or (meaning.outcome is Outcome.DUPLICATE and row.uncertain):
+        detail = "" if result.status == 0 else f"{result.status:04X}H"
+        changes["bytes_sent"] = row.bytes
+        return Verdict(State.STORED, reason if detail else "", detail=detail, changes=changes)
+    if meaning.outcome is Outcome.RETRY and row.attempts + 1 < retry.attempts:
+        pause = backoff(row.attempts + 1, retry.first_s, retry.factor, retry.max_s, random.random())  # noqa: S311
+        return Verdict(State.WAITING, reason, "archive-refused", pause, changes=changes)
+    return Verdict(State.BLOCKED, reason, "archive-refused", changes=changes)
