@@ -55,7 +55,7 @@ class Source:
     container: str = key("ts", "of clips; mp4 plays in browsers", rule=rules.one_of("ts", "mp4"))
     bitrate: int = key(8_000_000, "quality of clips, in bits per second", rule=rules.between(200_000, 60_000_000))
     burned_in_annotation: bool = key(
-        True, "off only after someone has looked: processors write names into pictures"
+        True, "off only after someone has looked: processors write names, which crop and mask take out"
     )
     crop: str = key("0,0,0,0", "what is cut off: left, top, right, bottom in pixels", rule=rules.crop)
     mask: str = key("", "what is blackened: left, top, width, height in pixels; more after a ;", rule=rules.mask)
@@ -207,7 +207,7 @@ class ExamRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    burst: int = key(5, "stills of a pedal's burst", rule=rules.between(2, 30))
+    burst: int = key(5, "frames of a pedal's burst", rule=rules.between(2, 30))
     warn_min: float = key(
         60.0, "minutes of recording when it is asked once whether it is still wanted; 0: never",
         rule=rules.between(0, 1440),
