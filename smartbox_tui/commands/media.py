@@ -33,6 +33,10 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         from smartbox_tui.commands import media_camera
 
         return media_camera.run(arguments, options)
+    if arguments.action != "codes":
+        from smartbox_tui.commands import media_make
+
+        return media_make.run(arguments, options)
     return _codes(arguments.source, options)
 
 

@@ -30,6 +30,8 @@ SEQUENCE: Final = 0xB3
 EXTENSION: Final = 0xB5
 GROUP: Final = 0xB8
 
+_NOT_TOLD: Final = 0x3FFFF
+_WIDE: Final = 3
 _DISPLAY_ASPECTS: Final = {2: Fraction(4, 3), 3: Fraction(16, 9), 4: Fraction(221, 100)}
 
 
@@ -70,7 +72,8 @@ class Sequence:
     profile, level   PROFILE_MAIN; LEVEL_MAIN, LEVEL_HIGH ...; with the escape bit set both are 0
     fps              None for a code that the standard forbids
     aspect           of a sample; 1 is square
-    bitrate          bits a second, in steps of 400: the bound that the stream keeps
+    bitrate          bits a second, in steps of 400: the bound that the stream keeps; 0 for all ones, not told
+    wide             aspect_ratio_information is 0011, a display of 16:9, which PS3.5 8.2.6 wants at High Level
     progressive      progressive_sequence
     """
 
@@ -85,6 +88,7 @@ class Sequence:
     progressive: bool
     chroma_420: bool
     low_delay: bool = False
+    wide: bool = False
 
 
 def units(stream: bytes) -> Iterator[tuple[int, int]]:
@@ -115,6 +119,7 @@ def find_sequence(stream: bytes) -> Sequence | None:
     code = head >> 36 & 15
     escaped = more >> 43 & 1
     rate = FRAME_RATES.get(head >> 32 & 15)
+    bitrate = (more >> 17 & 0xFFF) << 18 | head >> 14 & 0x3FFFF
     return Sequence(
         profile=0 if escaped else more >> 40 & 7,
         level=0 if escaped else more >> 36 & 15,
@@ -122,11 +127,12 @@ def find_sequence(stream: bytes) -> Sequence | None:
         height=height,
         fps=rate * ((more >> 5 & 3) + 1) / ((more & 31) + 1) if rate else None,
         aspect=_DISPLAY_ASPECTS[code] * height / width if code in _DISPLAY_ASPECTS else Fraction(1),
-        bitrate=((more >> 17 & 0xFFF) << 18 | head >> 14 & 0x3FFFF) * 400,
+        bitrate=bitrate * 400 if bitrate != _NOT_TOLD else 0,
         vbv_bits=((more >> 8 & 0xFF) << 10 | head >> 3 & 0x3FF) * 16384,
         progressive=bool(more >> 35 & 1),
         chroma_420=more >> 33 & 3 == 1,
         low_delay=bool(more >> 7 & 1),
+        wide=code == _WIDE,
     )
 
 
@@ -163,6 +169,16 @@ def parameters(unit: bytes) -> bytes:
         elif begin >= 0 and code in (GROUP, PICTURE):
             return unit[begin : at - 4]
     return b""
+
+
+def shown_wide(stream: bytes) -> bytes:
+    """The stream with aspect_ratio_information 0011 in each sequence header, as PS3.5 8.2.6 wants it: at 1280x720
+    and 1920x1080 that is square pixels too. Encoders write 0001, which says the same."""
+    found, at = bytearray(stream), stream.find(b"\0\0\1\xb3")
+    while 0 <= at < len(stream) - 7:
+        found[at + 7] = _WIDE << 4 | found[at + 7] & 15
+        at = stream.find(b"\0\0\1\xb3", at + 4)
+    return bytes(found)
 
 
 def level_for(width: int, height: int, fps: Fraction, bitrate: int) -> int:

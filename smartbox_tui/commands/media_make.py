@@ -1,0 +1,44 @@
+"""`smartbox media remux`, `transcode`, `decode`, `probe`: bitstreams made of others, each in a process of its own.
+
+What is read may be damaged, or made to do harm: memory is bounded, the result is checked, a failure is a sentence.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import signal
+import sys
+from typing import Any, Final
+
+from smartbox_tui.commands.media_files import making
+from smartbox_tui.commands.options import Options
+from smartbox_tui.commands.output import out
+from smartbox_tui.errors import SmartBoxError
+
+ACTIONS: Final = ("remux",)
+_MEMORY_BYTES: Final = 6 << 30
+"""Address space, most of it never used: a picture that claims to be larger is refused, the box goes on."""
+
+
+def run(arguments: argparse.Namespace, options: Options) -> int:
+    """Raises SmartBoxError."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the hidden file goes
+    try:
+        value, text = _remux(arguments)
+    except MemoryError as exc:
+        raise SmartBoxError(
+            "invalid-object", f"{arguments.file.name} wants more memory than any picture.", "It is damaged."
+        ) from exc
+    out(value, text, as_json=options.json)
+    return 0
+
+
+def _remux(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from smartbox_tui.media.remux import remux
+    from smartbox_tui.media.units import Clip
+
+    with Clip(arguments.file, arguments.length) as clip, making(arguments.out) as (path, file):
+        made = remux(clip, arguments.container, path, file)
+    return made.as_dict(), f"{arguments.out}: {made.frames} frames, {made.bytes} bytes"
