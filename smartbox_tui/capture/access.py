@@ -18,20 +18,18 @@ class Stream:
     height: int
     fps: Fraction
     transfer_syntax_uid: str
+    codec: str = "h264"
 
     def same_as(self, other: Stream) -> bool:
         """Whether units of both decode with the same parameter sets."""
-        return (self.width, self.height, self.fps, self.transfer_syntax_uid) == (
-            other.width,
-            other.height,
-            other.fps,
-            other.transfer_syntax_uid,
-        )
+        mine = (self.width, self.height, self.fps, self.transfer_syntax_uid, self.codec)
+        return mine == (other.width, other.height, other.fps, other.transfer_syntax_uid, other.codec)
 
 
 @dataclass(frozen=True, slots=True)
 class AccessUnit:
-    """One encoded frame (Annex B, beginning with its delimiter; with parameter sets where `idr`).
+    """One encoded frame (Annex B, beginning with its delimiter, of MPEG2 a picture with its headers; with parameter
+    sets where `idr`: decoding can begin there).
 
     timestamp_ns   CLOCK_MONOTONIC of the frame's capture
     lost           frames lost between the unit before and this one

@@ -26,6 +26,10 @@ TAKE_BACK_NS: Final = 2 * NS
 """So much of the end can be taken back: a stop is known later than it was pressed."""
 
 _ROOM_BYTES: Final = 64 << 10
+_MP4_HEAD: Final = 64 << 10
+_MP4_FRAME: Final = 40
+"""What an MP4 has beside the pictures: boxes, and for each frame its entries in the sample tables."""
+
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -34,6 +38,7 @@ class _Point:
     """Where the file stood before a unit: a point to go back to."""
 
     size: int
+    pictures: int
     frames: int
     lost: int
     last_ns: int
@@ -67,12 +72,13 @@ class ClipFile:
             height=stream.height,
             fps_num=stream.fps.numerator,
             fps_den=stream.fps.denominator,
+            media=f"{stream.codec}-ts",
             transfer_syntax_uid=stream.transfer_syntax_uid,
             frames=0,
         )
-        self.size = self.frames = self.lost = 0
+        self.size = self.pictures = self.frames = self.lost = 0
         self.largest_gop = 0
-        self._mux = TsMuxer()
+        self._mux = TsMuxer(stream.codec)
         self._hash = hashlib.sha256()
         self._gop: _Gop | None = None
         self._points: deque[tuple[int, _Point]] = deque()  # (time of the unit, before it), the newest last
@@ -96,17 +102,19 @@ class ClipFile:
         return self._mux.access_unit(unit.data, unit.timestamp_ns - self.first_ns, idr=unit.idr)
 
     def fits(self, unit: AccessUnit, max_bytes: int) -> bool:
-        """Whether the file stays within `max_bytes` with this unit: at an IDR with the GOP that it begins."""
+        """Whether the file stays within `max_bytes` with this unit, as transport stream and as MP4: at an IDR with
+        the GOP that it begins."""
+        size = max(self.size, self.pictures + _MP4_FRAME * (self.frames + 1) + _MP4_HEAD)
         if unit.idr:
             gop = self.size - self._gop.size if self._gop else 0
             self.largest_gop = max(self.largest_gop, gop)
-            return self.size + self.largest_gop + self.largest_gop // 8 <= max_bytes
-        return self.size + len(unit.data) + len(unit.data) // 32 + 4 * 188 <= max_bytes
+            return size + self.largest_gop + self.largest_gop // 8 <= max_bytes
+        return size + len(unit.data) + len(unit.data) // 32 + 4 * 188 <= max_bytes
 
     def write(self, unit: AccessUnit) -> None:
         """Appends the unit, handed to the kernel when this returns. Raises disk-full; the file then ends after
         the unit before."""
-        before = (self.size, self.frames, self.lost, self.last_ns, self._hash.copy())
+        before = (self.size, self.pictures, self.frames, self.lost, self.last_ns, self._hash.copy())
         if unit.idr:
             self._gop = _Gop(*before)
         data = self.packets(unit)
@@ -124,6 +132,7 @@ class ClipFile:
             self._points.popleft()
         self._hash.update(data)
         self.size += len(data)
+        self.pictures += len(unit.data)
         # What was lost before the first frame of a clip is not missing in it.
         self.lost += unit.lost if self.frames or self.sidecar.part else 0
         self.frames += 1
@@ -145,12 +154,17 @@ class ClipFile:
         if point is not None:
             self._go_back(point)
 
+    def take_back_all(self) -> None:
+        """The part began after the recording's end: nothing stays in it."""
+        self._go_back(_Point(0, 0, 0, 0, self.first_ns, hashlib.sha256()))
+
     def _go_back(self, point: _Point) -> None:
         with disk_errors(self._path):
             os.ftruncate(self._fd, point.size)
-        self.size, self.frames, self.lost, self.last_ns = point.size, point.frames, point.lost, point.last_ns
+        self.size, self.pictures, self.frames = point.size, point.pictures, point.frames
+        self.lost, self.last_ns = point.lost, point.last_ns
         self._hash, self._gop = point.hash, None
-        self._points.clear()
+        self._points = deque((at_ns, each) for at_ns, each in self._points if each.size < point.size)
 
     def sync(self) -> None:
         """What was written is safe. Raises OSError."""

@@ -106,10 +106,11 @@ def draft(
         fps_den=session.fps.denominator,
         sop_class=settings.clip_class if clip else settings.still_class,
         sampling="420" if clip else "422",
-        media="h264-ts" if clip else "jpeg",
+        media=f"{settings.codec}-ts" if clip else "jpeg",
+        container=settings.container if clip else "ts",
         appended=held.parts,
-        burned_in_annotation=settings.burned_in_annotation,
         series_class=settings.series_class,
+        burned_in_annotation=settings.burned_in_annotation,
         device=session.device,
     )
 

@@ -7,20 +7,21 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from fractions import Fraction
 from typing import Any, Final
 
 import av
 from av.video.frame import PictureType
-from av.video.reformatter import ColorRange
 
-from hw.base import Frame, PixelFormat, VideoFormat
+from hw.base import Frame, VideoFormat
+from hw.video.trim import NOTHING, Trim
 from smartbox_tui.capture.access import AccessUnit, Stream
 from smartbox_tui.capture.clock import NS
 from smartbox_tui.capture.convert import Converter, Undecodable
+from smartbox_tui.capture.encoders import CODECS, Codec, context_of
+from smartbox_tui.capture.fitting import Fitter
 from smartbox_tui.capture.frames import RING_BYTES
-from smartbox_tui.media.h264 import find_sps
-from smartbox_tui.model.instance import h264_transfer_syntax
+from smartbox_tui.capture.told import starts_gop, told
+from smartbox_tui.model.formats import Format
 
 log = logging.getLogger(__name__)
 
@@ -30,86 +31,69 @@ QUEUE_S: Final = 0.4
 _CONVERTED: Final = 3
 """Pictures between the two threads; each is 3 MB at 1080p."""
 
-_LEVEL_41_RATE: Final = 245_760
-_LEVEL_42_RATE: Final = 522_240
-"""Macroblocks a second (ITU-T H.264 table A-1)."""
-
-_X264: Final = "8x8dct=1:scenecut=0:open-gop=0:repeat-headers=1:annexb=1:aud=1:bframes=0:rc-lookahead=0:force-cfr=1"
-"""8x8dct makes `ultrafast` High instead of Constrained Baseline, which archives refuse."""
-
 _STREAMS: Final = itertools.count(1)
 
 
-def macroblock_rate(width: int, height: int, fps: Fraction) -> int:
-    return -(-width // 16) * -(-height // 16) * -(-fps.numerator // fps.denominator)
-
-
-def kept_rate(form: VideoFormat) -> tuple[int, Fraction]:
-    """(one frame in how many is encoded, the rate that makes): what DICOM's highest level (4.2) can hold."""
-    every = 1
-    while macroblock_rate(form.width, form.height, form.fps / every) > _LEVEL_42_RATE:
-        every += 1
-    return every, form.fps / every
+class OtherThanAsked(ValueError):
+    """The encoder made a stream that its transfer syntax does not allow, or another than it was asked for."""
 
 
 class Encoder:
-    """One opening of x264 for one format: High Profile, no B-frames, closed GOPs of at most a second."""
+    """One opening of a codec for one format of the source."""
 
-    def __init__(self, form: VideoFormat, fps: Fraction, bitrate: int) -> None:
+    def __init__(self, codec: Codec, form: VideoFormat, plan: Format, bitrate: int) -> None:
         self.format = form
-        rate = macroblock_rate(form.width, form.height, fps)
-        gop = max(1, int(fps))
-        context: Any = av.CodecContext.create("libx264", "w")
-        context.width, context.height, context.pix_fmt = form.width, form.height, "yuv420p"
-        context.time_base, context.framerate = 1 / fps, fps
-        context.bit_rate, context.gop_size, context.max_b_frames = bitrate, gop, 0
-        # A second slice thread only where one core is not enough: each costs a share of the memory.
-        context.thread_count = 1 if rate <= _LEVEL_41_RATE else 2
-        context.color_range = ColorRange.MPEG
-        if form.pixel is PixelFormat.MJPEG:
-            context.colorspace = 6  # JPEG is always BT.601 (T.871); players guess BT.709 for HD
-        context.options = {
-            "preset": "ultrafast",
-            "tune": "zerolatency",
-            "profile": "high",
-            "level": "4.1" if rate <= _LEVEL_41_RATE else "4.2",
-            "forced-idr": "1",
-            "maxrate": str(bitrate),
-            "bufsize": str(bitrate),
-            "x264-params": f"{_X264}:keyint={gop}:min-keyint=1",
-        }
-        self._context = context
-        self._fps = fps
+        self._codec = codec
+        self._plan = plan
+        self._context = context_of(codec, form, plan, bitrate)
+        self._fitter = Fitter(plan)
         self._count = 0
-        self._idr_ns: int | None = None
+        self._gop_ns: int | None = None
         self.stream: Stream | None = None
 
     def encode(self, picture: Any, timestamp_ns: int, lost: int, *, idr: bool) -> AccessUnit:
-        """One yuv420p picture to one access unit. `idr` asks for one; a second after the last it comes anyway."""
+        """One yuv420p picture to one access unit. `idr` asks for one; a second after the last it comes anyway.
+
+        Raises OtherThanAsked for a first unit that is not what was planned; then no unit of this encoder counts.
+        """
+        fps = self._plan.fps
         # The encoder counts frames; with gaps a second passes sooner than its count says.
-        limit_ns = NS - int(NS / self._fps) // 2
-        if idr or self._idr_ns is None or timestamp_ns - self._idr_ns >= limit_ns:
-            picture.pict_type = PictureType.I
-        else:
-            picture.pict_type = PictureType.NONE
+        limit_ns = NS - int(NS / fps) // 2
+        due = idr or self._gop_ns is None or timestamp_ns - self._gop_ns >= limit_ns
+        picture = self._fitter.fit(picture)
+        picture.pict_type = PictureType.I if due else PictureType.NONE
         picture.pts = self._count
-        picture.time_base = 1 / self._fps
+        picture.time_base = 1 / fps
         self._count += 1
         packets = self._context.encode(picture)
         data = b"".join(bytes(packet) for packet in packets)
-        key = any(packet.is_keyframe for packet in packets)
+        if len(packets) != 1:
+            raise OtherThanAsked(f"the encoder made {len(packets)} units of one picture")
+        key = starts_gop(self._codec.name, data)
         if key:
-            self._idr_ns = timestamp_ns
+            self._gop_ns = timestamp_ns
         if self.stream is None:
             self.stream = self._told(data)
         return AccessUnit(data, timestamp_ns, key, lost, self.stream)
 
     def _told(self, data: bytes) -> Stream:
-        """The stream as its parameter set tells it, not as the encoder was asked."""
-        sps = find_sps(data)
-        if sps is None:
-            raise ValueError("the encoder's first unit has no parameter set")
-        return Stream(next(_STREAMS), sps.width, sps.height, self._fps, h264_transfer_syntax(sps.level_idc))
+        """The stream as its own headers tell it, not as the encoder was asked."""
+        plan = self._plan
+        try:
+            found = told(self._codec.name, data)
+        except ValueError as exc:
+            raise OtherThanAsked(str(exc)) from exc
+        if (found.width, found.height) != (plan.width, plan.height):
+            raise OtherThanAsked(
+                f"the encoder made {found.width}x{found.height} of {plan.width}x{plan.height} pixels"
+            )
+        if found.fps is not None and found.fps != plan.fps:
+            raise OtherThanAsked(
+                f"the encoder wrote {float(found.fps):g} instead of {float(plan.fps):g} frames a second"
+            )
+        return Stream(
+            next(_STREAMS), found.width, found.height, plan.fps, found.transfer_syntax_uid, self._codec.name
+        )
 
 
 class EncoderThreads:
@@ -123,13 +107,22 @@ class EncoderThreads:
     """
 
     def __init__(
-        self, name: str, bitrate: int, emit: Callable[[AccessUnit], None], preview: Callable[[Any, int], None]
+        self,
+        name: str,
+        codec: str,
+        bitrate: int,
+        emit: Callable[[AccessUnit], None],
+        preview: Callable[[Any, int], None],
+        *,
+        trim: Trim = NOTHING,
     ) -> None:
+        self._trim = trim
+        self._codec = CODECS[codec]
         self._bitrate = bitrate
         self._emit = emit
         self._preview = preview
         self._frames: deque[tuple[Frame, int]] = deque()
-        self._pictures: deque[tuple[Any, Frame, int]] = deque()
+        self._pictures: deque[tuple[Any, Frame, Format | None, int]] = deque()
         self._changed = threading.Condition()
         self._under_way = 0
         self._dropped = 0
@@ -137,6 +130,8 @@ class EncoderThreads:
         self._want_idr = False
         self.lost = 0
         """Frames these threads could not take, decode or encode, since the start."""
+        self.trouble = ""
+        """Why what the source delivers now cannot be recorded, as a sentence; empty: it can."""
         self._name = name
         self.threads: tuple[tuple[str, Callable[[], None]], ...] = (
             (f"convert-{name}", self._convert),
@@ -174,9 +169,10 @@ class EncoderThreads:
     # ---- the converting thread
 
     def _convert(self) -> None:
-        converter = Converter()
+        converter = Converter(self._trim)
         form: VideoFormat | None = None
-        every, counter, lost = 1, 0, 0
+        plan: Format | None = None
+        counter, lost = 0, 0
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._frames or self._ended)
@@ -185,12 +181,9 @@ class EncoderThreads:
                 frame, lost_before = self._frames.popleft()
             lost += lost_before
             if frame.format != form:
-                form = frame.format
-                every, _fps = kept_rate(form)
-                if every > 1:
-                    log.warning("%s: one frame in %d is encoded: DICOM ends at level 4.2", self._name, every)
+                form, plan = frame.format, self._planned(self._trim.format(frame.format))
             counter += 1
-            if counter % every:
+            if plan is not None and counter % plan.every:
                 self._done()
                 continue
             try:
@@ -201,33 +194,69 @@ class EncoderThreads:
                 continue
             with self._changed:
                 self._changed.wait_for(lambda: len(self._pictures) < _CONVERTED or self._ended)
-                self._pictures.append((picture, frame, lost))
+                self._pictures.append((picture, frame, plan, lost))
                 self._changed.notify_all()
             lost = 0
+
+    def _planned(self, form: VideoFormat) -> Format | None:
+        """None, and `trouble` says why, where nothing can be recorded of that format."""
+        try:
+            plan = self._codec.plan(form)
+        except ValueError as exc:
+            self._tell(str(exc))
+            return None
+        self.trouble = ""
+        if plan.every > 1:
+            log.warning("%s: one frame in %d is encoded: more no syntax allows", self._name, plan.every)
+        if (plan.width, plan.height) != (form.width, form.height):
+            log.warning(
+                "%s: %dx%d goes into %dx%d: %s in DICOM has no other size for it",
+                *(self._name, form.width, form.height, plan.width, plan.height, self._codec.name),
+            )
+        return plan
+
+    def _tell(self, trouble: str) -> None:
+        if trouble != self.trouble:
+            log.error("%s cannot be recorded: %s", self._name, trouble)
+            self.trouble = trouble
 
     # ---- the encoding thread
 
     def _encode(self) -> None:
         encoder: Encoder | None = None
+        refused: VideoFormat | None = None
         lost = 0
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._pictures or self._ended)
                 if self._ended:
                     return
-                picture, frame, lost_before = self._pictures.popleft()
+                picture, frame, plan, lost_before = self._pictures.popleft()
                 self._changed.notify_all()
             lost += lost_before
+            if plan is None or frame.format == refused:
+                lost += 1
+                self.lost += 1
+                self._done()
+                self._preview(picture, frame.timestamp_ns)
+                continue
             try:
                 if encoder is None or encoder.format != frame.format:
-                    encoder = Encoder(frame.format, kept_rate(frame.format)[1], self._bitrate)
+                    encoder = Encoder(self._codec, frame.format, plan, self._bitrate)
                 want, self._want_idr = self._want_idr, False
                 unit = encoder.encode(picture, frame.timestamp_ns, lost, idr=want)
             except (av.FFmpegError, ValueError) as exc:
+                if isinstance(exc, OtherThanAsked):
+                    refused = frame.format  # it would make the same again
+                self._tell(f"the encoder failed: {exc}")
                 encoder = None
                 lost += 1
                 self._failed(frame, exc)
+                self._preview(picture, frame.timestamp_ns)
                 continue
+            if self.trouble:
+                self.trouble = ""
+            refused = None
             lost = 0
             self._emit(unit)
             self._done()

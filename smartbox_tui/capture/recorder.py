@@ -68,6 +68,7 @@ class Recorder:
         self._note = ""
         self._failure = ""
         self._clip: ClipFile | None = None
+        self._before: ClipFile | None = None  # the part before, while a stop may still reach back into it
         self._clip_lock = threading.RLock()
         self._started = threading.Event()
         self._finished = threading.Event()
@@ -143,6 +144,8 @@ class Recorder:
         """Sets a mark in the part that is being written. Raises not-recording, disk-full."""
         with self._clip_lock:
             clip = self._current()
+            if self._before is not None and at_ns < clip.first_ns:
+                clip = self._before
             mark = {"id": mark_id, "at_s": clip.at_s(at_ns), "text": text}
             clip.set_marks((*clip.sidecar.marks, mark))
             self._begun(clip.sidecar)
@@ -154,13 +157,21 @@ class Recorder:
         return self._clip
 
     @property
+    def waiting_bytes(self) -> int:
+        """What is fed and not yet written."""
+        return self._queue_bytes
+
+    @property
     def finished(self) -> bool:
         return self._finished.is_set()
 
     def state(self) -> Recording:
-        clip = self._clip
-        frames = sum(part.frames for part in self.closed) + (clip.frames if clip else 0)
-        lost = sum(part.frames_lost for part in self.closed) + (clip.lost if clip else 0)
+        clip, opened = self._clip, (self._before, self._clip)
+        closed = self.closed[:]  # read last: a part that is being closed is counted once
+        known = {part.id for part in closed}
+        parts = [each for each in opened if each is not None and each.sidecar.id not in known]
+        frames = sum(part.frames for part in closed) + sum(part.frames for part in parts)
+        lost = sum(part.frames_lost for part in closed) + sum(part.lost for part in parts)
         end_ns = clip.last_ns if clip else self.since_ns
         seconds = max(0.0, (end_ns - self.since_ns) / NS) if self.since_ns else 0.0
         return Recording(since=wall_of(self.since_ns), seconds=round(seconds, 3), frames=frames, frames_lost=lost)
@@ -228,43 +239,69 @@ class Recorder:
                 for each in moved:
                     clip.write(each)
         clip.write(unit)
+        before = self._before
+        if before is not None and unit.timestamp_ns - before.last_ns > TAKE_BACK_NS:
+            self._close_before()
 
     def _roll(self, unit: AccessUnit) -> None:
-        """The next part, beginning with `unit`; the one before is closed after that, so that none is missing."""
+        """The next part, beginning with `unit`. The one before is closed later: a stop is known only up to a second
+        after its press, and its frames after that go, whichever part they are in."""
+        if self._before is not None:
+            self._close_before()
         old = self._clip
         part = len(self.closed) + (1 if old else 0)
         identity = str(further(UUID(self.first.id), part))
         sidecar = self.first.with_(id=identity, file=f"{identity}.ts", part=part)
         clip = ClipFile(self.folder, sidecar, unit)
         with self._clip_lock:
-            self._clip = clip
+            self._clip, self._before = clip, old
         if old is None:
             self.since_ns = unit.timestamp_ns
         self._begun(clip.sidecar)
-        if old is not None:
-            self.closed.append(old.close(stop_command="", note=""))
-            self._begun(self.closed[-1])
+
+    def _close_before(self, stop_command: str = "", note: str = "") -> None:
+        with self._clip_lock:
+            if (before := self._before) is None:
+                return
+            closed = before.close(stop_command=stop_command, note=note)
+            self.closed.append(closed)
+            self._before = None
+        self._begun(closed)
 
     def _finish(self, reason: str) -> None:
         note = "; ".join(filter(None, (self._note, reason)))
         with self._clip_lock:
-            clip, self._clip = self._clip, None
-            if clip is not None:
-                try:
-                    if self._stop_ns:
-                        with contextlib.suppress(SmartBoxError, OSError):  # then it only ends a little late
-                            clip.take_back(self._stop_ns)
-                    sidecar = clip.close(stop_command=self._stop_command, note=note)
-                    self._begun(sidecar)
-                    if sidecar.frames:
-                        self.closed.append(sidecar)
-                except (SmartBoxError, OSError) as exc:
-                    # The sidecar says `recording`: the next start counts what the file holds and closes it.
-                    log.error("recording of %s is not closed: %s", self.first.source, exc)
-                    self._error = self._error or SmartBoxError("disk-full", str(exc))
+            clip, stop_ns = self._clip, self._stop_ns
+            with contextlib.suppress(SmartBoxError, OSError):  # then it only ends a little late
+                if clip is not None and stop_ns:
+                    if self._before is not None and clip.first_ns > stop_ns:
+                        clip.take_back_all()
+                        self._before.take_back(stop_ns)
+                    else:
+                        clip.take_back(stop_ns)
+            last = clip is not None and clip.frames > 0
+            self._tried(lambda: self._close_before("" if last else self._stop_command, "" if last else note))
+            self._tried(lambda: self._close_last(note))
+            self._clip = self._before = None
         self._ended_call(self, reason)
         self._finished.set()
         self._started.set()
+
+    def _close_last(self, note: str) -> None:
+        if self._clip is None:
+            return
+        sidecar = self._clip.close(stop_command=self._stop_command, note=note)
+        self._begun(sidecar)
+        if sidecar.frames:
+            self.closed.append(sidecar)
+
+    def _tried(self, close: Callable[[], None]) -> None:
+        try:
+            close()
+        except (SmartBoxError, OSError) as exc:
+            # The sidecar says `recording`: the next start counts what the file holds and closes it.
+            log.error("recording of %s is not closed: %s", self.first.source, exc)
+            self._error = self._error or SmartBoxError("disk-full", str(exc))
 
     def _fail(self, exc: OSError) -> None:
         with self._changed:
@@ -276,12 +313,12 @@ class Recorder:
 
     def _sync(self) -> None:
         while not self._finished.wait(SYNC_S):
-            clip = self._clip
-            if clip is not None:
-                try:
-                    clip.sync()
-                except OSError as exc:
-                    # What the kernel could not write it forgets: going on would promise what is not there.
-                    log.exception("fsync of the recording of %s failed", self.first.source)
-                    self._fail(exc)
-                    return
+            try:
+                for clip in (self._before, self._clip):
+                    if clip is not None:
+                        clip.sync()
+            except OSError as exc:
+                # What the kernel could not write it forgets: going on would promise what is not there.
+                log.exception("fsync of the recording of %s failed", self.first.source)
+                self._fail(exc)
+                return

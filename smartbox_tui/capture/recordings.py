@@ -36,7 +36,13 @@ from smartbox_tui.wire.state import Instance
 log = logging.getLogger(__name__)
 
 MOST_BYTES: Final = 2 << 30
-"""The cap where no destination has one: an item of the Pixel Data ends below 4 GiB (PS3.5 A.4)."""
+"""The cap where no destination has one."""
+
+_FRAGMENT_BYTES: Final = (1 << 32) - 2
+"""An item of the Pixel Data (PS3.5 A.4)."""
+
+_HEADER_BYTES: Final = 64 << 10
+"""A cap is of the whole object: what stands around its pixel data is a few kilobytes."""
 
 
 class Recordings:
@@ -58,7 +64,7 @@ class Recordings:
         self._exams = exams
         self._pictures = pictures
         self._publish = publish
-        self._max_bytes = max_bytes
+        self._max_bytes = min(max_bytes, _FRAGMENT_BYTES) - _HEADER_BYTES
         self._free_bytes = free_bytes
         self.gate = threading.Lock()
         """Held while a recording starts and while the exam changes: none starts for an exam that is just left."""
@@ -73,7 +79,7 @@ class Recordings:
         if not known:
             session = self._sessions.named(command.source)
             at_ns = trigger_ns(command.at_ns)
-            session.check_signal()
+            session.check_recordable()
             self._pictures.wait_scanned()
             if not self._pictures.of_command(identity):
                 self.begin(session, identity, command.trigger, at_ns, preroll_from(session, at_ns))

@@ -20,11 +20,10 @@ from smartbox_tui.capture.exams import ExamDesk
 from smartbox_tui.capture.pictures import Pictures
 from smartbox_tui.capture.recordings import Recordings
 from smartbox_tui.capture.stills import withdraw
+from smartbox_tui.capture.told import told
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.media import ts
-from smartbox_tui.media.h264 import find_sps
 from smartbox_tui.media.tsmux import CLOCK_HZ
-from smartbox_tui.model.instance import h264_transfer_syntax
 from smartbox_tui.spool.durable import fsync_dir
 from smartbox_tui.spool.layout import exam_dir, exam_folders, is_uuid
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, read_sidecar, write_sidecar
@@ -80,7 +79,8 @@ class Recovery:
         crashed = [
             sidecar for folder, clips, _ in names for clip in clips if (sidecar := self._open_clip(folder, clip))
         ]
-        for sidecar in [each for each in crashed if self._may_go_on(each)]:
+        newest = {each.command: each for each in sorted(crashed, key=lambda each: each.part)}
+        for sidecar in [each for each in newest.values() if self._may_go_on(each)]:
             self._resume(sidecar)
         for sidecar in crashed:
             self._close_clip(sidecar)
@@ -215,7 +215,11 @@ def close_crashed(folder: Path, sidecar: Sidecar) -> Sidecar:
         file.flush()
         os.fsync(file.fileno())
     fsync_dir(folder)
-    sps = find_sps(ts.first_access_unit(path))
+    try:
+        syntax = told(sidecar.media.partition("-")[0], ts.first_access_unit(path)).transfer_syntax_uid
+    except ValueError as exc:  # it is kept all the same, and checked again before it is first sent
+        log.error("clip %s: %s", sidecar.id, exc)
+        syntax = sidecar.transfer_syntax_uid
     ticks = (found.last_pts - found.first_pts) % (1 << 33)
     closed = sidecar.with_(
         state=SidecarState.CLOSED,
@@ -223,7 +227,7 @@ def close_crashed(folder: Path, sidecar: Sidecar) -> Sidecar:
         bytes=found.end,
         duration_s=round(ticks / CLOCK_HZ + sidecar.fps_den / sidecar.fps_num, 3),
         sha256=digest.hexdigest(),
-        transfer_syntax_uid=h264_transfer_syntax(sps.level_idc) if sps else sidecar.transfer_syntax_uid,
+        transfer_syntax_uid=syntax,
         note=note,
     )
     write_sidecar(folder, closed)

@@ -21,6 +21,7 @@ from smartbox_tui.capture.preroll import PrerollRing
 from smartbox_tui.capture.preview import Preview
 from smartbox_tui.capture.recorder import Recorder
 from smartbox_tui.capture.trouble import HAS_PICTURE, SIGNAL_TEXTS, no_picture, state_of, text_of
+from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings.schema import Source as SourceSettings
 from smartbox_tui.wire.state import Source
 
@@ -46,13 +47,15 @@ class Session:
     ) -> None:
         self.settings = settings
         self.id = settings.id
-        self._source = source
         # The test pattern has trimmed its picture before it drew the strip.
         self.trim = NOTHING if settings.kind == "pattern" else Trim(settings.edges, settings.masks)
+        self._source = source
         self._changed = changed
         self._preview = preview
         self._frames = FrameRing()
-        self._encoder = EncoderThreads(settings.id, settings.bitrate, self._emit, preview.offer)
+        self._encoder = EncoderThreads(
+            settings.id, settings.codec, settings.bitrate, self._emit, preview.offer, trim=self.trim
+        )
         self._preroll = PrerollRing(settings.preroll_s, settings.preroll_bytes)
         self._sink_lock = threading.Lock()
         self._recorder: Recorder | None = None
@@ -60,10 +63,10 @@ class Session:
         self._state = SignalState.STARTING
         self._text = SIGNAL_TEXTS[SignalState.STARTING]
         self._format: VideoFormat | None = None
+        self._fits: VideoFormat | None = None
         self._read_lost = 0
         self._frame_at_ns = 0
         self._last: Frame | None = None
-        self._fits: VideoFormat | None = None
         self._same_since_ns = 0
         self._failures = 0
         self.first_frame = threading.Event()
@@ -101,6 +104,16 @@ class Session:
     def check_signal(self) -> None:
         """Raises no-signal or device-gone where there is no picture."""
         self._check()
+
+    def check_recordable(self) -> None:
+        """Raises `check_signal`'s errors, and refused where the codec cannot take what the source delivers."""
+        self._check()
+        if trouble := self._encoder.trouble:
+            raise SmartBoxError(
+                "refused",
+                f"Source {self.id} cannot be recorded: {trouble}.",
+                "Choose another codec, size or rate in the source's settings; stills still work.",
+            )
 
     def attach(self, recorder: Recorder, from_ns: int, not_before_ns: int) -> None:
         """Feeds the recorder from the last IDR before `from_ns` on, without a seam, until `detach`.
@@ -146,6 +159,7 @@ class Session:
     def state(self) -> Source:
         """SOURCE of the contract."""
         signal, form, recorder = self.signal, self._format, self._recorder
+        width, height = self._size(form)
         return Source(
             id=self.id,
             name=self.settings.name or self.id,
@@ -159,10 +173,21 @@ class Session:
             signal_text=self._text if signal is self._state else SIGNAL_TEXTS[signal],
             recording=recorder.state() if recorder and recorder.since_ns else None,
             preview=self._preview.file_name,
-        width, height = self._size(form)
             preroll_s=round(min(self._preroll.seconds, self.settings.preroll_s), 1),
             frames_lost=self._read_lost + self._encoder.lost,
+            trouble=self._encoder.trouble,
         )
+
+    def _size(self, form: VideoFormat | None) -> tuple[int, int]:
+        """Of what is kept of the picture; of the whole one where crop and mask do not fit it."""
+        if form is None:
+            form = VideoFormat(PixelFormat.I420, self.settings.width, self.settings.height, self.fps, False)
+            trim = Trim(self.settings.edges)
+        else:
+            trim = self.trim
+        if not trim.problem(form.width, form.height):
+            form = trim.format(form)
+        return form.width, form.height
 
     def end(self) -> None:
         """Ends all threads of the session."""
@@ -178,17 +203,6 @@ class Session:
         signal = self.signal
         if signal in HAS_PICTURE:
             signal = SignalState.NO_SIGNAL
-    def _size(self, form: VideoFormat | None) -> tuple[int, int]:
-        """Of what is kept of the picture; of the whole one where crop and mask do not fit it."""
-        if form is None:
-            form = VideoFormat(PixelFormat.I420, self.settings.width, self.settings.height, self.fps, False)
-            trim = Trim(self.settings.edges)
-        else:
-            trim = self.trim
-        if not trim.problem(form.width, form.height):
-            form = trim.format(form)
-        return form.width, form.height
-
         return no_picture(self.id, signal, self._text if signal is self._state else SIGNAL_TEXTS[signal])
 
     # ---- the encoder's thread
@@ -258,6 +272,10 @@ class Session:
         return delivered
 
     def _take(self, frame: Frame, now_ns: int, *, steady: bool) -> None:
+        """Raises NotSupported for a picture that crop and mask do not fit: nobody may see what they are to hide."""
+        if frame.format != self._fits:
+            self.trim.check(frame.format, self._source.info.path)
+            self._fits = frame.format
         self._format = frame.format
         self._frame_at_ns = now_ns
         self._read_lost += frame.lost
@@ -272,10 +290,6 @@ class Session:
             self._same_since_ns = now_ns
         self._last = frame
         frozen = now_ns - self._same_since_ns > _FROZEN_NS
-        """Raises NotSupported for a picture that crop and mask do not fit: nobody may see what they are to hide."""
-        if frame.format != self._fits:
-            self.trim.check(frame.format, self._source.info.path)
-            self._fits = frame.format
         self._set(SignalState.FROZEN if frozen else SignalState.OK if steady else SignalState.UNSTABLE)
         self.first_frame.set()
 

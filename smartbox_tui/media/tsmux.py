@@ -1,4 +1,4 @@
-"""MPEG transport stream (ISO/IEC 13818-1) with one H.264 stream, written one access unit at a time.
+"""MPEG transport stream (ISO/IEC 13818-1) with one video stream, written one access unit at a time.
 
 Nothing is held back: what `access_unit` answers is whole, so a file that ends after any of its answers is a
 whole stream. One access unit is one PES packet, and each can be told to be whole without the next one: by its
@@ -22,7 +22,9 @@ _FIRST_PTS: Final = CLOCK_HZ
 _PCR_LEAD: Final = CLOCK_HZ // 2
 """The decoder has half a second to take in a large IDR picture before its time."""
 
-_H264_STREAM: Final = 0x1B
+STREAM_TYPES: Final = {"mpeg2": 0x02, "h264": 0x1B, "hevc": 0x24}
+"""stream_type of the program map (table 2-34)."""
+
 _BODY: Final = PACKET - 4
 _AFTER_PCR: Final = _BODY - 8
 _LENGTH_MAX: Final = 0xFFFF
@@ -47,26 +49,24 @@ def _section(table: int, number: int, body: bytes) -> bytes:
 
 
 _PAT: Final = _section(0, 1, b"\x00\x01" + (0xE000 | PMT_PID).to_bytes(2, "big"))
-_PMT: Final = _section(
-    2,
-    1,
-    (0xE000 | VIDEO_PID).to_bytes(2, "big")
-    + b"\xf0\x00"
-    + bytes((_H264_STREAM,))
-    + (0xE000 | VIDEO_PID).to_bytes(2, "big")
-    + b"\xf0\x00",
-)
+
+
+def _program_map(codec: str) -> bytes:
+    pid = (0xE000 | VIDEO_PID).to_bytes(2, "big")
+    return _section(2, 1, pid + b"\xf0\x00" + bytes((STREAM_TYPES[codec],)) + pid + b"\xf0\x00")
 
 
 class TsMuxer:
-    """Makes the packets of one stream. Times are relative to its first access unit, in nanoseconds."""
+    """Makes the packets of one stream of a codec of STREAM_TYPES, without B-frames. Times are relative to its first
+    access unit, in nanoseconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, codec: str = "h264") -> None:
+        self._tables = ((0, _PAT), (PMT_PID, _program_map(codec)))
         self._table_count = 0
         self._count = 0
 
     def access_unit(self, unit: bytes, since_ns: int, *, idr: bool) -> bytes:
-        """The packets of one access unit (Annex B, beginning with its delimiter), tables first where `idr`."""
+        """The packets of one access unit (Annex B), tables first where `idr`: a point to begin at."""
         pts = _FIRST_PTS + since_ns * CLOCK_HZ // 1_000_000_000
         length = len(unit) + 8
         payload = b"".join(
@@ -81,7 +81,7 @@ class TsMuxer:
         packets = self._packets(payload, pts - _PCR_LEAD, idr=idr)
         if not idr:
             return packets
-        tables = b"".join(self._table(pid, section) for pid, section in ((0, _PAT), (PMT_PID, _PMT)))
+        tables = b"".join(self._table(pid, section) for pid, section in self._tables)
         self._table_count = (self._table_count + 1) & 15
         return tables + packets
 

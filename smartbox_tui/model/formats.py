@@ -1,0 +1,84 @@
+"""The sizes and rates that DICOM's video transfer syntaxes allow, and how another picture is fitted in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from smartbox_tui.model.instance import MPEG2_HD_SIZES, MPEG2_RATES, mpeg2_transfer_syntax
+
+_RATES: Final = tuple(Fraction(rate).limit_denominator(1001) for rate in MPEG2_RATES)
+"""MPEG2 itself has codes for 24 and 23.976, too, but DICOM does not list them; others cannot be written at all: in
+Main Profile frame_rate_extension is 0 (ISO/IEC 13818-2 8.1)."""
+
+H264_MOST_BLOCKS: Final = 8704
+"""Macroblocks of a picture up to level 4.2 (ITU-T H.264 table A-1); level 4.1 ends at 8192."""
+
+_TOLERANCE: Final = Fraction(1, 2000)
+"""Grabbers write 29.97 as 2997/100 or 30000/1001; 30 is twice as far away as that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What is encoded: one frame in `every`, its picture within `width` x `height`, `fps` as the stream has it."""
+
+    width: int
+    height: int
+    fps: Fraction
+    every: int = 1
+
+
+def mpeg2_format(width: int, height: int, fps: Fraction) -> Format:
+    """The legal MPEG2 format that keeps most of a source: all its frames before its size.
+
+    A picture of no legal size goes into the next larger one with black borders, as PS3.5 8.2.6 note 1 says.
+    Raises ValueError with a sentence for a rate that cannot be told in MPEG2: no frame is invented.
+    """
+    for every in range(1, 9):
+        rate = _legal_rate(fps / every)
+        if rate is None:
+            continue
+        for wide, high in ((width, height), *MPEG2_HD_SIZES):
+            holds = (width <= wide and height <= high) or (wide, high) == MPEG2_HD_SIZES[-1]
+            if holds and _is_legal(wide, high, rate):
+                return Format(wide, high, rate, every)
+    raise ValueError(
+        "MPEG2 in DICOM has 25, 29.97, 30, 50, 59.94 or 60 frames a second; "
+        f"the source has {round(float(fps), 3):g}"
+    )
+
+
+def _is_legal(width: int, height: int, fps: Fraction) -> bool:
+    try:
+        mpeg2_transfer_syntax(width, height, float(fps), 0)
+    except ValueError:
+        return False
+    return True
+
+
+def _legal_rate(fps: Fraction) -> Fraction | None:
+    nearest = min(_RATES, key=lambda rate: abs(rate - fps))
+    return nearest if abs(nearest - fps) <= nearest * _TOLERANCE else None
+
+
+def placed(width: int, height: int, form: Format) -> tuple[int, int, int, int]:
+    """(left, top, width, height) of a picture in the middle of the format, scaled down where it does not fit, its
+    proportions kept; all even."""
+    scale = min(Fraction(1), Fraction(form.width, width), Fraction(form.height, height))
+    wide, high = (max(2, int(side * scale) // 2 * 2) for side in (width, height))
+    return (form.width - wide) // 4 * 2, (form.height - high) // 4 * 2, wide, high
+
+
+def blocks(width: int, height: int) -> int:
+    """Macroblocks of a picture."""
+    return -(-width // 16) * -(-height // 16)
+
+
+def shrunk(width: int, height: int, most_blocks: int) -> tuple[int, int]:
+    """The size itself, or the largest even one of its proportions with at most that many macroblocks."""
+    wide, high = width, height
+    while blocks(wide, high) > most_blocks:
+        wide = wide // 2 * 2 - 2
+        high = max(2, height * wide // width // 2 * 2)
+    return wide, high
