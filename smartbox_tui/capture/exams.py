@@ -292,7 +292,14 @@ class ExamDesk:
         )
         patient = {**UNKNOWN.to_json(), "comments": ""}
         folder = exam_dir(self._spool, str(exam))
-        revision = RevisionFile(1, patient=patient, study_at=opened_at, made_at=opened_at, anchors=clock.anchors)
+        revision = RevisionFile(
+            1,
+            patient=patient,
+            study_at=opened_at,
+            study_unsure=unsure or {},
+            made_at=opened_at,
+            anchors=clock.anchors,
+        )
         create_exam(folder, file, revision)
         return Held(
             id=file.id,

@@ -21,6 +21,7 @@ from smartbox_tui.engine.configuration.desk import SettingsBox, SettingsDesk, me
 from smartbox_tui.engine.delivery.pool import Delivery
 from smartbox_tui.engine.exams import recovery
 from smartbox_tui.engine.exams.adopt import Adopter
+from smartbox_tui.engine.exams.dates import Dates
 from smartbox_tui.engine.exams.desk import Desk
 from smartbox_tui.engine.exams.lifecycle import Exams
 from smartbox_tui.engine.exams.reassign import Reassigner
@@ -37,11 +38,13 @@ from smartbox_tui.engine.status import StatusBoard
 from smartbox_tui.engine.who import Registry
 from smartbox_tui.settings.paths import Paths
 from smartbox_tui.settings.schema import Loaded
+from smartbox_tui.spool.clock import box_clock
 from smartbox_tui.spool.durable import make_folder
 from smartbox_tui.spool.lock import FolderLock
 from smartbox_tui.store import queries
 from smartbox_tui.store.database import Store
 from smartbox_tui.wire import events, state
+from smartbox_tui.wire.current import boot_id
 from smartbox_tui.wire.hub import Hub
 from smartbox_tui.wire.serve import checked_socket_path, serve_unix
 
@@ -100,7 +103,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
     preload()
     store = Store(paths.database)
     ticker = _StatusTicker()
-    clock = ClockGate(settings().clock.wait_s)
+    clock = ClockGate(box_clock(paths.spool, boot_id()), lambda: settings().clock.wait_s)
     capture = CaptureLink(paths.capture_socket, settings, ticker.changed)
 
     def snapshot() -> state.EngineSnapshot:
@@ -128,7 +131,13 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         store, settings, find=find_worklist, publish=hub.publish_from_thread, status_changed=ticker.changed
     )
     by_hand = Queries(worklist)
-    messenger = Performed(store, settings, Verbs(mpps.create, mpps.set_final), status_changed=ticker.changed)
+    messenger = Performed(
+        store,
+        settings,
+        Verbs(mpps.create, mpps.set_final),
+        status_changed=ticker.changed,
+        may_send=clock.why_not,
+    )
     performed = PerformedSteps(paths.spool, store, settings, wake=messenger.wake)
     with ThreadPoolExecutor(1, "spool") as spool_thread:
         exams = Exams(
@@ -145,7 +154,9 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
             wake_delivery=delivery.wake,
         )
         board = StatusBoard(paths.spool, store, settings, exams, delivery, capture, clock, worklist, messenger)
-        reconcile = Reconcile(exams, Reassigner(paths.spool, store, settings, adopter, performed), delivery)
+        reassigner = Reassigner(paths.spool, store, settings, adopter, performed)
+        reconcile = Reconcile(exams, reassigner, delivery)
+        dates = Dates(exams, reassigner, reconcile, clock)
         desk = Desk(paths, settings, store, hub, exams, reconcile, delivery, board, ticker.changed)
         settings_desk = SettingsDesk(paths.state, settings, store, hub, delivery, capture, board, ticker.changed)
         codes = CodeWatch(paths.runtime, settings, hub.publish)
@@ -172,6 +183,10 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
             asyncio.create_task(capture.follow(desk), name="capture-link"),
             asyncio.create_task(ticker.run(hub, board), name="status"),
             asyncio.create_task(desk.adopt_again(), name="adopt-again"),
+            asyncio.create_task(
+                dates.follow([delivery.wake, messenger.wake], [worklist.refresh_now, ticker.changed]),
+                name="dates",
+            ),
             asyncio.create_task(_walk_spool(exams, board, ticker), name="spool-walk"),
         ]
         essential = asyncio.create_task(_first_to_end(tasks), name="essential")

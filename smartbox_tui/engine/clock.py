@@ -1,54 +1,46 @@
-"""Whether the wall clock can be trusted: the kernel says if it was ever synchronised (adjtimex(2))."""
+"""The clock's say in sending: pictures wait for it, so that they carry the right time (DESIGN section 7)."""
 
 from __future__ import annotations
 
-import ctypes
-import time
-from typing import Final
+from collections.abc import Callable
 
-_STA_UNSYNC: Final = 0x0040
-_TIME_ERROR: Final = 5
-
-
-class _Timex(ctypes.Structure):
-    """struct timex of adjtimex(2), as far as `status`; the rest is room."""
-
-    _fields_ = (
-        ("modes", ctypes.c_uint),
-        ("offset", ctypes.c_long),
-        ("freq", ctypes.c_long),
-        ("maxerror", ctypes.c_long),
-        ("esterror", ctypes.c_long),
-        ("status", ctypes.c_int),
-        ("room", ctypes.c_byte * 256),
-    )
-
-
-def synchronised() -> bool:
-    """True when the kernel's clock is synchronised; also where it cannot be asked (then nobody can know)."""
-    try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        value = _Timex()
-        state = libc.adjtimex(ctypes.byref(value))
-    except (OSError, AttributeError):
-        return True
-    return state >= 0 and state != _TIME_ERROR and not value.status & _STA_UNSYNC
+from smartbox_tui.spool.clock import NS, BoxClock, boottime_ns
 
 
 class ClockGate:
-    """Delivery's question to the clock. Once trusted it stays so: a server that goes away later changes nothing."""
+    """Delivery's question to the clock. `wait_s`: how long it may wait, counted from boot; 0: never."""
 
-    def __init__(self, wait_s: float) -> None:
+    def __init__(self, clock: BoxClock, wait_s: Callable[[], float]) -> None:
+        self.clock = clock
         self._wait_s = wait_s
-        self._trusted = False
+        self.settled: bool | None = None
+        """Whether the clock was trusted when the dates were last put right; None before the first time."""
 
     @property
     def trusted(self) -> bool:
-        self._trusted = self._trusted or synchronised()
-        return self._trusted
+        return self.clock.trusted
+
+    def settle(self, trusted: bool) -> None:
+        """All dates are as they can be for a clock that is (not) trusted."""
+        self.settled = trusted
 
     def why_not(self) -> str:
-        """A reason to wait with sending, empty when there is none. The wait counts from boot."""
-        if self._wait_s <= 0 or self.trusted or time.clock_gettime(time.CLOCK_BOOTTIME) >= self._wait_s:
+        """A reason to wait with sending, empty when there is none."""
+        if self.settled is None or (self.trusted and not self.settled):
+            return "The dates of pictures are put right first."
+        return self.waiting()
+
+    def waiting(self) -> str:
+        """Why pictures wait for the clock itself; empty when they do not."""
+        if self.trusted or self._waited():
             return ""
         return "The clock is not synchronised yet: pictures wait so that they carry the right time."
+
+    def warning(self) -> str:
+        """What is to be said of pictures that are sent all the same; empty when there is nothing to say."""
+        if self.trusted or self._wait_s() <= 0 or not self._waited():
+            return ""
+        return "The clock was not synchronised in time: pictures are sent, with a note that their time is not sure."
+
+    def _waited(self) -> bool:
+        return boottime_ns() >= self._wait_s() * NS

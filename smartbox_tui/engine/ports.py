@@ -45,6 +45,9 @@ class PerformedPort(Protocol):
         """The exam was reassigned: the old steps, of all its parts, are discontinued for the wrong worklist entry,
         the new ones begin, and end where the exam is closed."""
 
+    def redated(self, exam: ExamFile, revision: RevisionFile) -> None:
+        """The exam's times were put right: what was not said yet is said with them."""
+
 
 class NoWorklist:
     """For a box without one."""
@@ -65,3 +68,5 @@ class NoSteps:
     def corrected(
         self, old: ExamFile, old_revision: RevisionFile, new: ExamFile, new_revision: RevisionFile
     ) -> None: ...
+
+    def redated(self, exam: ExamFile, revision: RevisionFile) -> None: ...

@@ -115,8 +115,10 @@ class StatusBoard:
             found["no-source"] = "No source is configured: nothing can be captured."
         if space.hours_left < LOW_HOURS:
             found["disk-low"] = f"Space for {space.hours_left} hours of recording is left."
-        if why := self._clock.why_not():
+        if why := self._clock.waiting():
             found["clock"] = why
+        if why := self._clock.warning():
+            found["clock-unsure"] = why
         if self.unreadable:
             found["unreadable"] = f"{len(self.unreadable)} folders of the spool are not readable; see store check."
         self._since = {code: self._since.get(code, times.now()) for code in found}

@@ -52,6 +52,7 @@ class RevisionFile:
     notes       rejection notes that this revision needs: {"id", "destination", "file", "study", "series"}
     performed   the parts of the exam have performed procedure steps
     worklist_id the id of the worklist entry
+    study_unsure  as ExamFile.unsure has it, where study_at was said by a clock which nobody trusted
     anchors     boot id -> wall time of its CLOCK_BOOTTIME zero (spool.clock): pictures whose sidecar says that the
                 clock was unsure have their times from it; without an anchor those of the sidecar
     redated     this revision differs from the one before in its dates alone: the clock is known now
@@ -74,9 +75,16 @@ class RevisionFile:
     notes: list[dict[str, str]] = field(default_factory=list)
     performed: bool = False
     worklist_id: str = ""
+    study_unsure: dict[str, Any] = field(default_factory=dict)
     anchors: dict[str, int] = field(default_factory=dict)
     redated: bool = False
     version: int = 1
+
+
+def said(exam: ExamFile, name: str, moment: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """`unsure` of an exam whose time `name` is said anew; `moment` None: by a clock that is trusted."""
+    others = {key: value for key, value in exam.unsure.items() if key != name}
+    return others | {name: moment} if moment else others
 
 
 def revision_name(revision: int) -> str:

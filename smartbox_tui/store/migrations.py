@@ -88,7 +88,6 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         "ALTER TABLE instance ADD COLUMN unsure INTEGER NOT NULL DEFAULT 0",
         "CREATE INDEX instance_unsure ON instance (folder) WHERE unsure",
         "ALTER TABLE exam ADD COLUMN dates TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE exam ADD COLUMN study_at TEXT NOT NULL DEFAULT ''",
         "CREATE INDEX exam_dates ON exam (dates) WHERE dates != ''",
     ),
 )

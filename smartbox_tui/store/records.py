@@ -20,7 +20,7 @@ def put_exam(database: Any, exam: ExamFile, revision: RevisionFile) -> None:
         patient_id=revision.patient.get("id", ""), emergency=exam.emergency, close_command=exam.close_command,
         parts=exam.parts, generation=revision.generation, merged_into=exam.merged_into,
         held=bool(exam.extra.get("held")), worklist=revision.worklist_id, procedure=revision.study_description,
-        dates=_dates(exam), study_at=revision.study_at,
+        dates=_dates(exam),
     ).execute(database)  # fmt: skip
 
 

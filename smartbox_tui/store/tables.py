@@ -42,7 +42,6 @@ class Exam(Model):
     worklist = TextField()
     procedure = TextField()
     dates = TextField()
-    study_at = TextField()
 
 
 class Instance(Model):
@@ -77,7 +76,8 @@ class Instance(Model):
 
 
 class Delivery(Model):
-    """One rendition for one destination. `next_at`, `lease_until` seconds since the epoch.
+    """One rendition for one destination. `next_at` seconds since the epoch, `lease_until` of
+    CLOCK_MONOTONIC.
 
     attempts    answers of the archive so far (CONTRACT); failures: of the network, in a row, for the pauses
     uncertain   the last try may have arrived (connection lost after the last byte, or we were killed)

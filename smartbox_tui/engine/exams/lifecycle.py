@@ -24,7 +24,16 @@ from smartbox_tui.model.exam import ExamState
 from smartbox_tui.model.performed import REASONS
 from smartbox_tui.model.uids import study_uid
 from smartbox_tui.settings.schema import Settings
-from smartbox_tui.spool.examfile import ExamFile, RevisionFile, create_exam, read_exam, read_revision, write_exam
+from smartbox_tui.spool.clock import box_clock
+from smartbox_tui.spool.examfile import (
+    ExamFile,
+    RevisionFile,
+    create_exam,
+    read_exam,
+    read_revision,
+    said,
+    write_exam,
+)
 from smartbox_tui.spool.layout import exam_dir
 from smartbox_tui.store import queries, queue, records
 from smartbox_tui.store.database import Store
@@ -60,6 +69,8 @@ class Exams:
         self.current: str | None = None
         self.suspended: str | None = None
         self.unfinished: set[str] = set()  # exams with pictures that could not be adopted yet
+        self.clock = box_clock(spool, current.boot_id())
+        self.dates_open: Callable[[str], None] = lambda exam_id: None  # its dates may follow a clock known by now
 
     # ---- helpers, for recovery.py too
 
@@ -132,6 +143,8 @@ class Exams:
                     self.publish(events.DeliveryChanged(delivery=view.delivery(item)))
         if done.instances:
             self.announce(exam_id)
+            if queries.has_unsure(self.store.reader, exam_id):
+                self.dates_open(exam_id)
             self.wake_delivery()
         return list(done.instances)
 
@@ -151,6 +164,7 @@ class Exams:
             await self.make_room()
             if self.suspended is not None:
                 await self.close_exam(self.suspended, "")
+            unsure = self.clock.unsure_now()
             exam = ExamFile(
                 id=exam_id,
                 state=ExamState.OPEN,
@@ -159,15 +173,24 @@ class Exams:
                 opened_by="engine",
                 boot_id=current.boot_id(),
                 emergency=who.emergency,
+                unsure={"opened_at": unsure} if unsure else {},
             )
-            first = queries.first_of_study(self.store.reader, exam.study_instance_uid)
-            study_at = first.opened_at if first is not None else exam.opened_at
-            revision = who.revision(1, study_at, exam.study_instance_uid, performed=self.performed.wanted)
+            study = await self.study_time(exam, exam.study_instance_uid)
+            revision = who.revision(1, exam.opened_at, exam.study_instance_uid, performed=self.performed.wanted)
+            revision = replace(revision, **study, anchors=self.clock.anchors)
             await self.run(create_exam, self.folder(exam_id), exam, revision)
             await self.write(lambda database: records.put_exam(database, exam, revision))
             await self.make_current(exam)
             await self.run(self.performed.opened, exam, revision)
             return self.announce(exam_id)
+
+    async def study_time(self, exam: ExamFile, study_uid: str) -> dict[str, Any]:
+        """Study date and time for a revision of `exam`, as fields of it: those of the study's first exam."""
+        first = queries.first_of_study(self.store.reader, study_uid)
+        if first is None or first.id == exam.id:
+            return {"study_at": exam.opened_at, "study_unsure": exam.unsure.get("opened_at", {})}
+        theirs = await self.run(read_revision, self.folder(first.id), first.revision)
+        return {"study_at": theirs.study_at, "study_unsure": theirs.study_unsure}
 
     async def make_room(self) -> None:
         """Closes an unassigned current exam: its pictures never slip to the next patient. Raises exam-open when the
@@ -206,7 +229,8 @@ class Exams:
         if previous and previous["id"] != exam.id:  # capture made one while we opened this: it stays held
             found = await self.import_exam(previous["id"])
             if found is not None and found.state == ExamState.UNASSIGNED:
-                await self.save(replace(found, state=ExamState.CLOSED, closed_at=times.now()))
+                unsure = said(found, "closed_at", self.clock.unsure_now())
+                await self.save(replace(found, state=ExamState.CLOSED, closed_at=times.now(), unsure=unsure))
                 await self.adopt(found.id)
                 self.announce(found.id)
 
@@ -242,6 +266,7 @@ class Exams:
         closed = replace(
             exam,
             state=ExamState.CLOSED,
+            unsure=said(exam, "closed_at", self.clock.unsure_now()),
             closed_at=times.now(),
             close_command=command,
             released=exam.released or known,
@@ -331,6 +356,7 @@ class Exams:
             await self.make_room()
             if self.suspended is not None:
                 await self.close_exam(self.suspended, "")
+            unsure = self.clock.unsure_now()
             opened = replace(
                 exam,
                 state=ExamState.APPENDED,
@@ -338,6 +364,7 @@ class Exams:
                 closed_at=None,
                 close_command="",
                 boot_id=current.boot_id(),
+                unsure=said(replace(exam, unsure=said(exam, "closed_at", None)), "appended_at", unsure),
                 extra={**exam.extra, "sent_by_hand": False, "appended_at": times.now()},
             )
             await self.save(opened)

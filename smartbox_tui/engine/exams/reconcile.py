@@ -15,6 +15,7 @@ from aiohttp import web
 
 from smartbox_tui.engine import audit
 from smartbox_tui.engine.area import Handlers
+from smartbox_tui.engine.exams import anchored
 from smartbox_tui.engine.exams.lifecycle import Exams
 from smartbox_tui.engine.exams.reassign import Done, Reassigner
 from smartbox_tui.engine.view import instance as instance_view
@@ -22,6 +23,7 @@ from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.exam import ExamState
 from smartbox_tui.model.patient import BY_PEDAL
 from smartbox_tui.model.uids import study_uid
+from smartbox_tui.spool import clock
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile, next_revision, read_exam, read_revision
 from smartbox_tui.store import queries, reconcile
 from smartbox_tui.wire import commands, events, state
@@ -83,12 +85,11 @@ class Reconcile:
                 identity = exams.registry.identity(command, exams.settings(), now)
                 generation = before.generation + 1
                 study = identity.study_instance_uid or study_uid(UUID(old.id), generation)
-                first = queries.first_of_study(exams.store.reader, study)
-                study_at = first.opened_at if first is not None and first.id != old.id else old.opened_at
+                new = await exams.run(self._timed, replace(old, merged_into=None, emergency=identity.emergency))
                 revision = identity.revision(
-                    0, study_at, study, performed=exams.performed.wanted, generation=generation
+                    0, new.opened_at, study, performed=exams.performed.wanted, generation=generation
                 )
-                new = replace(old, merged_into=None, emergency=identity.emergency)
+                revision = replace(revision, **await exams.study_time(new, study))
             else:
                 revision, new = await self._of_target(target, old, before)
             await self._change(old, new, replace(revision, command=command.id), who)
@@ -133,9 +134,16 @@ class Reconcile:
             generation=before.generation + 1,
             uids={},
             notes=[],
+            redated=False,
             made_at=datetime.now(UTC).astimezone().isoformat(timespec="milliseconds"),
         )
-        return revision, replace(old, merged_into=target.id, emergency=target.emergency)
+        new = await self._exams.run(self._timed, old)
+        return revision, replace(new, merged_into=target.id, emergency=target.emergency)
+
+    def _timed(self, exam: ExamFile) -> ExamFile:
+        """The exam with its times as they are known by now: under new UIDs nothing of it was seen with others."""
+        extra = {key: value for key, value in exam.extra.items() if key != "dates_final"}
+        return anchored.exam_times(replace(exam, extra=extra), clock.anchors(self._exams.spool))
 
     async def _change(self, old: ExamFile, new: ExamFile, revision: RevisionFile, who: str) -> None:
         exams = self._exams
@@ -155,13 +163,13 @@ class Reconcile:
         except BaseException:
             await exams.write(lambda database: reconcile.unblock(database, ids))
             raise
-        await self._finish(ids, [old.id], who)
+        await self.finish(ids, [old.id], who)
         if merged:
             await self._follow(merged, who)
         if new.id == exams.current:
             await exams.make_current(new)
 
-    async def _finish(self, blocked: Iterable[str], folders: Iterable[str], who: str) -> None:
+    async def finish(self, blocked: Iterable[str], folders: Iterable[str], who: str) -> None:
         """Rows, events, and delivery goes on. A crash in here is finished at the next start."""
         exams = self._exams
         for folder in folders:
@@ -238,7 +246,7 @@ class Reconcile:
                 log.error("exam %s is not readable in the spool", exam_id)
                 continue
             folders.append(exam_id)
-        await self._finish(left, [item for item in folders if await exams.run(self._reassigned, item)], "box")
+        await self.finish(left, [item for item in folders if await exams.run(self._reassigned, item)], "box")
         for exam_id in folders:
             await self._follow(reconcile.folders_of(exams.store.reader, exam_id), "box")
 

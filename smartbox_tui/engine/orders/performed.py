@@ -138,6 +138,30 @@ class PerformedSteps:
         self._store.write(job).result()
         self._wake()
 
+    def redated(self, exam: ExamFile, revision: RevisionFile) -> None:
+        if not _has_steps(revision):
+            return
+        parts = self._parts(exam)
+        messages: list[dict[str, Any]] = []
+        for part in range(exam.parts + 1):
+            over = part < exam.parts or exam.state == ExamState.CLOSED
+            word = str(exam.extra.get("discontinued", "")) if part == exam.parts else ""
+            for peer in self._peers():
+                messages.append(self._begin(peer, exam, revision, part, parts))
+                if over:
+                    messages.append(self._end_of(peer, exam, revision, part, parts, word))
+
+        def job(database: Any) -> None:
+            for message in messages:
+                for row in outbox.of_step(database, message["step"]):
+                    mine = (row.peer, row.verb) == (message["peer"], message["verb"])
+                    unsaid = row.state in (outbox.WAITING, outbox.BLOCKED) and not row.uncertain
+                    if mine and unsaid and message["dataset"] not in (outbox.NOTHING, row.dataset):
+                        outbox.exchange(database, row.id, message["dataset"])
+
+        self._store.write(job).result()
+        self._wake()
+
     def recover(self) -> None:
         """After a crash between an exam's file and its messages: they are made now. Quick: it looks at open exams
         and at those closed since it last knew that nothing was missing."""

@@ -49,9 +49,17 @@ class Performed:
     """The threads. `status_changed` can be called from any thread."""
 
     def __init__(
-        self, store: Store, settings: Callable[[], Settings], verbs: Verbs, *, status_changed: Callable[[], None]
+        self,
+        store: Store,
+        settings: Callable[[], Settings],
+        verbs: Verbs,
+        *,
+        status_changed: Callable[[], None],
+        may_send: Callable[[], str] = lambda: "",
     ) -> None:
+        """`may_send` gives a reason not to send now, or an empty text: steps have times, as pictures have."""
         self._store, self._settings, self._verbs = store, settings, verbs
+        self._may_send = may_send
         self._status_changed = status_changed
         self._workers: dict[str, _Worker] = {}
         self._lock = threading.Lock()
@@ -71,7 +79,9 @@ class Performed:
                 self._workers.pop(name).stop()
             for name, server in wanted.items():
                 if name not in self._workers:
-                    self._workers[name] = _Worker(server, self._store, self._verbs, self._status_changed)
+                    self._workers[name] = _Worker(
+                        server, self._store, self._verbs, self._status_changed, self._may_send
+                    )
                     self._workers[name].start()
         self._status_changed()
 
@@ -127,12 +137,20 @@ class Performed:
 
 
 class _Worker(threading.Thread):
-    def __init__(self, server: StepPeer, store: Store, verbs: Verbs, status_changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        server: StepPeer,
+        store: Store,
+        verbs: Verbs,
+        status_changed: Callable[[], None],
+        may_send: Callable[[], str],
+    ) -> None:
         super().__init__(name=f"performed-{server.name}", daemon=True)
         self.server = server
         self.health = Health("unknown", "", "")
         self.answered_at: str | None = None
         self._store, self._verbs, self._status_changed = store, verbs, status_changed
+        self._may_send = may_send
         self._breaker = Breaker(server.retry.first_s, server.retry.factor, server.retry.max_s)
         self._wake = threading.Event()
         self._ending = threading.Event()
@@ -172,7 +190,7 @@ class _Worker(threading.Thread):
     def _step(self) -> bool:
         """One message; False when there is none to send now. While the server is away the message that failed is
         the probe: the same step twice is told by the server (0111H)."""
-        if not self._breaker.may_try(time.monotonic()):
+        if not self._breaker.may_try(time.monotonic()) or self._may_send():
             return False
         found = self._store.write(self._claim).result()
         if found is None:

@@ -1,0 +1,38 @@
+"""A wall clock that was set while the engine ran: what the tables say in its time follows."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from smartbox_tui.model import delivery as states
+from smartbox_tui.store.tables import Delivery
+
+_OPEN: Final = ", ".join(f"'{state.value}'" for state in sorted(states.OPEN))
+
+
+def follow(database: Any, by_s: float, now: float, uptime_s: float) -> int:
+    """Inside a write job, after the clock was set forward by `by_s` seconds (negative: back) and says `now`.
+
+    Pauses keep their length. The age of what was queued since this boot does, too, where the new clock makes its
+    beginning one before the boot or in the future: that was the old clock's. Returns how many rows changed.
+    """
+    changed = 0
+    for table, state in (("delivery", "waiting"), ("performed_message", "waiting")):
+        sql = f"UPDATE {table} SET next_at = next_at + ? WHERE state = '{state}' AND next_at IS NOT NULL"
+        changed += _count(database, sql, (by_s,))
+    rows = database.execute_sql(
+        f"SELECT d.id, d.created_at FROM delivery d JOIN instance i ON i.id = d.instance WHERE d.state IN ({_OPEN})"
+        " AND i.boot = (SELECT max(boot) FROM instance)"
+    ).fetchall()
+    for identity, text in rows:
+        made = datetime.fromisoformat(text)
+        if not now - uptime_s - 1 <= made.timestamp() <= now + 1:
+            moved = (made + timedelta(seconds=by_s)).isoformat(timespec="milliseconds")
+            Delivery.update(created_at=moved).where(Delivery.id == identity).execute(database)
+            changed += 1
+    return changed
+
+
+def _count(database: Any, sql: str, values: tuple[Any, ...]) -> int:
+    return int(database.execute_sql(sql, values).rowcount)
