@@ -19,6 +19,7 @@ from smartbox_tui.engine.codes import CodeWatch
 from smartbox_tui.engine.configuration.api import SettingsApi
 from smartbox_tui.engine.configuration.desk import SettingsBox, SettingsDesk, mend
 from smartbox_tui.engine.delivery.pool import Delivery
+from smartbox_tui.engine.delivery.preparing import Preparer
 from smartbox_tui.engine.exams import recovery
 from smartbox_tui.engine.exams.adopt import Adopter
 from smartbox_tui.engine.exams.dates import Dates
@@ -126,6 +127,24 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
     delivery = Delivery(
         paths.spool, store, changed=delivery_changed, status_changed=ticker.changed, may_send=clock.why_not
     )
+
+    def remade(picture: str) -> None:
+        if (row := queries.instance(store.reader, picture)) is not None:
+            hub.publish(events.InstanceAdopted(instance=view.instance(row)))
+
+    preparer = Preparer(
+        paths.spool,
+        store,
+        settings,
+        changed=lambda row: delivery_changed(row, None),
+        remade=remade,
+        ready=delivery.wake,
+    )
+
+    def wake_delivery() -> None:
+        delivery.wake()
+        preparer.wake()
+
     adopter = Adopter(paths.spool, store, settings)
     worklist = Worklist(
         store, settings, find=find_worklist, publish=hub.publish_from_thread, status_changed=ticker.changed
@@ -151,7 +170,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
             registry=Registry(store.reader, worklist),
             performed=performed,
             publish=hub.publish,
-            wake_delivery=delivery.wake,
+            wake_delivery=wake_delivery,
         )
         board = StatusBoard(paths.spool, store, settings, exams, delivery, capture, clock, worklist, messenger)
         reassigner = Reassigner(paths.spool, store, settings, adopter, performed)
@@ -183,6 +202,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
             asyncio.create_task(capture.follow(desk), name="capture-link"),
             asyncio.create_task(ticker.run(hub, board), name="status"),
             asyncio.create_task(desk.adopt_again(), name="adopt-again"),
+            asyncio.create_task(preparer.run(), name="preparer"),
             asyncio.create_task(
                 dates.follow([delivery.wake, messenger.wake], [worklist.refresh_now, ticker.changed]),
                 name="dates",

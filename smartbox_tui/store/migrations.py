@@ -90,6 +90,9 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         "ALTER TABLE exam ADD COLUMN dates TEXT NOT NULL DEFAULT ''",
         "CREATE INDEX exam_dates ON exam (dates) WHERE dates != ''",
     ),
+    (  # 5: all deliveries of one picture, whichever rendition
+        "CREATE INDEX delivery_instance ON delivery (instance)",
+    ),
 )
 
 VERSION: Final = len(STEPS)

@@ -46,6 +46,12 @@ def has_unsure(database: Any, exam_id: str) -> bool:
     return database.execute_sql(sql, (exam_id,)).fetchone() is not None
 
 
+def unsure_boots(database: Any, folder: str) -> frozenset[int]:
+    """The numbers of the boots from which pictures in this folder have a time not yet sure."""
+    query = Instance.select(Instance.boot).where((Instance.folder == folder) & Instance.unsure)
+    return frozenset(row[0] for row in query.distinct().tuples().execute(database))
+
+
 def exams_with_unsure_dates(database: Any) -> list[str]:
     """Exams, or folders of pictures, whose dates may still follow a clock that is known by now."""
     sql = (
@@ -240,3 +246,31 @@ def has_queued(database: Any, destination: str) -> bool:
         " AND exam NOT IN (SELECT exam FROM reconciling) LIMIT 1"
     )
     return database.execute_sql(sql, (destination,)).fetchone() is not None
+
+
+_TO_PREPARE = "state IN ('held', 'queued', 'preparing', 'waiting', 'blocked') AND prepare != ''"
+
+
+def has_to_prepare(database: Any) -> bool:
+    sql = (
+        "SELECT 1 FROM delivery WHERE state = 'queued' AND prepare != '' AND NOT paused"
+        " AND exam NOT IN (SELECT exam FROM reconciling) LIMIT 1"
+    )
+    return database.execute_sql(sql).fetchone() is not None
+
+
+def to_prepare(database: Any, instance_id: str) -> list[Any]:
+    """The picture's open deliveries that something must be made for."""
+    sql = f"SELECT * FROM delivery WHERE instance = ? AND {_TO_PREPARE} ORDER BY id"
+    return list(Delivery.raw(sql, instance_id).execute(database))
+
+
+def open_variants(database: Any, instance_id: str) -> list[str]:
+    """The variants of the picture's open deliveries."""
+    query = (
+        Delivery.select(Delivery.variant)
+        .distinct()
+        .where((Delivery.instance == instance_id) & Delivery.state.in_([state.value for state in OPEN_STATES]))
+        .tuples()
+    )
+    return [row[0] for row in query.execute(database)]

@@ -6,7 +6,7 @@ A row changes state only through `move`, which holds the pair against the table 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -137,21 +137,24 @@ def claim(
     return row
 
 
-def claim_preparing(database: Any, worker: str, now: float, lease_s: float = LEASE_S) -> Any | None:
-    """Takes the next queued row that something must be made for first. None: nothing to do."""
+def claim_preparing(
+    database: Any, worker: str, now: float, reason: Callable[[str, str], str], lease_s: float = LEASE_S
+) -> Any | None:
+    """Takes the next queued row that something must be made for first; `reason` says it in words, from its variant
+    and what it needs. None: nothing to do."""
     row = _row(
         database,
-        "UPDATE delivery SET state = 'preparing', reason = '', code = '', changed_at = ?, worker = ?,"
-        " lease_until = ?, next_at = NULL WHERE id = (SELECT id FROM delivery WHERE state = 'queued'"
-        f" AND prepare != '' AND NOT paused AND exam NOT IN (SELECT exam FROM reconciling) {_FIRST}) RETURNING *",
-        at := now_text(),
-        worker,
-        now + lease_s,
+        "SELECT * FROM delivery WHERE state = 'queued' AND prepare != '' AND NOT paused"
+        f" AND exam NOT IN (SELECT exam FROM reconciling) {_FIRST}",
     )
-    if row is not None:
-        states.check(State.QUEUED, State.PREPARING)
-        _remember(database, row.id, State.QUEUED.value, State.PREPARING, "", "", at)
-    return row
+    if row is None:
+        return None
+    why = reason(row.variant, row.prepare)
+    moved = move(database, row.id, State.PREPARING, why)
+    Delivery.update(worker=worker, lease_until=now + lease_s).where(Delivery.id == row.id).execute(database)
+    if moved is not None:
+        moved.worker = worker
+    return moved
 
 
 def need(
@@ -175,12 +178,22 @@ def need(
     return changed
 
 
-def made(database: Any, identity: int, bytes_: int) -> Any | None:
-    """What the row needed is there, of this size; one that was being prepared is queued. Returns the row."""
-    row = _row(database, "UPDATE delivery SET prepare = '', bytes = ? WHERE id = ? RETURNING *", bytes_, identity)
-    if row is not None and row.state == State.PREPARING.value:
-        return move(database, identity, State.QUEUED, "")
-    return row
+def made(database: Any, row: Any, bytes_: int) -> Any | None:
+    """What the row needed is there, of this size; one that was being prepared is queued. Returns the row; None when
+    it has become another rendition, or another need, meanwhile."""
+    changed = _row(
+        database,
+        "UPDATE delivery SET prepare = '', bytes = ? WHERE id = ? AND variant = ? AND prepare = ? RETURNING *",
+        bytes_, row.id, row.variant, row.prepare,
+    )  # fmt: skip
+    if changed is not None and changed.state == State.PREPARING.value:
+        return move(database, row.id, State.QUEUED, "")
+    return changed
+
+
+def give_back(database: Any, worker: str, reason: str) -> list[int]:
+    """Queues what this worker was preparing."""
+    return _move_all(database, State.PREPARING, State.QUEUED, "worker = ?", (worker,), reason=reason)
 
 
 def renew(database: Any, identity: int, worker: str, bytes_sent: int, now: float) -> bool:

@@ -35,6 +35,11 @@ def put_instance(database: Any, values: dict[str, Any]) -> bool:
     return bool(Instance.insert(values).on_conflict_ignore().as_rowcount().execute(database))
 
 
+def set_bitstream(database: Any, instance: str, file: str, size: int) -> None:
+    """The picture's own bitstream is this file now."""
+    Instance.update(file=file, bytes=size).where(Instance.id == instance).execute(database)
+
+
 def discard(database: Any, instance: str) -> list[int]:
     """Marks the instance discarded and cancels what is not on its way; returns the cancelled deliveries."""
     Instance.update(discarded=True).where(Instance.id == instance).execute(database)

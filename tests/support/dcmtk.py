@@ -61,7 +61,8 @@ def storescp(folder: Path, *options: str, environment: dict[str, str] | None = N
     program = need("storescp")
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    command = [program, "+xa", "-od", str(folder), *options, str(port)]
+    every = [] if any(option.startswith("+x") for option in options) else ["+xa"]
+    command = [program, *every, "-od", str(folder), *options, str(port)]
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | (environment or {})
     )

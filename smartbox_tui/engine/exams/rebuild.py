@@ -8,11 +8,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from smartbox_tui.engine.delivery import variants
 from smartbox_tui.engine.exams.adopt import Adopter
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.delivery import OPEN, PROMISED
 from smartbox_tui.settings.paths import Paths
 from smartbox_tui.settings.schema import Settings
+from smartbox_tui.spool.bitstream import captured
 from smartbox_tui.spool.examfile import read_exam, read_revision
 from smartbox_tui.spool.layout import exam_folders, header_name, sidecar_paths
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, read_sidecar
@@ -116,13 +118,14 @@ def _picture_problems(
     if sidecar.state is not SidecarState.CLOSED:
         return []
     result = []
-    bitstream = folder / sidecar.file
+    own = variants.own(folder, sidecar) or captured(sidecar)  # not made yet: what was recorded
+    bitstream = folder / own.file
     if not bitstream.exists():
-        result.append((sidecar.file, "the bitstream is missing"))
-    elif bitstream.stat().st_size < sidecar.bytes:
-        result.append((sidecar.file, "the bitstream is shorter than its sidecar says"))
-    elif hashes and sidecar.sha256 and _sha256(bitstream, sidecar.bytes) != sidecar.sha256:
-        result.append((sidecar.file, "the bitstream is not what was written (hash)"))
+        result.append((own.file, "the bitstream is missing"))
+    elif bitstream.stat().st_size < own.bytes:
+        result.append((own.file, "the bitstream is shorter than its sidecar says"))
+    elif hashes and own.sha256 and _sha256(bitstream, own.bytes) != own.sha256:
+        result.append((own.file, "the bitstream is not what was written (hash)"))
     if known is not None and sidecar.id not in known:
         result.append((sidecar.file, "is not adopted yet: start the engine"))
     elif not (folder / header_name(sidecar.id, revision)).exists():

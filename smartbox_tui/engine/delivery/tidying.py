@@ -1,0 +1,81 @@
+"""Made bitstreams go when no delivery needs them; the recorded TS goes when the MP4 is the picture."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from pathlib import Path
+from typing import Final
+
+from smartbox_tui.engine.delivery import variants
+from smartbox_tui.model.variant import Variant
+from smartbox_tui.spool.bitstream import DERIVED, record_of
+from smartbox_tui.spool.durable import fsync_dir
+from smartbox_tui.spool.layout import exam_folders
+from smartbox_tui.spool.sidecar import Sidecar, read_sidecar
+from smartbox_tui.store import queries, records
+from smartbox_tui.store.database import Store
+
+log = logging.getLogger(__name__)
+
+_MADE: Final = (".ts", ".mp4", ".rgb")
+
+
+def untidy(spool: Path) -> set[Path]:
+    """The exams' folders that hold made bitstreams."""
+    return {folder for folder in exam_folders(spool) if made_files(folder) or any(folder.glob("*.mp4.json"))}
+
+
+def made_files(folder: Path) -> list[Path]:
+    """Bitstreams in `derived/`, with or without a record, and what children left half made."""
+    found = []
+    with contextlib.suppress(FileNotFoundError):
+        for path in (folder / DERIVED).iterdir():
+            name = path.name.removesuffix(".tmp") if path.name.startswith(".") else path.name
+            if name.endswith(_MADE):
+                found.append(path)
+    return found
+
+
+def tidy(folder: Path, store: Store) -> tuple[list[str], bool]:
+    """Removes what no open delivery may be composed of; nothing is being made meanwhile. Returns the pictures that
+    became an MP4 now, and whether no made bitstream is left. Raises OSError."""
+    needed: set[str] = set()
+    remade: list[str] = []
+    for row in queries.instances_in(store.reader, folder.name):
+        if row.kind == queries.NOTE:
+            continue
+        try:
+            sidecar = read_sidecar(folder / f"{row.id}.json")
+            wanted = [Variant.parse(text) for text in queries.open_variants(store.reader, row.id)]
+        except (OSError, ValueError):
+            return remade, True  # whatever is wrong there, nothing is removed
+        if wanted:
+            needed |= variants.files_needed(sidecar, wanted)
+        if variants.is_left_over(folder, sidecar):
+            _adopt_own(folder, sidecar, store)
+            remade.append(sidecar.id)
+    for path in made_files(folder):
+        file = f"{DERIVED}/{path.name}"
+        if file not in needed:
+            (folder / record_of(file)).unlink(missing_ok=True)  # without its record it counts no more
+            path.unlink(missing_ok=True)
+    return remade, not made_files(folder)
+
+
+def _adopt_own(folder: Path, sidecar: Sidecar, store: Store) -> None:
+    own = variants.own(folder, sidecar)
+    if own is not None:
+        file, size = own.file, own.bytes
+        store.write(lambda database: records.set_bitstream(database, sidecar.id, file, size)).result()
+        drop_recorded(folder, sidecar)
+
+
+def drop_recorded(folder: Path, sidecar: Sidecar) -> bool:
+    """The TS of a picture that is an MP4 now: only when the MP4 has its record, which is written last, its whole
+    length, and all frames that were recorded (DESIGN section 4). True when it was removed. Raises OSError."""
+    if not variants.is_left_over(folder, sidecar):
+        return False
+    (folder / sidecar.file).unlink()
+    fsync_dir(folder)
+    return True
