@@ -13,7 +13,7 @@ from smartbox_tui.commands.output import out
 from smartbox_tui.dicom.charset import DEFINED_TERMS
 from smartbox_tui.dicom.conformance import Parameter, Server, Site, Statement, statement
 from smartbox_tui.dicom.rejection import KEY_OBJECT
-from smartbox_tui.model.instance import KEY_OBJECT_SELECTION
+from smartbox_tui.model.instance import KEY_OBJECT_SELECTION, RECORDED
 from smartbox_tui.settings import describe
 from smartbox_tui.settings.load import load
 from smartbox_tui.settings.schema import (
@@ -70,9 +70,10 @@ def site_of(settings: Settings, *, own: bool) -> Site:
     from smartbox_tui.engine.configuration.connection import offered_contexts
 
     sources = tuple(
-        Source(id=f"{still}-{clip}", still_class=still, clip_class=clip)
+        Source(id=f"{still}-{clip}-{codec}", still_class=still, clip_class=clip, codec=codec)
         for still in CLASSES_STILL
         for clip in CLASSES_CLIP
+        for codec in RECORDED
     )
     note = tuple((KEY_OBJECT_SELECTION, syntax) for syntax in KEY_OBJECT.transfer_syntaxes)
     chosen = tuple(offered_contexts(settings))

@@ -47,10 +47,17 @@ FRAGMENTABLE: Final = {
 }
 """The twin of a video syntax whose one stream may lie in several fragments (PS3.5 A.4.5 to A.4.7)."""
 
+RECORDED: Final = {
+    "h264": (H264_HP_41, H264_HP_42_2D),
+    "mpeg2": (MPEG2_MPML, MPEG2_MPHL),
+    "hevc": (HEVC_MP_51,),
+}
+"""The transfer syntaxes of clips, by the settings' word for the codec: size and rate decide which of them."""
+
 MADE: Final[dict[Kind, tuple[str, ...]]] = {
     Kind.STILL: (JPEG_BASELINE,),
     Kind.BURST: (JPEG_BASELINE,),
-    Kind.CLIP: (H264_HP_41, H264_HP_42_2D),
+    Kind.CLIP: tuple(syntax for syntaxes in RECORDED.values() for syntax in syntaxes),
 }
 """The transfer syntaxes that the box records in, and so proposes."""
 

@@ -43,6 +43,7 @@ from smartbox_tui.model.instance import (
     EXPLICIT_VR_LE,
     KEY_OBJECT_SELECTION,
     MADE,
+    RECORDED,
     SOP_CLASSES,
     Kind,
     h264_transfer_syntax,
@@ -113,8 +114,8 @@ def recorder() -> Iterator[tuple[Peer, set[Pair]]]:
         server.shutdown()
 
 
-def everything(still_class: str, clip_class: str) -> Settings:
-    source = {"id": "s", "kind": "pattern", "still_class": still_class, "clip_class": clip_class}
+def everything(still_class: str, clip_class: str, codec: str) -> Settings:
+    source = {"id": "s", "kind": "pattern", "still_class": still_class, "clip_class": clip_class, "codec": codec}
     return settings_from(
         {
             "sources": [source],
@@ -144,13 +145,15 @@ def test_what_is_proposed_is_stated_and_what_is_stated_is_proposed(made: Stateme
 
 
 def _all_settings() -> list[Settings]:
-    """With every class that the settings allow: the schema's own choices."""
+    """With every class and codec that the settings allow: the schema's own choices."""
     section = describe.section("sources")
     assert section is not None
-    stills, clips = (getattr(section.key(key), "choices", ()) for key in ("still_class", "clip_class"))
+    keys = ("still_class", "clip_class", "codec")
+    stills, clips, codecs = (getattr(section.key(key), "choices", ()) for key in keys)
     assert stills
-    assert clips
-    return [everything(one, clips[index % len(clips)]) for index, one in enumerate(stills)]
+    pairs = [(clip, codec) for clip in clips for codec in codecs]
+    assert len(pairs) >= len(stills)
+    return [everything(stills[index % len(stills)], *pair) for index, pair in enumerate(pairs)]
 
 
 def test_what_capture_records_in_is_what_is_stated(made: Statement) -> None:
@@ -164,9 +167,11 @@ def test_what_capture_records_in_is_what_is_stated(made: Statement) -> None:
             syntaxes.add(h264_transfer_syntax(level))
         except ValueError:
             continue
-    assert syntaxes == set(MADE[Kind.CLIP])
-    from smartbox_tui.capture import stills
+    assert syntaxes == set(RECORDED["h264"])
+    from smartbox_tui.capture import encoders, stills
 
+    assert set(encoders.CODECS) == set(RECORDED)
+    assert [each for syntaxes in RECORDED.values() for each in syntaxes] == list(MADE[Kind.CLIP])
     assert (stills.JPEG_BASELINE,) == MADE[Kind.STILL] == MADE[Kind.BURST]
 
 

@@ -15,6 +15,7 @@ from smartbox_tui.model.instance import (
     EXPLICIT_VR_LE,
     KEY_OBJECT_SELECTION,
     MADE,
+    RECORDED,
     SOP_CLASSES,
     Kind,
 )
@@ -129,10 +130,10 @@ def offered_contexts(settings: Settings) -> list[tuple[str, str]]:
     """(SOP class, transfer syntax) of everything the configured sources can make."""
     pairs: set[tuple[str, str]] = set()
     for source in settings.sources:
-        for kind, word in (
-            (Kind.STILL, source.still_class),
-            (Kind.BURST, source.burst_class),
-            (Kind.CLIP, source.clip_class),
+        for word, syntaxes in (
+            (source.still_class, MADE[Kind.STILL]),
+            (source.burst_class, MADE[Kind.BURST]),
+            (source.clip_class, RECORDED[source.codec]),
         ):
-            pairs.update((SOP_CLASSES[word], syntax) for syntax in MADE[kind])
+            pairs.update((SOP_CLASSES[word], syntax) for syntax in syntaxes)
     return sorted(pairs)
