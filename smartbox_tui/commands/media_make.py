@@ -16,7 +16,7 @@ from smartbox_tui.commands.options import Options
 from smartbox_tui.commands.output import out
 from smartbox_tui.errors import SmartBoxError
 
-ACTIONS: Final = ("remux",)
+ACTIONS: Final = ("remux", "decode")
 _MEMORY_BYTES: Final = 6 << 30
 """Address space, most of it never used: a picture that claims to be larger is refused, the box goes on."""
 
@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the hidden file goes
     try:
-        value, text = _remux(arguments)
+        value, text = {"remux": _remux, "decode": _decode}[arguments.action](arguments)
     except MemoryError as exc:
         raise SmartBoxError(
             "invalid-object", f"{arguments.file.name} wants more memory than any picture.", "It is damaged."
@@ -42,3 +42,18 @@ def _remux(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     with Clip(arguments.file, arguments.length) as clip, making(arguments.out) as (path, file):
         made = remux(clip, arguments.container, path, file)
     return made.as_dict(), f"{arguments.out}: {made.frames} frames, {made.bytes} bytes"
+
+
+def _decode(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from smartbox_tui.media.decode import decode, read_index
+
+    if arguments.index is None:
+        index = []
+    else:
+        index = read_index(sys.stdin.read() if arguments.index == "-" else arguments.index)
+    with making(arguments.out) as (_path, file):
+        made = decode(arguments.file, arguments.length, index, file)
+    return (
+        made.as_dict(),
+        f"{arguments.out}: {made.frames} frames of {made.width}x{made.height}, {made.bytes} bytes",
+    )
