@@ -20,14 +20,14 @@ def put_exam(database: Any, exam: ExamFile, revision: RevisionFile) -> None:
         patient_id=revision.patient.get("id", ""), emergency=exam.emergency, close_command=exam.close_command,
         parts=exam.parts, generation=revision.generation, merged_into=exam.merged_into,
         held=bool(exam.extra.get("held")), worklist=revision.worklist_id, procedure=revision.study_description,
-        dates=_dates(exam),
+        dates=_dates(exam, revision),
     ).execute(database)  # fmt: skip
 
 
-def _dates(exam: ExamFile) -> str:
+def _dates(exam: ExamFile, revision: RevisionFile) -> str:
     if exam.extra.get("dates_final"):
         return "final"
-    return "unsure" if exam.unsure else ""
+    return "unsure" if exam.unsure or revision.study_unsure else ""
 
 
 def put_instance(database: Any, values: dict[str, Any]) -> bool:

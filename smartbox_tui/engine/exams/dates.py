@@ -10,10 +10,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
-from smartbox_tui.engine import rendition
 from smartbox_tui.engine.clock import ClockGate
 from smartbox_tui.engine.exams import anchored
 from smartbox_tui.engine.exams.lifecycle import Exams
@@ -22,8 +20,6 @@ from smartbox_tui.engine.exams.reconcile import Reconcile
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.spool import clock
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile, next_revision, read_exam, read_revision
-from smartbox_tui.spool.layout import sidecar_paths
-from smartbox_tui.spool.sidecar import Sidecar, read_sidecar
 from smartbox_tui.store import audit, queries, reconcile, stepped
 from smartbox_tui.wire import times
 
@@ -101,6 +97,8 @@ class Dates:
 
     async def all(self) -> bool:
         """Every exam whose dates may follow; False when one could not be changed now."""
+        if not clock.anchors(self._exams.spool):
+            return True
         return await self._each(queries.exams_with_unsure_dates(self._exams.store.reader))
 
     async def _each(self, exam_ids: Iterable[str]) -> bool:
@@ -122,19 +120,24 @@ class Dates:
             belongs_to = exam.merged_into or exam.id
             ids = list(dict.fromkeys([exam.id, belongs_to]))
             plan = await exams.run(self._plan, exam)
+            if plan is None:
+                if set(ids) & set(reconcile.blocked(exams.store.reader)):  # by the adoption of a picture
+                    await exams.write(lambda database: reconcile.unblock(database, ids))
+                return False
             await exams.write(lambda database: reconcile.block(database, ids))
             try:
-                if plan is None:
-                    return False
                 if self._seen(exam.id):
                     await self._final(exam)
+                    await exams.write(lambda database: reconcile.unblock(database, ids))
+                    exams.wake_delivery()
                     return False
                 number = await exams.run(next_revision, exams.folder(exam.id))
                 revision = replace(plan.revision, revision=number)
                 new, _ = await exams.run(self._reassigner.prepare, exam, plan.exam, revision)
-                await self._reconciling.finish(ids, [exam.id], "box")
-            finally:
+            except BaseException:
                 await exams.write(lambda database: reconcile.unblock(database, ids))
+                raise
+            await self._reconciling.finish(ids, [exam.id], "box")
             if new.id == exams.current:
                 await exams.make_current(new)
             exams.announce(belongs_to)
@@ -142,17 +145,20 @@ class Dates:
 
     def _plan(self, exam: ExamFile) -> _Plan | None:
         """What exam and revision are to be; None when nothing would change. On the spool's thread."""
-        folder = self._exams.folder(exam.id)
-        anchors = clock.anchors(self._exams.spool)
-        before = read_revision(folder, exam.revision)
-        wanted = {item.boot_id for item in _sidecars(folder) if rendition.is_unsure(item, before)} & anchors.keys()
         if exam.extra.get("dates_final"):
             return None
+        boots = clock.read_boots(self._exams.spool)
+        anchors = {item.id: item.anchor_ns for item in boots.values() if item.anchor_ns is not None}
+        numbers = queries.unsure_boots(self._exams.store.reader, exam.id)
+        wanted = {item.id for item in boots.values() if item.number in numbers}
+        wanted |= {moment["boot_id"] for moment in exam.unsure.values()}
+        wanted &= anchors.keys()
+        before = read_revision(self._exams.folder(exam.id), exam.revision)
         new = anchored.exam_times(exam, anchors)
         study = anchored.study_time(before, anchors)
         if study != before and not self._study_may_change(before, exam, study.study_at):
             study = before
-        if not wanted and new == exam and study == before:
+        if not wanted and study == before:
             return None
         known = before.anchors | {boot_id: anchors[boot_id] for boot_id in wanted}
         return _Plan(new, replace(study, anchors=known, made_at=times.now(), redated=True, notes=[]))
@@ -179,16 +185,6 @@ class Dates:
         await exams.write(lambda database: audit.add(database, "box", "exam-dates-stay", exam.id, {}))
         log.warning("exam %s was sent before the clock was known: its dates stay", exam.id)
         exams.announce(exam.id)
-
-
-def _sidecars(folder: Path) -> list[Sidecar]:
-    found = []
-    for path in sidecar_paths(folder):
-        try:
-            found.append(read_sidecar(path))
-        except (OSError, ValueError):
-            continue  # adoption says so
-    return found
 
 
 def _call(functions: Calls) -> None:
