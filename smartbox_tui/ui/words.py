@@ -229,14 +229,19 @@ def mark_of(t: Texts, clock: Clock, what: state.Instance) -> str:
     return t.clock(clock.local(moment), seconds=True) if moment else "?"
 
 
-def counters(t: Texts, box: BoxState) -> str:
-    """`5 Fotos · 1 Clip`, with the bursts where there are any, and the marks of a running recording."""
+def counters(t: Texts, box: BoxState, width: int = 0) -> str:
+    """`5 Fotos · 1 Clip`, with the bursts where there are any, and the marks of a running recording; where that is
+    wider than `width` columns, `■ 5 · ≡ 1 · ▶ 1`."""
     counts = [t.n("{count} photo", "{count} photos", box.stills), t.n("{count} clip", "{count} clips", box.clips)]
     if box.bursts:
         counts.insert(1, t.n("{count} burst", "{count} bursts", box.bursts))
+    kinds = [("still", box.stills), ("burst", box.bursts), ("clip", box.clips)]
+    signs = [f"{KIND_GLYPH[kind]} {count}" for kind, count in kinds if count or kind != "burst"]
     if box.recording is not None and box.marks:
         counts.append(t.n("{count} mark", "{count} marks", box.marks))
-    return " · ".join(counts)
+        signs.append(counts[-1])
+    text = " · ".join(counts)
+    return " · ".join(signs) if width and len(text) > width else text
 
 
 def share(delivery: state.Delivery) -> float:

@@ -200,14 +200,15 @@ class FakeBox(fakepeople.People):
         self.tell()
         return closed
 
-    def take(self, kind: str = "still", duration_s: float | None = None) -> state.Instance:
+    def take(self, kind: str = "still", duration_s: float | None = None, frames: int = 0) -> state.Instance:
         """A picture, of the unassigned exam when there is no other."""
         if self.exam is None:
             self.open_exam(state.Patient(), state="unassigned")
         assert self.exam is not None
         made = fakepeople.picture(self.exam.id, len(self.pictures), self.now(), kind, duration_s)
         number = len(self.pictures) + 1
-        picture: state.Instance = replace(made, sop_instance_uid=f"2.25.7{self._count:03d}{number:03d}")
+        uid = f"2.25.7{self._count:03d}{number:03d}"
+        picture: state.Instance = replace(made, sop_instance_uid=uid, frames=frames or made.frames)
         self.pictures.append(picture)
         at = {"instances": len(self.pictures), "last_picture_at": picture.captured_at}
         self.exam = self.exams[self.exam.id] = replace(self.exam, **at)
@@ -300,6 +301,8 @@ class FakeBox(fakepeople.People):
             case commands.Still() | commands.PedalPress():
                 if not self.sources[0].signal:
                     raise SmartBoxError("no-signal", "The source endo has no signal.", "Check the cable.")
+                if isinstance(command, commands.Still) and command.burst > 1:
+                    return {"instance": self.take("burst", command.burst / 30, command.burst)}
                 return {"instance": self.take()}
             case commands.RecordStart():
                 self.record()

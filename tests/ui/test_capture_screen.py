@@ -189,6 +189,26 @@ async def test_the_last_picture_is_discarded_with_a_reason() -> None:
         await rig.until(lambda: rig.app.box.stills == 2)
 
 
+async def test_a_burst_is_shown_with_its_count_of_frames() -> None:
+    async with console(with_exam, size=SMALL) as rig:
+        for _ in range(5):
+            rig.box.take()
+        rig.box.take("burst", 0.4, 12)
+        await rig.until(lambda: rig.app.box.bursts == 1)
+        await rig.until(lambda: "Serie 1 · 12 Einzelbilder" in rig.text())
+        assert "≡ ×12" in rig.text()
+        assert "5 Fotos · 1 Serie" not in rig.text(), "that would not fit into the line"
+        assert "■ 5 · ≡ 1 · ▶ 0" in rig.text()
+        await rig.app.run_action("app.pictures")
+        await rig.until(lambda: "Serie 6 / 6" in rig.text())
+        assert "12 Einzelbilder" in rig.text()
+        await rig.press("escape", "d")
+        await rig.until(lambda: "Serie · 12 Einzelbilder" in rig.text())
+        await rig.press("1")
+        await rig.command(commands.DiscardLast)
+        await rig.until(lambda: (rig.app.box.stills, rig.app.box.bursts) == (5, 0))
+
+
 async def test_a_stuck_pedal_is_told() -> None:
     async with console(with_exam) as rig:
         rig.box.capture.publish(events.PedalUsed(pedal="left", gesture="stuck"))

@@ -107,6 +107,17 @@ def test_a_picture_told_by_both_processes_counts_once() -> None:
     assert (box.taken.kind, box.taken.number) == ("still", 2)
 
 
+def test_a_burst_is_counted_for_itself() -> None:
+    burst = replace(picture(3, "burst"), frames=5, duration_s=0.2)
+    taken = [events.StillTaken(exam="exam-1", instance=item) for item in (picture(1), picture(2), burst)]
+    box = after(ENGINE, CAPTURE, *taken)
+    assert (box.stills, box.bursts, box.clips) == (2, 1, 0)
+    assert box.taken is not None
+    assert (box.taken.kind, box.taken.number) == ("burst", 1)
+    box = after(events.PictureDiscarded(exam="exam-1", sop_instance_uid="2.25.3", picture="", reason="x"), box=box)
+    assert (box.stills, box.bursts) == (2, 0)
+
+
 def test_the_next_patient_starts_without_the_pictures_of_the_last_one() -> None:
     other = replace(HELD, id="exam-2")
     box = after(ENGINE, CAPTURE, events.StillTaken(exam="exam-1", instance=picture(1)), events.ExamHeld(exam=other))

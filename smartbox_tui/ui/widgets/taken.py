@@ -31,7 +31,7 @@ class TakenText(Shown):
         if current_exam(box) is None and not box.pictures:
             return Content.styled(t("No pictures yet"), "$dim")
         fresh = box.taken is not None and view.now_s - box.taken.heard_s < TAKEN_S
-        first = Content.styled(words.counters(t, box), "bold $calm" if fresh else "bold")
+        first = Content.styled(words.counters(t, box, width), "bold $calm" if fresh else "bold")
         cells = [_cell(t, view, picture) for picture in reversed(box.pictures)]
         across = max(1, (width + 2) // 12)
         rows = [cells[at : at + across] for at in range(0, len(cells), across)][: max(0, height - 1)]
