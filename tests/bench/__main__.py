@@ -1,6 +1,6 @@
 """`make bench`: all figures in one JSON object, beside the bars of DESIGN section 8. Never part of `make test`.
 
-python -m tests.bench [--seconds 600] [--out bench.json] [--only box,store]
+python -m tests.bench [--seconds 600] [--out bench.json] [--only box,store,long]
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench")
     parser.add_argument("--seconds", default="600")
     parser.add_argument("--out", default="bench.json")
-    parser.add_argument("--only", default="box,store")
+    parser.add_argument("--only", default="box,store,long")
     options = parser.parse_args()
     wanted = options.only.split(",")
     result: dict[str, Any] = {"machine": {"python": platform.python_version(), "kernel": platform.release()}}
@@ -38,6 +38,8 @@ def main() -> int:
         result["box"] = _run("box_bench", "--seconds", options.seconds)
     if "store" in wanted:
         result["store"] = _run("store_bench")
+    if "long" in wanted:
+        result["long"] = _run("long_bench")
     text = json.dumps(result, indent=1)
     Path(options.out).write_text(text + "\n", encoding="utf-8")
     print(text)
