@@ -315,6 +315,8 @@ def _media(parser: argparse.ArgumentParser) -> None:
     camera = actions.add_parser("camera", help="a picture from a watched folder, made ready for an exam")
     camera.add_argument("file", metavar="FILE", type=Path)
     camera.add_argument("--out", required=True, type=Path)
+    camera.add_argument("--crop", default="0,0,0,0")
+    camera.add_argument("--mask", default="")
 
 
 def _dicom(parser: argparse.ArgumentParser) -> None:

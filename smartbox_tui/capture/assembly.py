@@ -111,6 +111,7 @@ class Assembly:
             {
                 each.id: Session(each, hardware.video(each), Preview(paths.runtime, each.id), self._source_changed)
                 for each in settings.sources
+                if each.kind != "folder"  # the engine's
             }
         )
         self._pictures = Pictures(paths.spool)

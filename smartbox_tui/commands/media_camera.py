@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     found = camera.checked(data)
     exif = parse_tiff(found.exif)
     codes = camera.codes(data, found)
-    ready = camera.ready(data, found, exif.orientation)
+    ready = camera.ready(data, found, exif.orientation, numbers(arguments.crop), masks(arguments.mask))
     try:
         target.write_bytes(ready.jpeg.data)
     except OSError as exc:
@@ -52,3 +52,16 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     }
     out(answer, target.name, as_json=options.json)
     return 0
+
+
+def numbers(text: str) -> tuple[int, int, int, int]:
+    """As the settings have them: left,top,right,bottom, or left,top,width,height."""
+    try:
+        first, second, third, fourth = (int(part) for part in text.split(","))
+    except ValueError:
+        raise SmartBoxError("bad-value", "--crop and --mask take four numbers.", "As in 0,0,0,0.") from None
+    return first, second, third, fourth
+
+
+def masks(text: str) -> tuple[tuple[int, int, int, int], ...]:
+    return tuple(numbers(part) for part in text.split(";") if part)

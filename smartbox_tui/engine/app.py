@@ -36,6 +36,8 @@ from smartbox_tui.engine.orders.worklist_query import Queries
 from smartbox_tui.engine.pictures_api import PicturesArea
 from smartbox_tui.engine.server import Api
 from smartbox_tui.engine.status import StatusBoard
+from smartbox_tui.engine.watched.patients import Patients
+from smartbox_tui.engine.watched.watch import Watched
 from smartbox_tui.engine.who import Registry
 from smartbox_tui.settings.paths import Paths
 from smartbox_tui.settings.schema import Loaded
@@ -178,6 +180,9 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         dates = Dates(exams, reassigner, reconcile, clock)
         desk = Desk(paths, settings, store, hub, exams, reconcile, delivery, board, ticker.changed)
         settings_desk = SettingsDesk(paths.state, settings, store, hub, delivery, capture, board, ticker.changed)
+        patients = Patients(store.reader, worklist, settings)
+        watched = board.watched = Watched(paths.state, settings, exams, desk, patients, ticker.changed)
+        settings_desk.followers.append(watched.reconfigure)
         codes = CodeWatch(paths.runtime, settings, hub.publish)
         settings_desk.followers += [worklist.reconfigure, messenger.reconfigure]
         settings_desk.followers.append(codes.reconfigure)
@@ -207,7 +212,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
                 dates.follow([delivery.wake, messenger.wake], [worklist.refresh_now, ticker.changed]),
                 name="dates",
             ),
-            asyncio.create_task(_walk_spool(exams, board, ticker), name="spool-walk"),
+            asyncio.create_task(_walk_spool(exams, board, watched, ticker), name="spool-walk"),
         ]
         essential = asyncio.create_task(_first_to_end(tasks), name="essential")
         delivery.start(settings())
@@ -218,6 +223,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
             await asyncio.wait([asyncio.create_task(ending.wait()), essential], return_when=asyncio.FIRST_COMPLETED)
         finally:
             await codes.close()
+            await watched.close()
             by_hand.stop()
             await asyncio.gather(asyncio.to_thread(worklist.stop), asyncio.to_thread(messenger.stop))
             await asyncio.to_thread(delivery.stop)
@@ -231,8 +237,9 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         raise essential.exception() or RuntimeError
 
 
-async def _walk_spool(exams: Exams, board: StatusBoard, ticker: _StatusTicker) -> None:
+async def _walk_spool(exams: Exams, board: StatusBoard, watched: Watched, ticker: _StatusTicker) -> None:
     board.unreadable = await recovery.after_serving(exams)
+    watched.start()  # which picks up nothing that the spool has already
     ticker.changed()
 
 

@@ -43,7 +43,8 @@ class CodeWatch:
     def reconfigure(self) -> None:
         """Starts and ends children as the settings now say."""
         settings = self._settings()
-        wanted = {item.id for item in settings.sources} if settings.codes.camera and not self._closed else set()
+        live = {item.id for item in settings.sources if item.kind != "folder"}
+        wanted = live if settings.codes.camera and not self._closed else set()
         for source in self._tasks.keys() - wanted:
             task = self._tasks.pop(source)
             self._leaving.add(task)

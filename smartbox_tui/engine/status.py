@@ -13,6 +13,7 @@ from smartbox_tui.engine.delivery.pool import Delivery
 from smartbox_tui.engine.exams.lifecycle import Exams
 from smartbox_tui.engine.orders.performed_worker import Performed
 from smartbox_tui.engine.orders.worklist import Worklist
+from smartbox_tui.engine.watched import watch
 from smartbox_tui.settings.schema import Settings
 from smartbox_tui.store import queries
 from smartbox_tui.store.database import Store
@@ -24,7 +25,7 @@ LOW_HOURS = 2.0
 def storage(spool: Path, settings: Settings) -> state.Storage:
     """Free space, and the hours of recording it is good for at the sources' bit rates."""
     free = shutil.disk_usage(spool).free
-    bytes_per_hour = sum(item.bitrate for item in settings.sources) / 8 * 3600
+    bytes_per_hour = sum(item.bitrate for item in settings.sources if item.kind != watch.KIND) / 8 * 3600
     return state.Storage(free_bytes=free, hours_left=round(free / bytes_per_hour, 1) if bytes_per_hour else 0.0)
 
 
@@ -48,7 +49,16 @@ class StatusBoard:
         self._worklist, self._performed = worklist, performed
         self._since: dict[str, str] = {}
         self.unreadable: list[str] = []
+        self.watched: watch.Watched | None = None
         self.standing: dict[str, str] = {}  # alarms that others set, by code
+
+    def _sources(self) -> list[state.Source]:
+        """As configured: capture's, and the folders that the engine watches."""
+        live = {item.id: item for item in self._capture.sources}
+        return [
+            self.watched.source(item) if self.watched and item.kind == watch.KIND else live[item.id]
+            for item in self._settings().sources
+        ]
 
     def destinations(self) -> list[state.Destination]:
         open_ = queries.open_by_destination(self._store.reader)
@@ -79,7 +89,7 @@ class StatusBoard:
         return state.Status(
             version=__version__,
             exam=exam,
-            sources=self._capture.sources,
+            sources=self._sources(),
             queue=queue,
             storage=space,
             destinations=destinations,
@@ -95,7 +105,7 @@ class StatusBoard:
     def _alarms(
         self, blocked: int, space: state.Storage, destinations: list[state.Destination]
     ) -> list[state.Alarm]:
-        found: dict[str, str] = dict(self.standing)
+        found: dict[str, str] = {**self.standing, **(self.watched.alarms() if self.watched else {})}
         if self._capture.away:
             found["capture-away"] = "The capture process does not answer: pedal and pictures may not work."
         if blocked:

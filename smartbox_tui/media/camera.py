@@ -60,13 +60,23 @@ def checked(data: bytes) -> ForeignJpeg:
     return found
 
 
-def ready(data: bytes, found: ForeignJpeg, orientation: int) -> Ready:
-    """The camera's own compressed data where that will do, else encoded anew as 4:2:2. Raises invalid-object."""
+Four = tuple[int, int, int, int]
+
+
+def ready(
+    data: bytes, found: ForeignJpeg, orientation: int, crop: Four = (0, 0, 0, 0), masks: tuple[Four, ...] = ()
+) -> Ready:
+    """The camera's own compressed data where that will do, else encoded anew as 4:2:2. Raises invalid-object.
+
+    `crop` left, top, right, bottom of the upright picture, `masks` left, top, width, height in it before the crop.
+    """
     why = obstacle(found)
     if not why and found.sampling not in ("422", "444"):
         why = "it is grey or RGB"
     if not why and orientation != 1:
         why = "it does not lie upright"
+    if not why and (any(crop) or masks):
+        why = "something of it is cut off or blackened"
     if not why:
         try:
             own = bare(data)
@@ -81,7 +91,15 @@ def ready(data: bytes, found: ForeignJpeg, orientation: int) -> Ready:
     pixels = _decoded(data, "RGB")
     turns, mirrored = _TURNS[orientation]
     upright = np.rot90(pixels, turns)
-    upright = np.ascontiguousarray(upright[:, ::-1] if mirrored else upright)
+    upright = np.array(upright[:, ::-1] if mirrored else upright, order="C")
+    for x, y, wide, high in masks:
+        upright[y : y + high, x : x + wide] = 0
+    left, top, right, bottom = crop
+    upright = np.ascontiguousarray(upright[top : upright.shape[0] - bottom, left : upright.shape[1] - right])
+    if not upright.size:
+        raise SmartBoxError(
+            "invalid-object", "Nothing of the picture is left when it is cut.", "Check the source's crop."
+        )
     made = bytes(simplejpeg.encode_jpeg(upright, quality=QUALITY, colorspace="RGB", colorsubsampling="422"))
     height, width = upright.shape[:2]
     ratio = found.width * found.height * 3 / max(len(data), 1)
