@@ -85,7 +85,7 @@ DESTINATION: Final = {
 }
 
 KIND: Final = {"still": N_("Photo"), "burst": N_("Burst"), "clip": N_("Clip"), "mark": N_("Mark")}
-KIND_GLYPH: Final = {"still": "■", "burst": "≡", "clip": "▶"}
+KIND_GLYPH: Final = {"still": "■", "burst": "▚", "clip": "▶"}
 
 PEDAL: Final = {
     "stuck": N_("The pedal {pedal} seems to be stuck."),
@@ -231,7 +231,7 @@ def mark_of(t: Texts, clock: Clock, what: state.Instance) -> str:
 
 def counters(t: Texts, box: BoxState, width: int = 0) -> str:
     """`5 Fotos · 1 Clip`, with the bursts where there are any, and the marks of a running recording; where that is
-    wider than `width` columns, `■ 5 · ≡ 1 · ▶ 1`."""
+    wider than `width` columns, `■ 5 · ▚ 1 · ▶ 1`."""
     counts = [t.n("{count} photo", "{count} photos", box.stills), t.n("{count} clip", "{count} clips", box.clips)]
     if box.bursts:
         counts.insert(1, t.n("{count} burst", "{count} bursts", box.bursts))

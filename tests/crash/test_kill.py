@@ -112,7 +112,8 @@ def slow(archive: Orthanc) -> Iterator[tuple[Box, Relay]]:
 
 def sending_exam(box: Box, stills: int = 8) -> dict[str, str]:
     exam: dict[str, str] = box.open_exam()
-    box.ctl("still", "--burst", str(stills))
+    for _ in range(stills):
+        box.ctl("still")
     box.ctl("exam", "close")
     until(lambda: any(row["state"] == "sending" for row in box.deliveries(exam["id"])), what="a transfer")
     return exam

@@ -38,7 +38,7 @@ class Victim:
     def __init__(self, box: Box) -> None:
         patient = {"id": "T-1001", "name": "Prüf^Jördis", "birth_date": "1980-02-29", "sex": "F"}
         self.exam = ask(box, "engine", "exam-open", patient=patient)["exam"]["id"]
-        taken = ask(box, "capture", "still", burst=2)["instances"]
+        taken = [ask(box, "capture", "still")["instance"] for _ in range(2)]
         self.sent = [item["sop_instance_uid"] for item in taken]
         until(lambda: [row["state"] for row in shown(box, self.exam)["deliveries"]] == ["stored"] * 2)
         ask(box, "engine", "queue-change", action="pause", destination="archive")

@@ -154,7 +154,8 @@ def test_immediately_sends_while_the_exam_is_open_and_manual_waits_for_release(a
 @pytest.mark.orthanc
 def test_files_are_sent_as_they_are(box: Box, archive: Orthanc, tmp_path: Path) -> None:
     exam = box.open_exam()
-    box.ctl("still", "--burst", "3")
+    for _ in range(3):
+        box.ctl("still")
     box.ctl("exam", "close")
     box.wait_stored(exam["id"], 3)
     files = exported(box, tmp_path / "out", exam["study_instance_uid"])

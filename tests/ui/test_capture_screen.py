@@ -196,9 +196,9 @@ async def test_a_burst_is_shown_with_its_count_of_frames() -> None:
         rig.box.take("burst", 0.4, 12)
         await rig.until(lambda: rig.app.box.bursts == 1)
         await rig.until(lambda: "Serie 1 · 12 Einzelbilder" in rig.text())
-        assert "≡ ×12" in rig.text()
+        assert "▚ ×12" in rig.text()
         assert "5 Fotos · 1 Serie" not in rig.text(), "that would not fit into the line"
-        assert "■ 5 · ≡ 1 · ▶ 0" in rig.text()
+        assert "■ 5 · ▚ 1 · ▶ 0" in rig.text()
         await rig.app.run_action("app.pictures")
         await rig.until(lambda: "Serie 6 / 6" in rig.text())
         assert "12 Einzelbilder" in rig.text()
