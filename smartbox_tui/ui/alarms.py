@@ -27,6 +27,11 @@ ALARMS: Final[dict[str, Known]] = {
     "no-source": Known(N_("No source"), N_("Have the settings checked."), bar=False),
     "disk-low": Known(N_("Little room is left on the box."), N_("See why pictures are not sent: queue.")),
     "clock": Known(N_("The clock is not yet sure."), N_("Sending waits for it; pictures are taken."), grave=False),
+    "clock-unsure": Known(
+        N_("The clock was not set in time."),
+        N_("Pictures are sent; a note says their time is not sure."),
+        grave=False,
+    ),
     "settings-bad": Known(
         N_("An earlier state of the settings is in force."), N_("See the history in the settings."), bar=False
     ),

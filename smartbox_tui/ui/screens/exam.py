@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from smartbox_tui.ui import words
-from smartbox_tui.ui.i18n import N_
+from smartbox_tui.ui.i18n import N_, Texts
 from smartbox_tui.ui.link import (
     CommandWasAnswered,
     ReadingFailed,
@@ -64,13 +64,18 @@ class ExamText(Shown):
         count = t.n("{count} picture", "{count} pictures", exam.instances)
         headline = (t("EXAM") if width >= 62 else "", day, " ".join(part for part in times if part), condition)
         lines = [
-            Content.styled(" · ".join(part for part in headline if part), "$hint"),
+            Content.assemble((" · ".join(part for part in headline if part), "$hint"), self._unsure(t)),
             Content.styled(words.who(t, exam), "bold"),
             Content(" · ".join(part for part in known if part)),
             Content(" · ".join(part for part in (exam.procedure, order) if part)),
             Content.assemble(count, "   ", *self._deliveries(view)),
         ]
         return Content("\n").join([line.truncate(max(1, width), ellipsis=True) for line in lines])
+
+    def _unsure(self, t: Texts) -> Content:
+        """That the times are those of a clock which was not set."""
+        unsure = self.exam is not None and self.exam.dates
+        return Content.styled(" · " + t("time not sure"), "$wait") if unsure else Content("")
 
     def _deliveries(self, view: View) -> list[Content]:
         t, told = view.t, []
