@@ -49,6 +49,18 @@ def making(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
         fsync_dir(path.parent)
 
 
+@contextlib.contextmanager
+def scratch(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """A second hidden file beside the one that `making(path)` is making, removed when the block ends."""
+    temporary = path.with_name(f".{path.name}.ts.tmp")
+    temporary.unlink(missing_ok=True)
+    try:
+        with temporary.open("w+b") as file:
+            yield temporary, file
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def _locked(temporary: Path) -> BinaryIO:
     """The hidden file, ours alone until it is closed, and empty."""
     while True:

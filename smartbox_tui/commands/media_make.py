@@ -9,14 +9,15 @@ import argparse
 import resource
 import signal
 import sys
+from dataclasses import replace
 from typing import Any, Final
 
-from smartbox_tui.commands.media_files import making
+from smartbox_tui.commands.media_files import making, scratch
 from smartbox_tui.commands.options import Options
 from smartbox_tui.commands.output import out
 from smartbox_tui.errors import SmartBoxError
 
-ACTIONS: Final = ("remux", "decode")
+ACTIONS: Final = ("remux", "decode", "transcode")
 _MEMORY_BYTES: Final = 6 << 30
 """Address space, most of it never used: a picture that claims to be larger is refused, the box goes on."""
 
@@ -26,7 +27,7 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the hidden file goes
     try:
-        value, text = {"remux": _remux, "decode": _decode}[arguments.action](arguments)
+        value, text = {"remux": _remux, "decode": _decode, "transcode": _transcode}[arguments.action](arguments)
     except MemoryError as exc:
         raise SmartBoxError(
             "invalid-object", f"{arguments.file.name} wants more memory than any picture.", "It is damaged."
@@ -57,3 +58,28 @@ def _decode(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
         made.as_dict(),
         f"{arguments.out}: {made.frames} frames of {made.width}x{made.height}, {made.bytes} bytes",
     )
+
+
+def _transcode(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from smartbox_tui.media.remux import remux
+    from smartbox_tui.media.transcode import transcode
+    from smartbox_tui.media.units import Clip
+
+    most, out_path = arguments.max_bytes, arguments.out
+    with Clip(arguments.file, arguments.length) as clip, making(out_path) as (path, file):
+        if arguments.container == "ts":
+            made = transcode(clip, arguments.codec, most, path, file)
+        else:
+            with scratch(out_path) as (between, stream):
+                first = transcode(clip, arguments.codec, most, between, stream)
+                with Clip(between) as encoded:
+                    second = remux(encoded, arguments.container, path, file)
+            made = replace(second, dropped=first.dropped, repeated=first.repeated)
+            if most and made.bytes > most:
+                raise SmartBoxError(
+                    "invalid-object",
+                    f"{arguments.file.name} does not fit into {most} bytes in that codec.",
+                    "Let the destination take larger objects (max_instance_bytes), or record shorter parts.",
+                )
+    changed = f", {made.dropped} dropped, {made.repeated} repeated" if made.dropped or made.repeated else ""
+    return made.as_dict(), f"{out_path}: {made.frames} frames{changed}, {made.bytes} bytes"

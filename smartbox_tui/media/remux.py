@@ -86,10 +86,10 @@ def remux(clip: Clip, container: str, path: Path, file: BinaryIO) -> Made:
     else:
         wanted = _write_ts(clip, index, file)
     file.flush()
-    return checked(path, file, clip.codec, wanted, index)
+    return checked(path, file, clip.codec, wanted, index.fps)
 
 
-def checked(path: Path, file: BinaryIO, codec: str, wanted: tuple[int, str], index: Index) -> Made:
+def checked(path: Path, file: BinaryIO, codec: str, wanted: tuple[int, str], fps: Fraction) -> Made:
     """Reads the result back. Raises SmartBoxError invalid-object where it is not what was to be written."""
     with Clip(path) as result:
         found = _digest(result)
@@ -110,8 +110,8 @@ def checked(path: Path, file: BinaryIO, codec: str, wanted: tuple[int, str], ind
             frames=found[0],
             sampling="420",
             sha256=sha256_of(file),
-            fps_num=index.fps.numerator,
-            fps_den=index.fps.denominator,
+            fps_num=fps.numerator,
+            fps_den=fps.denominator,
         )
 
 
@@ -121,14 +121,15 @@ def _digest(clip: Clip) -> tuple[int, str]:
     lengths = clip.length_size if clip.video.container == "mp4" else 0
     for unit in clip.units():
         try:
-            _feed(found, clip.codec, split(clip.codec, unit.data, lengths))
+            feed(found, clip.codec, split(clip.codec, unit.data, lengths))
         except ValueError as exc:
             raise clip.damaged(str(exc)) from exc
         frames += 1
     return frames, found.hexdigest()
 
 
-def _feed(found: Any, codec: str, units: list[bytes]) -> None:
+def feed(found: Any, codec: str, units: list[bytes]) -> None:
+    """Takes an access unit into the hash that `checked` compares."""
     for each in essence(codec, units):
         found.update(len(each).to_bytes(4, "big"))
         found.update(each)
@@ -174,7 +175,7 @@ def _write_mp4(clip: Clip, index: Index, file: BinaryIO) -> tuple[int, str]:
         if len(data) != samples.sizes[number]:
             raise clip.damaged("it changes while it is read")
         file.write(data)
-        _feed(found, clip.codec, units)
+        feed(found, clip.codec, units)
     return len(samples), found.hexdigest()
 
 
@@ -188,7 +189,7 @@ def _write_ts(clip: Clip, index: Index, file: BinaryIO) -> tuple[int, str]:
         since_ns = -(-since.numerator * _NS // since.denominator)
         data = byte_stream(clip.codec, units, index.parameters, key=unit.key)
         file.write(mux.access_unit(data, since_ns, idr=unit.key))
-        _feed(found, clip.codec, units)
+        feed(found, clip.codec, units)
     return len(index.samples), found.hexdigest()
 
 
