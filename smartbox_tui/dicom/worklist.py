@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime, time
 from typing import Any, Final
 
-from smartbox_tui.model.patient import SEXES, Patient
+from smartbox_tui.dicom.worklist_values import description
+from smartbox_tui.model.patient import SEXES, Patient, has_control, is_torn
 from smartbox_tui.model.worklist import WorklistEntry, entry_id
 
 _STEP: Final = "00400100"
@@ -89,7 +90,7 @@ def _allowed(vr: str, text: str) -> bool:
     from pydicom import config
     from pydicom.valuerep import validate_value
 
-    if any(ord(char) < 32 or 0x7F <= ord(char) < 0xA0 for char in text) or "\\" in text:
+    if has_control(text) or is_torn(text) or "\\" in text:
         return False
     try:
         if text:
@@ -131,13 +132,15 @@ def _moment(day: str, clock: str) -> str:
 
 
 def _procedure(source: dict[str, Any], step: dict[str, Any]) -> str:
-    """What is to be done, in the words of who ordered it: either may be missing if its code is there (Type 1C)."""
+    """What is to be done, in the words of who ordered it: either may be missing if its code is there (Type 1C).
+
+    As a description that a header holds: one that is too long must not keep a picture from its archive."""
     for text in (
         _text(source, "00321060"),
         _text(step, "00400007"),
         _text(_first_item(source, "00321064"), "00080104"),
         _text(_first_item(step, "00400008"), "00080104"),
     ):
-        if text:
-            return text
+        if kept := description(text):
+            return kept
     return ""

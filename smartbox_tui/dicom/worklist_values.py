@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.instance import StudyValues
+from smartbox_tui.model.patient import has_control, is_torn
 
 if TYPE_CHECKING:
     from pydicom.dataelem import DataElement
@@ -110,6 +111,12 @@ class Order:
         return [item]
 
 
+def description(text: str) -> str:
+    """Free text as LO holds it: one line, no backslash, its first 64 characters."""
+    kept = (char if char.isprintable() and char != "\\" and not is_torn(char) else " " for char in text)
+    return "".join(kept).strip()[:64].rstrip()
+
+
 def _is_hex(text: str) -> bool:
     return all(char in "0123456789abcdefABCDEF" for char in text)
 
@@ -125,8 +132,7 @@ def _mend(dataset: Dataset) -> None:
             element.value = [item for item in element.value if all(item.get(key) for key in needed)]
         elif keyword in _DESCRIPTIONS:
             values = element.value if element.VM > 1 else [element.value]
-            text = " / ".join(str(value) for value in values if value)
-            element.value = "".join(char if char.isprintable() else " " for char in text).strip()[:64]
+            element.value = description(" / ".join(str(value) for value in values if value))
         elif keyword in _NOT_IN_ITEMS or not _is_valid(element):  # the header states its own character set
             del dataset[element.tag]
 
@@ -137,9 +143,12 @@ def _is_valid(element: DataElement) -> bool:
 
     if element.VM > 1 or element.VR not in ("CS", "LO", "PN", "SH", "UI"):
         return element.VM <= 1
+    text = str(element.value or "")
+    if has_control(text) or is_torn(text) or "\\" in text:
+        return False
     try:
-        if element.value:
-            validate_value(element.VR, str(element.value), config.RAISE)
+        if text:
+            validate_value(element.VR, text, config.RAISE)
     except ValueError:
         return False
     return True

@@ -14,7 +14,8 @@ EMERGENCY_KINDS: Final = ("male", "female", "child")
 BY_PEDAL: Final = "unknown"
 """The emergency of a pedal: nobody has said yet who it is."""
 _SEX_OF: Final = {"male": "M", "female": "F", "child": None, BY_PEDAL: None}
-_AGE: Final = re.compile(r"^(\d{1,3})([DWMY])$")
+_AGE: Final = re.compile(r"(\d{1,3})([DWMY])", re.ASCII)
+_DATE: Final = re.compile(r"\d{4}(-?)\d{2}\1\d{2}", re.ASCII)
 _PN_MAX: Final = 64  # characters in each component group (PS3.5 6.2, PN)
 _LO_MAX: Final = 64
 _SH_MAX: Final = 16
@@ -47,44 +48,70 @@ def _bad(key: str, why: str, hint: str) -> SmartBoxError:
     return SmartBoxError("bad-value", f"{key}: {why}", hint)
 
 
+def is_torn(text: str) -> bool:
+    """Traces of a text that was decoded wrongly: half a surrogate pair, U+FFFD, which stands for what could not be
+    read, and the noncharacters. No character set holds them, and in a name they are another patient."""
+    return any(
+        0xD800 <= ord(char) < 0xE000
+        or 0xFDD0 <= ord(char) < 0xFDF0
+        or ord(char) & 0xFFFE == 0xFFFE
+        or char == "\ufffd"
+        for char in text
+    )
+
+
+def has_control(text: str) -> bool:
+    """C0, DEL or C1: none of them belongs into a one-line text (PS3.5 6.1.3)."""
+    return any(ord(char) < 32 or 0x7F <= ord(char) < 0xA0 for char in text)
+
+
 def _text(key: str, value: Any, maximum: int) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
         raise _bad(key, "must be a text", f"Give {key} as a text.")
     text: str = value.strip()
-    if "\\" in text or any(ord(char) < 32 or ord(char) == 127 for char in text):
+    if "\\" in text or has_control(text):
         raise _bad(key, "a backslash or control character is not allowed in DICOM", "Leave that character out.")
+    if is_torn(text):
+        raise _bad(key, "a broken character, from a text that was read wrongly", "Type it anew.")
     if len(text) > maximum:
         raise _bad(key, f"longer than {maximum} characters", f"Shorten it to {maximum} characters.")
     return text
 
 
 def _person_name(value: Any, key: str = "name") -> str:
-    groups = str(value or "").split("=")
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise _bad(key, "must be a text", f"Give {key} as a text.")
+    groups = value.split("=")
     if len(groups) > 3:
         raise _bad(key, "more than three component groups", "A name has at most two '='.")
     for group in groups:
         _text(key, group, _PN_MAX)
         if group.count("^") > 4:
             raise _bad(key, "more than five components", "FAMILY^GIVEN^MIDDLE^PREFIX^SUFFIX")
-    return "=".join(group.strip() for group in groups)
+    name = "=".join(group.strip() for group in groups)
+    return name.rstrip("=") if name.strip("^= ") else ""  # delimiters alone name nobody
 
 
 def _birth_date(value: Any) -> date | None:
-    if value in (None, ""):
+    if value is None or value == "":
         return None
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
     try:
-        return date.fromisoformat(str(value))
+        if not isinstance(value, str) or not _DATE.fullmatch(value):  # fromisoformat also takes weeks: 2026-W01-1
+            raise ValueError
+        return date.fromisoformat(value)
     except ValueError:
         raise _bad("birth_date", "not a date", "Write it as YYYY-MM-DD.") from None
 
 
 def age_string(value: str) -> str:
     """A DICOM AS (PS3.5 6.2: nnnD, nnnW, nnnM, nnnY) from `8Y` or `008Y`. Raises bad-value."""
-    match = _AGE.match(value.strip().upper())
+    match = _AGE.fullmatch(value.strip().upper())
     if not match:
         raise _bad("age", "not an age", "A number and D, W, M or Y, as in 8Y.")
     return f"{int(match[1]):03d}{match[2]}"
@@ -106,10 +133,11 @@ def patient_from(values: dict[str, Any], today: date) -> Patient:
     birth = _birth_date(values.get("birth_date"))
     if birth is not None and (birth > today or birth.year < 1850):
         raise _bad("birth_date", "in the future or before 1850", "Check the year.")
-    sex = values.get("sex") or None
+    sex = values.get("sex")
+    sex = None if sex == "" else sex
     if sex is not None and sex not in SEXES:
         raise _bad("sex", "must be M, F, O or empty", "M male, F female, O other.")
-    age = values.get("age") or None
+    age = _text("age", values.get("age"), _SH_MAX)
     return Patient(patient_id, name, birth, sex, age_string(age) if age else None)
 
 

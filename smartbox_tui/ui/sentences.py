@@ -70,6 +70,8 @@ FIELD_REASONS: Final = {
     "no such day": N_("There is no such day."),
     "in the future or before 1850": N_("In the future, or before 1850."),
     "a backslash or control character is not allowed in DICOM": N_("A backslash is not allowed."),
+    "a broken character, from a text that was read wrongly": N_("A character is broken: type it anew."),
+    "must be a text": N_("That is not a text."),
     "longer than 64 characters": N_("Longer than 64 characters."),
     "longer than 16 characters": N_("Longer than 16 characters."),
     "more than five components": N_("The sign ^ is not allowed here."),
