@@ -49,7 +49,22 @@ ALARMS: Final[dict[str, Known]] = {
     ),
     "unreadable": Known(N_("Some folders on the box cannot be read."), N_("Call service; nothing is deleted.")),
 }
-"""The engine's alarm codes; `destination-NAME` beside them."""
+"""The engine's alarm codes; `destination-NAME` and those of WATCHED beside them."""
+WATCHED: Final = {
+    "watched-away-": Known(
+        N_("{name}: the folder cannot be used."), N_("It is looked for again and again."), grave=False, bar=False
+    ),
+    "watched-quarantine-": Known(
+        N_("{name}: {count} files could not be taken over."),
+        N_("They lie in its folder quarantine, each with a text that says why."),
+        grave=False,
+        bar=False,
+    ),
+    "watched-late-": Known(
+        N_("{name}: a code came too late."), N_("Check the patient of the exams held back, then release them.")
+    ),
+}
+"""Of a watched folder, by the beginning of the code; its name follows."""
 
 
 class AlarmLine(NamedTuple):
@@ -79,6 +94,11 @@ def _line(t: Texts, alarm: state.Alarm) -> AlarmLine:
     known = ALARMS.get(alarm.code)
     if known is not None:
         return AlarmLine(t(known.what), t(known.hint), known.grave, known.bar)
+    for begin, watched in WATCHED.items():
+        if alarm.code.startswith(begin):
+            count = alarm.message.partition(" ")[0]
+            what = t(watched.what, name=alarm.code.removeprefix(begin), count=count)
+            return AlarmLine(what, t(watched.hint), watched.grave, watched.bar)
     name, separator, destination = alarm.code.partition("destination-")
     if separator and not name:
         # the queue pane has the archive and its reason

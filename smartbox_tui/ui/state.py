@@ -78,8 +78,9 @@ class BoxState:
 
     @property
     def source(self) -> wire.Source | None:
-        """The one on the screen: that which records, else the first configured one."""
-        return next((s for s in self.sources if s.recording), self.sources[0] if self.sources else None)
+        """The one on the screen: that which records, else the first configured one. Folders have no live picture."""
+        live = [source for source in self.sources if source.kind != "folder"]
+        return next((source for source in live if source.recording), live[0] if live else None)
 
     @property
     def recording(self) -> wire.Recording | None:

@@ -52,6 +52,15 @@ SIGNAL: Final = {
 }
 """The contract's `signal_state`."""
 
+FOLDER: Final = {
+    "ok": N_("is watched"),
+    "starting": N_("is looked for"),
+    "unstable": N_("Pictures cannot be taken over"),
+    "unsupported": N_("The box may not write there"),
+    "gone": N_("Folder away"),
+}
+"""The same of a watched folder."""
+
 SIGNAL_HELP: Final = {
     "starting": N_("One moment, it begins by itself."),
     "no-cable": N_("Check the plug at the processor and at the box."),
@@ -176,7 +185,9 @@ def delivered(t: Texts, counts: Mapping[str, int], *, under_way: bool = False) -
 
 
 def signal(t: Texts, source: state.Source) -> str:
-    """The signal in plain words, with size and rate when there is one."""
+    """The signal in plain words, with size and rate when there is one; of a folder whether it is there."""
+    if source.kind == "folder":
+        return t(FOLDER.get(source.signal_state, source.signal_text or source.signal_state))
     word = t(SIGNAL.get(source.signal_state, source.signal_text or source.signal_state))
     if not source.signal:
         return word
