@@ -99,6 +99,10 @@ def _sources(checks: _Checks, settings: Settings) -> None:
             there = Path(source.device).is_file()
             text = f"{source.device} is {'there' if there else 'not there'}"
             checks.add(f"source.{source.id}.device", there, text, "Check the path.")
+        elif source.kind == "folder":
+            usable = os.access(source.device, os.W_OK | os.X_OK) and Path(source.device).is_dir()
+            text = f"{source.device} is {'a folder that can be written' if usable else 'no folder that can be written'}"
+            checks.add(f"source.{source.id}.device", usable, text, "Check the path, the drive and its permissions.")
 
 
 def _processes(checks: _Checks, folders: Paths) -> dict[str, Any] | None:

@@ -78,7 +78,7 @@ class BoxState:
 
     @property
     def source(self) -> wire.Source | None:
-        """The one on the screen: that which records, else the first configured one. Folders have no live picture."""
+        """The one on the screen: that which records, else the first configured one. Folders are not live."""
         live = [source for source in self.sources if source.kind != "folder"]
         return next((source for source in live if source.recording), live[0] if live else None)
 
