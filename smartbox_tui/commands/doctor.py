@@ -101,7 +101,7 @@ def _sources(checks: _Checks, settings: Settings) -> None:
             checks.add(f"source.{source.id}.device", there, text, "Check the path.")
         elif source.kind == "folder":
             usable = os.access(source.device, os.W_OK | os.X_OK) and Path(source.device).is_dir()
-            text = f"{source.device} is {'a folder that can be written' if usable else 'no folder that can be written'}"
+            text = f"{source.device} is {'a' if usable else 'no'} folder that can be written"
             checks.add(f"source.{source.id}.device", usable, text, "Check the path, the drive and its permissions.")
 
 
