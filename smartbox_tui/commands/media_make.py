@@ -17,7 +17,7 @@ from smartbox_tui.commands.options import Options
 from smartbox_tui.commands.output import out
 from smartbox_tui.errors import SmartBoxError
 
-ACTIONS: Final = ("remux", "decode", "transcode")
+ACTIONS: Final = ("remux", "decode", "transcode", "probe")
 _MEMORY_BYTES: Final = 6 << 30
 """Address space, most of it never used: a picture that claims to be larger is refused, the box goes on."""
 
@@ -27,7 +27,9 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the hidden file goes
     try:
-        value, text = {"remux": _remux, "decode": _decode, "transcode": _transcode}[arguments.action](arguments)
+        value, text = {"remux": _remux, "decode": _decode, "transcode": _transcode, "probe": _probe}[
+            arguments.action
+        ](arguments)
     except MemoryError as exc:
         raise SmartBoxError(
             "invalid-object", f"{arguments.file.name} wants more memory than any picture.", "It is damaged."
@@ -83,3 +85,10 @@ def _transcode(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
                 )
     changed = f", {made.dropped} dropped, {made.repeated} repeated" if made.dropped or made.repeated else ""
     return made.as_dict(), f"{out_path}: {made.frames} frames{changed}, {made.bytes} bytes"
+
+
+def _probe(arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from smartbox_tui.media.probe import lines, probe
+
+    found = probe(arguments.file, arguments.length)
+    return found.as_dict(), lines(found)

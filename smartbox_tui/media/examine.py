@@ -29,6 +29,8 @@ class Video:
     frames          of an MP4's sample table, else None
     aspect          of a sample, None where the stream does not tell
     front           an MP4's moov comes before its media data
+    brand           the major one of an MP4: "qt" is QuickTime
+    wide            MPEG2's aspect_ratio_information says 16:9
     """
 
     container: str
@@ -47,6 +49,8 @@ class Video:
     bitrate: int | None = None
     front: bool = False
     high_tier: bool = False
+    brand: str = ""
+    wide: bool = False
 
 
 def examine(read: Read, length: int) -> Video:
@@ -72,6 +76,7 @@ def sequence(codec: str, stream: bytes, container: str = "raw") -> Video:
         return Video(
             container, codec, old.profile, old.level, old.width, old.height, old.fps,
             chroma_420=old.chroma_420, progressive=old.progressive, aspect=old.aspect, bitrate=old.bitrate,
+            wide=old.wide,
         )  # fmt: skip
     if codec == "hevc" and (new := hevc.find_sps(stream)) is not None:
         return Video(
@@ -151,8 +156,15 @@ def _mp4(read: Read, length: int) -> Video:
     movie = mp4.read_movie(read, length)
     track = movie.track
     if track is None:
-        return Video("mp4", audio=movie.audio, front=movie.front)
+        return Video("mp4", audio=movie.audio, front=movie.front, brand=movie.brand)
     found = sequence(track.codec, mp4.annex_b(track.codec, track.parameters), "mp4")
     if track.codec == "mpeg2" and not found.width and track.first is not None:  # its headers stand in each GOP
         found = sequence(track.codec, read(track.first, _PICTURE_HEAD), "mp4")
-    return replace(found, frames=track.frames, fps=found.fps or track.fps, audio=movie.audio, front=movie.front)
+    return replace(
+        found,
+        frames=track.frames,
+        fps=found.fps or track.fps,
+        audio=movie.audio,
+        front=movie.front,
+        brand=movie.brand,
+    )

@@ -48,6 +48,8 @@ def syntax_of(video: Video) -> str:
     """The transfer syntax of a clip, by its sequence header. Raises ValueError with a sentence where none fits."""
     if not video.width:
         raise ValueError("its sequence header is missing")
+    if video.aspect not in (None, 1):
+        raise ValueError("its pixels are not square")
     if not video.chroma_420 or video.bit_depth != 8:
         raise ValueError("its samples are not 4:2:0 with 8 bits")
     if video.codec == "h264":

@@ -50,11 +50,13 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Movie:
-    """`front`: the moov box comes before the media data, so that a browser plays while it loads."""
+    """`front`: the moov box comes before the media data, so that a browser plays while it loads. `brand`: the major
+    one, "qt" for QuickTime, which is no MP4."""
 
     track: Track | None
     audio: bool
     front: bool
+    brand: str
 
 
 def is_mp4(head: bytes) -> bool:
@@ -110,7 +112,7 @@ def read_movie(read: Read, length: int) -> Movie:
         audio |= word == b"soun"
         if word == b"vide" and track is None:
             track = _track(read, media, fragmented=box(read, movie, b"mvex") is not None)
-    return Movie(track, audio, front)
+    return Movie(track, audio, front, read(8, 4).decode("ascii", "replace").strip())
 
 
 def _track(read: Read, media: Span, *, fragmented: bool) -> Track:
