@@ -93,18 +93,20 @@ class PatternSource:
 
     def _trimmed(self, data: memoryview) -> memoryview:
         """The picture without what is cut off, black where it is masked, its chroma neutral below the strip."""
-        result = np.empty(self._format.width * self._format.height * 3 // 2, np.uint8)
+        cut = any(self._trim.crop)
+        result = np.empty(self._format.width * self._format.height * 3 // 2, np.uint8).data if cut else data
         covered = self._trim.covered(self._whole)
         strip_width, strip_height = strip_size(self._format.width)
-        pairs = zip(planes_of(data, self._whole), planes_of(result.data, self._format), strict=True)
+        pairs = zip(planes_of(data, self._whole), planes_of(result, self._format), strict=True)
         for number, (whole, kept) in enumerate(pairs):
             step, colour = (2, NEUTRAL) if number else (1, BLACK)
-            np.copyto(kept, self._trim.kept(whole, step, step))
+            if cut:
+                np.copyto(kept, self._trim.kept(whole, step, step))
             for left, top, right, bottom in covered:
                 kept[top // step : bottom // step, left // step : right // step] = colour
             if number:
                 kept[: -(-strip_height // 2), : -(-strip_width // 2)] = NEUTRAL
-        return result.data
+        return result
 
     def _due(self, now_ns: int) -> int:
         fps = self._format.fps
