@@ -1,0 +1,55 @@
+"""An engine that dies by SIGKILL at the N-th durable step of taking a picture from a watched folder, N = 0: never.
+It waits only 2 s for the rest of a torn picture: `python -m tests.support.dying_intake N --config … …`.
+
+Steps are each fsync, each rename, and each transaction of the database before and after it is committed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from smartbox_tui import cli
+from smartbox_tui.engine.watched import intake
+from smartbox_tui.engine.watched.intake import Intake, Outcome
+from smartbox_tui.store import database
+from tests.support.dying_engine import Doom
+
+
+def main() -> None:
+    doom = Doom(int(sys.argv[1]))
+    fsync, transaction, take, replace = os.fsync, database._transaction, Intake.take, Path.replace
+    intake.INCOMPLETE_S = 2.0  # type: ignore[misc]
+
+    def counted_fsync(fd: int) -> None:
+        fsync(fd)
+        doom.step()
+
+    def counted_transaction(connection: Any, job: Any) -> Any:
+        doom.step()
+        result = transaction(connection, job)
+        doom.step()
+        return result
+
+    def counted_replace(self: Path, target: Any) -> Any:
+        result = replace(self, target)
+        doom.step()
+        return result
+
+    async def armed_take(self: Intake, *arguments: Any) -> Outcome:
+        doom.armed = True
+        outcome = await take(self, *arguments)
+        doom.armed = False
+        return outcome
+
+    os.fsync = counted_fsync
+    database._transaction = counted_transaction
+    Path.replace = counted_replace  # type: ignore[method-assign]
+    Intake.take = armed_take  # type: ignore[method-assign]
+    cli.main(["engine", *sys.argv[2:]])
+
+
+if __name__ == "__main__":
+    main()
