@@ -35,6 +35,7 @@ BETWEEN_S: Final = 0.1
 """Pause between two files: the box has other things to do."""
 BATCH: Final = 20
 PURGE_S: Final = 3600.0
+DEFECT_S: Final = 60.0
 PAUSES_S: Final = (1.0, 5.0, 30.0)
 
 
@@ -221,10 +222,7 @@ class Watched:
                 try:
                     await self._look_for_ever(watch)
                 except Exception as exc:  # noqa: BLE001  a defect here must end neither engine nor watching
-                    # the message may hold a file's name: the log has only where it was
-                    where = "".join(traceback.format_tb(exc.__traceback__))
-                    log.error("source %s: %s\n%s", watch.source.id, type(exc).__name__, where)
-                    watch.failed = "Files cannot be taken at the moment; see the log."
+                    watch.failed = _defect(watch.source.id, exc)
                     self._changed()
                 await asyncio.sleep(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
                 failures += 1
@@ -269,6 +267,10 @@ class Watched:
                 failed = f"A file cannot be taken: {exc.strerror}."
                 intake.wait(candidate)
                 continue
+            except Exception as exc:  # noqa: BLE001  a defect that one file shows must not stop the others
+                failed = _defect(watch.source.id, exc)
+                intake.wait(candidate, DEFECT_S)
+                continue
             if outcome is Outcome.TAKEN:
                 watch.taken += 1
                 watch.last_at = time.strftime("%H:%M")
@@ -297,3 +299,10 @@ class Watched:
         if held != watch.session.late:
             watch.session.settle_late(held)
         watch.held = held
+
+
+def _defect(source: str, exc: Exception) -> str:
+    """Logs where it was, without its words, which may hold a file's name; a sentence for the status."""
+    where = "".join(traceback.format_tb(exc.__traceback__))
+    log.error("source %s: %s\n%s", source, type(exc).__name__, where)
+    return "Files cannot be taken at the moment; see the log."
