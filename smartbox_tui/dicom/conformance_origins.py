@@ -56,7 +56,7 @@ OBJECT: Final[dict[str, str]] = {
     "PatientOrientation": "empty: not known to the box",
     "ContentDate": _SAME_CAPTURE,
     "ContentTime": _SAME_CAPTURE,
-    "BurnedInAnnotation": "setting `sources.….burned_in_annotation`",
+    "BurnedInAnnotation": "setting `sources.….burned_in_annotation`; `crop` and `mask` take text out before that",
     "LossyImageCompression": f"{_FIXED}01",
     "LossyImageCompressionRatio": "as measured, uncompressed RGB to bitstream",
     "LossyImageCompressionMethod": "by the transfer syntax",
