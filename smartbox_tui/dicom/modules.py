@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
 from smartbox_tui.dicom.charset import encodable
@@ -37,7 +37,14 @@ class Inputs:
         It is the study's: study date and time must be the same in every instance of a study, also when
         the clocks change during an exam.
         """
-        return at.astimezone(self.study.study_at.tzinfo)
+        return at.astimezone(whole_minutes(self.study.study_at))
+
+
+def whole_minutes(at: datetime) -> timezone:
+    """The UTC offset of an aware time as (0008,0201) and DT can say it: a zone's own offset had seconds once, and a
+    clock that was never set may stand in that time."""
+    offset = at.utcoffset() or timedelta()
+    return timezone(timedelta(minutes=round(offset.total_seconds() / 60)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +322,7 @@ SOP_COMMON: Final = (
     # The moment of capture, not of this call: the same revision must always come out as the same bytes.
     A("InstanceCreationDate", "3", lambda i: _date(i.local(i.picture.captured_at))),
     A("InstanceCreationTime", "3", lambda i: _time(i.local(i.picture.captured_at))),
-    A("TimezoneOffsetFromUTC", "3", lambda i: i.study.study_at.strftime("%z")[:5]),
+    A("TimezoneOffsetFromUTC", "3", lambda i: i.local(i.study.study_at).strftime("%z")),
 )
 
 MODULES: Final[dict[str, tuple[Attribute, ...]]] = {

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from smartbox_tui.engine.orders import scheduled
 from smartbox_tui.engine.orders import worklist as lists
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.store import worklist as kept
@@ -199,3 +200,21 @@ def test_a_station_without_a_port_that_listens_is_told_in_words(tmp_path: Path) 
         assert rig.ask().age_s is None
     finally:
         rig.stop()
+
+
+@pytest.mark.parametrize(
+    ("stated", "utc"),
+    [("+0200", "08:30:00"), ("-0330", "14:00:00"), ("+0000", "10:30:00"), ("+0200 ", "08:30:00")],
+)
+def test_an_answer_brings_its_own_offset(stated: str, utc: str) -> None:
+    source = {"00080201": {"vr": "SH", "Value": [stated]}}
+    text = scheduled.with_offset("2026-11-21T10:30:00", source)
+    assert text is not None
+    assert datetime.fromisoformat(text).astimezone(UTC).isoformat() == f"2026-11-21T{utc}+00:00"
+
+
+@pytest.mark.parametrize("stated", ["", "MEZ", "+99", None, 2])
+def test_an_offset_that_is_none_is_the_boxs(stated: object) -> None:
+    here = scheduled.with_offset("2026-11-21T10:30:00", {})
+    assert here is not None
+    assert scheduled.with_offset("2026-11-21T10:30:00", {"00080201": {"vr": "SH", "Value": [stated]}}) == here

@@ -17,6 +17,7 @@ import msgspec
 from smartbox_tui.dicom.scu.find import FindResult
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.engine.delivery.worker import REJECTED
+from smartbox_tui.engine.orders import scheduled
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.patient import Patient
 from smartbox_tui.model.worklist import WorklistEntry, WorklistKeys
@@ -105,7 +106,7 @@ def heard(entry: WorklistEntry) -> kept.Heard:
         accession_number=entry.accession_number,
         study_instance_uid=entry.study_instance_uid,
         procedure=entry.procedure,
-        scheduled_at=_with_offset(entry.scheduled_at),
+        scheduled_at=scheduled.with_offset(entry.scheduled_at, entry.source),
         modality=entry.modality,
         station=entry.station,
         station_name=entry.station_name,
@@ -124,14 +125,6 @@ def heard(entry: WorklistEntry) -> kept.Heard:
         msgspec.json.encode(item).decode(),
         msgspec.json.encode(entry.source).decode(),
     )
-
-
-def _with_offset(local: str) -> str | None:
-    """DICOM's local time (PS3.4 K.6.1.2.2) as RFC 3339; None where the server gave none."""
-    try:
-        return datetime.fromisoformat(local).astimezone().isoformat(timespec="seconds")
-    except (ValueError, OverflowError, OSError):
-        return None
 
 
 def items(rows: Iterable[kept.Row]) -> list[state.WorklistItem]:
