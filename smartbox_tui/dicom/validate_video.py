@@ -9,7 +9,14 @@ from smartbox_tui.dicom.validate_report import Report
 from smartbox_tui.dicom.validate_values import Values, number_of_frames
 from smartbox_tui.media.examine import Video, examine
 from smartbox_tui.media.mp4 import Read
-from smartbox_tui.model.instance import H264_HP_41, H264_HP_42_2D, HEVC_MP_51, MPEG2_MPHL, MPEG2_MPML
+from smartbox_tui.model.instance import (
+    H264_HP_41,
+    H264_HP_42_2D,
+    HEVC_MP_51,
+    MPEG2_MPHL,
+    MPEG2_MPML,
+    mpeg2_transfer_syntax,
+)
 
 _PIXEL: Final = "PS3.3 C.7.6.3"
 
@@ -108,6 +115,8 @@ def _check_sequence(values: Values, rule: VideoRule, video: Video, report: Repor
         report.warning(
             "level-size", section, f"The picture is larger than {rule.name} allows.", "Record in a smaller size."
         )
+    if rule.codec == "mpeg2" and video.codec == "mpeg2":
+        _check_mpeg2(rule, video, report)
     # 3 %: an MP4 that counts in milliseconds has frames of 16 and 17 of them; 24 and 25 frames/s are 4 % apart.
     if video.fps and milliseconds and abs(milliseconds * video.fps / 1000 - 1) > 0.03:
         report.error(
@@ -121,4 +130,28 @@ def _check_sequence(values: Values, rule: VideoRule, video: Video, report: Repor
     if video.frames is not None and video.frames != number_of_frames(values):
         report.error(
             "frames", "PS3.3 C.7.6.6", "NumberOfFrames is not the MP4's.", "Count the frames in the bitstream."
+        )
+
+
+def _check_mpeg2(rule: VideoRule, video: Video, report: Report) -> None:
+    """The sizes and rates that DICOM allows of what the levels allow (PS3.5 tables 8-1, 8-2, and 8.2.6)."""
+    high = rule.section == VIDEO_RULES[MPEG2_MPHL].section
+    try:
+        syntax = mpeg2_transfer_syntax(video.width, video.height, float(video.fps or 0), 0)
+    except ValueError as exc:
+        report.error("mpeg2-format", rule.section, f"{exc}.", "Encode it in a size and at a rate that are listed.")
+        return
+    if (syntax == MPEG2_MPHL) != high:
+        report.error(
+            "mpeg2-format",
+            rule.section,
+            f"A picture of this size is not one of {rule.name} in DICOM.",
+            f"Write the transfer syntax {syntax}.",
+        )
+    elif high and not video.wide:  # a warning: the pixels are square, which is what the rule is for
+        report.warning(
+            "mpeg2-aspect",
+            rule.section,
+            "The bitstream's aspect_ratio_information is not 0011 (16:9).",
+            "Let the encoder write a display aspect ratio of 16:9.",
         )

@@ -73,7 +73,7 @@ class Sequence:
     fps              None for a code that the standard forbids
     aspect           of a sample; 1 is square
     bitrate          bits a second, in steps of 400: the bound that the stream keeps; 0 for all ones, not told
-    wide             aspect_ratio_information is 0011, a display of 16:9, which PS3.5 8.2.6 wants at High Level
+    wide             aspect_ratio_information is 0011, a display of 16:9, as PS3.5 8.2.6 wants at High Level
     progressive      progressive_sequence
     """
 
@@ -169,16 +169,6 @@ def parameters(unit: bytes) -> bytes:
         elif begin >= 0 and code in (GROUP, PICTURE):
             return unit[begin : at - 4]
     return b""
-
-
-def shown_wide(stream: bytes) -> bytes:
-    """The stream with aspect_ratio_information 0011 in each sequence header, as PS3.5 8.2.6 wants it: at 1280x720
-    and 1920x1080 that is square pixels too. Encoders write 0001, which says the same."""
-    found, at = bytearray(stream), stream.find(b"\0\0\1\xb3")
-    while 0 <= at < len(stream) - 7:
-        found[at + 7] = _WIDE << 4 | found[at + 7] & 15
-        at = stream.find(b"\0\0\1\xb3", at + 4)
-    return bytes(found)
 
 
 def level_for(width: int, height: int, fps: Fraction, bitrate: int) -> int:

@@ -22,6 +22,7 @@ from smartbox_tui.media.tsmux import TsMuxer
 from smartbox_tui.media.units import Clip, split
 from smartbox_tui.media.vui import UNSPECIFIED, Colour
 from smartbox_tui.model.formats import placed
+from smartbox_tui.model.instance import MPEG2_MPHL
 
 _NS: Final = 1_000_000_000
 _GAP: Final = Fraction(3, 2)
@@ -249,7 +250,7 @@ class _Writer:
             key = bool(packet.is_keyframe)
             at = self._waiting.popleft()
             if self._plan.codec == "mpeg2":
-                data = self._looked_at(data, key=key)
+                self._look_at(data, key=key)
             self._since_key = 0 if key else self._since_key + 1
             if self._since_key >= self._plan.gop or (not self.frames and not key):
                 raise self._wrong("a GOP is longer than a second")
@@ -261,12 +262,11 @@ class _Writer:
             feed(self._hash, self._plan.codec, split(self._plan.codec, data))
             self.frames += 1
 
-    def _looked_at(self, data: bytes, *, key: bool) -> bytes:
+    def _look_at(self, data: bytes, *, key: bool) -> None:
         if mpeg2.picture_type(data) != ("I" if key else "P") or mpeg2.starts_gop(data) != key:
             raise self._wrong("a picture is not of the kind that it should be")
         if key and mpeg2.closed_gop(data) is not True:
             raise self._wrong("a GOP is not closed")
-        return mpeg2.shown_wide(data) if key and (self._plan.form.height in (720, 1080)) else data
 
     def checked(self, path: Path, index: Index) -> Made:
         """What was made, as it is read back. Raises SmartBoxError."""
@@ -282,6 +282,8 @@ class _Writer:
         form = self._plan.form
         if (made.width, made.height) != (form.width, form.height) or video.fps != form.fps:
             raise self._wrong("it has not the size or the rate that it should have")
+        if syntax == MPEG2_MPHL and not video.wide:
+            raise self._wrong("its display aspect is not told as 16:9")
         kept = len(index.samples) - self.dropped + self.repeated
         if made.frames != kept:
             raise self._wrong(f"it has {made.frames} frames instead of {kept}")

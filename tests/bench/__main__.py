@@ -30,7 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench")
     parser.add_argument("--seconds", default="600")
     parser.add_argument("--out", default="bench.json")
-    parser.add_argument("--only", default="box,store,long")
+    parser.add_argument("--only", default="box,store,long,media")
     options = parser.parse_args()
     wanted = options.only.split(",")
     result: dict[str, Any] = {"machine": {"python": platform.python_version(), "kernel": platform.release()}}
@@ -40,6 +40,8 @@ def main() -> int:
         result["store"] = _run("store_bench")
     if "long" in wanted:
         result["long"] = _run("long_bench")
+    if "media" in wanted:
+        result["media"] = _run("media_bench")
     text = json.dumps(result, indent=1)
     Path(options.out).write_text(text + "\n", encoding="utf-8")
     print(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +15,7 @@ import av
 import numpy as np
 import pytest
 
-from smartbox_tui.commands.media_files import making
+from smartbox_tui.commands.media_files import hidden, making
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.media import mpeg2
 from smartbox_tui.media.encoding import bitrate_for, plan_for
@@ -261,3 +262,25 @@ def test_plans() -> None:
     assert bitrate_for(plan, "h264", 60_000_000, 0, Fraction(60)) == 80_000_000
     with pytest.raises(ValueError, match="few"):
         bitrate_for(plan, "h264", 8_000_000, 10_000_000, Fraction(60))
+
+
+@pytest.mark.parametrize("container", ["ts", "mp4"])
+def test_a_killed_child_leaves_only_hidden_files_and_the_next_one_clears_them(
+    tmp_path: Path, container: str
+) -> None:
+    source = clip(tmp_path / "a.ts", size="1280x720", frames=90)
+    out = tmp_path / f"b.{container}"
+    arguments = ("transcode", str(source), "--codec", "mpeg2", "--container", container, "--out", str(out))
+    command = [sys.executable, "-m", "smartbox_tui.cli", "media", *arguments, "--json"]
+    for delay in (0.0, 0.15):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
+        while not hidden(out).exists() and process.poll() is None:
+            time.sleep(0.005)
+        time.sleep(delay)
+        process.kill()
+        process.communicate()
+        names = {path.name for path in tmp_path.iterdir()} - {"a.ts", out.name}
+        assert all(name.startswith(".") for name in names)
+    status, made = child(*arguments)
+    assert (status, made["frames"]) == (0, 90)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ts", out.name]
