@@ -15,7 +15,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbi
 
 
 class Still(Command, frozen=True, kw_only=True, tag="still"):
-    """Takes the frame of `at_ns` (CLOCK_MONOTONIC of the press; None: now); `burst` > 1: that many in a row."""
+    """Takes the frame of `at_ns` (CLOCK_MONOTONIC of the press; None: now); `burst` > 1: one instance of that
+    many frames in a row."""
 
     source: str | None = None
     burst: int = 1

@@ -106,7 +106,22 @@ def test_what_is_left_is_the_same_and_the_rest_is_gone(
         hidden = black[::down, ::across]
         assert (new[hidden] == (128 if number else 0 if still else 16)).all()
         assert (new[~hidden] == cut[~hidden]).all()
-        assert hidden.any() == bool(trim.masks)
+        assert hidden.any() == black.any()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_crop_with_any_masks(seed: int) -> None:
+    """Odd edges, masks over each other, over the crop's edge, in what is cut off."""
+    rng = np.random.default_rng(seed)
+    crop = tuple(int(edge) * 2 for edge in rng.integers(0, 30, 4))
+    masks = []
+    for _ in range(int(rng.integers(0, 5))):
+        x, y = int(rng.integers(0, WIDTH)), int(rng.integers(0, HEIGHT))
+        masks.append((x, y, int(rng.integers(1, WIDTH - x + 1)), int(rng.integers(1, HEIGHT - y + 1))))
+    trim = Trim((crop[0], crop[1], crop[2], crop[3]), tuple(masks))
+    assert trim.problem(WIDTH, HEIGHT) == ""
+    pixel = list(PixelFormat)[seed % len(PixelFormat)]
+    test_what_is_left_is_the_same_and_the_rest_is_gone(pixel, trim, seed % 3 == 0, seed % 2 == 0)
 
 
 def test_many_frames_one_after_the_other_keep_their_own_pixels() -> None:
