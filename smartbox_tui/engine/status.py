@@ -20,13 +20,15 @@ from smartbox_tui.store.database import Store
 from smartbox_tui.wire import state, times
 
 LOW_HOURS = 2.0
+NO_SOURCE = 8_000_000 / 8 * 3600
+"""Bytes an hour where nothing records: as one source at the usual rate, so that a full disk is told."""
 
 
 def storage(spool: Path, settings: Settings) -> state.Storage:
     """Free space, and the hours of recording it is good for at the sources' bit rates."""
     free = shutil.disk_usage(spool).free
     bytes_per_hour = sum(item.bitrate for item in settings.sources if item.kind != watch.KIND) / 8 * 3600
-    return state.Storage(free_bytes=free, hours_left=round(free / bytes_per_hour, 1) if bytes_per_hour else 0.0)
+    return state.Storage(free_bytes=free, hours_left=round(free / (bytes_per_hour or NO_SOURCE), 1))
 
 
 class StatusBoard:
