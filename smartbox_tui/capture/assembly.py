@@ -6,7 +6,6 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Final
 
 import msgspec
@@ -29,6 +28,7 @@ from smartbox_tui.capture.recover import Recovery
 from smartbox_tui.capture.service import Service
 from smartbox_tui.capture.session import Session
 from smartbox_tui.capture.taking import Stills
+from smartbox_tui.model.formats import exact_rate
 from smartbox_tui.settings.paths import Paths
 from smartbox_tui.settings.schema import Pedal as PedalSettings
 from smartbox_tui.settings.schema import Settings
@@ -107,9 +107,16 @@ class Assembly:
     ) -> None:
         self._publish = publish
         self._died = died
+        cap = min((each.max_instance_bytes for each in settings.destinations), default=MOST_BYTES)
         self._sessions = Sessions(
             {
-                each.id: Session(each, hardware.video(each), Preview(paths.runtime, each.id), self._source_changed)
+                each.id: Session(
+                    each,
+                    hardware.video(each),
+                    Preview(paths.runtime, each.id),
+                    self._source_changed,
+                    gop_bytes=cap // 4,
+                )
                 for each in settings.sources
                 if each.kind != "folder"  # the engine's
             }
@@ -128,7 +135,7 @@ class Assembly:
             self._exams,
             self._pictures,
             publish,
-            max_bytes=min((each.max_instance_bytes for each in settings.destinations), default=MOST_BYTES),
+            max_bytes=cap,
             free_bytes=record_free_bytes,
         )
         self._functions = Functions(
@@ -218,11 +225,3 @@ class Assembly:
 
     def _exam_changed(self, held: Held | None) -> None:
         self.service.exam_changed(held)
-
-
-def exact_rate(fps: float) -> Fraction:
-    """29.97 is 30000/1001: the broadcast rates are written rounded."""
-    for rate in (24, 30, 48, 60, 120):
-        if abs(fps - rate * 1000 / 1001) < 0.005:
-            return Fraction(rate * 1000, 1001)
-    return Fraction(fps).limit_denominator(1000)

@@ -31,6 +31,8 @@ QUEUE_S: Final = 0.4
 _CONVERTED: Final = 3
 """Pictures between the two threads; each is 3 MB at 1080p."""
 
+NO_LIMIT: Final = 1 << 62
+
 _STREAMS: Final = itertools.count(1)
 
 
@@ -39,9 +41,11 @@ class OtherThanAsked(ValueError):
 
 
 class Encoder:
-    """One opening of a codec for one format of the source."""
+    """One opening of a codec for one format of the source. A GOP that has grown to `gop_bytes` ends."""
 
-    def __init__(self, codec: Codec, form: VideoFormat, plan: Format, bitrate: int) -> None:
+    def __init__(
+        self, codec: Codec, form: VideoFormat, plan: Format, bitrate: int, *, gop_bytes: int = NO_LIMIT
+    ) -> None:
         self.format = form
         self._codec = codec
         self._plan = plan
@@ -49,6 +53,8 @@ class Encoder:
         self._fitter = Fitter(plan)
         self._count = 0
         self._gop_ns: int | None = None
+        self._gop_bytes = 0
+        self._most_gop_bytes = gop_bytes
         self.stream: Stream | None = None
 
     def encode(self, picture: Any, timestamp_ns: int, lost: int, *, idr: bool) -> AccessUnit:
@@ -60,6 +66,7 @@ class Encoder:
         # The encoder counts frames; with gaps a second passes sooner than its count says.
         limit_ns = NS - int(NS / fps) // 2
         due = idr or self._gop_ns is None or timestamp_ns - self._gop_ns >= limit_ns
+        due = due or self._gop_bytes >= self._most_gop_bytes
         picture = self._fitter.fit(picture)
         picture.pict_type = PictureType.I if due else PictureType.NONE
         picture.pts = self._count
@@ -71,7 +78,8 @@ class Encoder:
             raise OtherThanAsked(f"the encoder made {len(packets)} units of one picture")
         key = starts_gop(self._codec.name, data)
         if key:
-            self._gop_ns = timestamp_ns
+            self._gop_ns, self._gop_bytes = timestamp_ns, 0
+        self._gop_bytes += len(data)
         if self.stream is None:
             self.stream = self._told(data)
         return AccessUnit(data, timestamp_ns, key, lost, self.stream)
@@ -115,8 +123,10 @@ class EncoderThreads:
         preview: Callable[[Any, int], None],
         *,
         trim: Trim = NOTHING,
+        gop_bytes: int = NO_LIMIT,
     ) -> None:
         self._trim = trim
+        self._gop_bytes = gop_bytes
         self._codec = CODECS[codec]
         self._bitrate = bitrate
         self._emit = emit
@@ -242,7 +252,7 @@ class EncoderThreads:
                 continue
             try:
                 if encoder is None or encoder.format != frame.format:
-                    encoder = Encoder(self._codec, frame.format, plan, self._bitrate)
+                    encoder = Encoder(self._codec, frame.format, plan, self._bitrate, gop_bytes=self._gop_bytes)
                 want, self._want_idr = self._want_idr, False
                 unit = encoder.encode(picture, frame.timestamp_ns, lost, idr=want)
             except (av.FFmpegError, ValueError) as exc:

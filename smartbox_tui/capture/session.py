@@ -15,7 +15,7 @@ from hw.video.trim import NOTHING, Trim
 from smartbox_tui.capture import precedence
 from smartbox_tui.capture.access import AccessUnit
 from smartbox_tui.capture.clock import NS
-from smartbox_tui.capture.encoder import EncoderThreads
+from smartbox_tui.capture.encoder import NO_LIMIT, EncoderThreads
 from smartbox_tui.capture.frames import FrameRing, NoFrame, Pinned
 from smartbox_tui.capture.preroll import PrerollRing
 from smartbox_tui.capture.preview import Preview
@@ -40,10 +40,17 @@ _FROZEN_NS: Final = 3 * NS
 
 
 class Session:
-    """`changed` is called from the reader's thread whenever the signal's state changed."""
+    """`changed` is called from the reader's thread whenever the signal's state changed. A GOP ends after
+    `gop_bytes`: a clip can only be cut between two."""
 
     def __init__(
-        self, settings: SourceSettings, source: VideoSource, preview: Preview, changed: Callable[[Session], None]
+        self,
+        settings: SourceSettings,
+        source: VideoSource,
+        preview: Preview,
+        changed: Callable[[Session], None],
+        *,
+        gop_bytes: int = NO_LIMIT,
     ) -> None:
         self.settings = settings
         self.id = settings.id
@@ -54,7 +61,13 @@ class Session:
         self._preview = preview
         self._frames = FrameRing()
         self._encoder = EncoderThreads(
-            settings.id, settings.codec, settings.bitrate, self._emit, preview.offer, trim=self.trim
+            settings.id,
+            settings.codec,
+            settings.bitrate,
+            self._emit,
+            preview.offer,
+            trim=self.trim,
+            gop_bytes=gop_bytes,
         )
         self._preroll = PrerollRing(settings.preroll_s, settings.preroll_bytes)
         self._sink_lock = threading.Lock()

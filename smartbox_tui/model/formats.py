@@ -62,6 +62,14 @@ def _legal_rate(fps: Fraction) -> Fraction | None:
     return nearest if abs(nearest - fps) <= nearest * _TOLERANCE else None
 
 
+def exact_rate(fps: float) -> Fraction:
+    """29.97 is 30000/1001: the broadcast rates are written rounded."""
+    for rate in (24, 30, 48, 60, 120):
+        if abs(fps - rate * 1000 / 1001) < 0.005:
+            return Fraction(rate * 1000, 1001)
+    return Fraction(fps).limit_denominator(1000)
+
+
 def placed(width: int, height: int, form: Format) -> tuple[int, int, int, int]:
     """(left, top, width, height) of a picture in the middle of the format, scaled down where it does not fit, its
     proportions kept; all even."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.formats import exact_rate, mpeg2_format
 from smartbox_tui.settings.rules import SMALLEST
 from smartbox_tui.settings.schema import Settings, Source
 
@@ -25,6 +26,7 @@ def problems(settings: Settings) -> Iterator[tuple[str, str]]:
         if source.kind == "folder" and not source.device.startswith("/"):
             yield f"sources.{source.id}.device", "a watched folder needs its whole path, from / on"
         yield from _trimmed(source)
+        yield from _recordable(source)
     for pedal in settings.pedals:
         if pedal.kind != "key" and not pedal.device:
             yield f"pedals.{pedal.id}.device", "a pedal needs its device"
@@ -41,6 +43,19 @@ def _trimmed(source: Source) -> Iterator[tuple[str, str]]:
     for x, y, width, height in source.masks:
         if x + width > source.width or y + height > source.height:
             yield f"sources.{source.id}.mask", f"{x},{y},{width},{height} lies outside the picture of {source.size}"
+
+
+def _recordable(source: Source) -> Iterator[tuple[str, str]]:
+    """A rate that the codec cannot tell; a file has its own."""
+    if source.codec != "mpeg2" or source.kind not in ("v4l2", "pattern"):
+        return
+    left, top, right, bottom = source.edges
+    try:
+        mpeg2_format(
+            max(2, source.width - left - right), max(2, source.height - top - bottom), exact_rate(source.fps)
+        )
+    except ValueError as exc:
+        yield f"sources.{source.id}.fps", str(exc)
 
 
 def check(new: Settings, old: Settings) -> None:

@@ -59,7 +59,8 @@ def looped(codec: str, width: int, height: int) -> list[AccessUnit]:
     source = video_source("pattern", key="p", name="p", device="", width=width, height=height, fps=Fraction(FPS))
     form = VideoFormat(PixelFormat.I420, width, height, Fraction(FPS), full_range=False)
     encoder = Encoder(CODECS[codec], form, CODECS[codec].plan(form), 8_000_000)
-    converter, units, number = Converter(), [], -1
+    converter, number = Converter(), -1
+    units: list[AccessUnit] = []
     source.open()
     try:
         while len(units) < LOOP:

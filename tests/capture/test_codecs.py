@@ -32,8 +32,7 @@ from smartbox_tui.model.instance import (
 )
 from smartbox_tui.spool.sidecar import SidecarState
 from smartbox_tui.wire import commands
-from tests.capture.rig import Destination, Process, Rig, probe, strips, until
-from tests.support.stalls import StallWatch
+from tests.capture.rig import Process, Rig, probe, strips, until
 
 EACH = sorted(CODECS)
 SYNTAX_320 = {"h264": H264_HP_41, "mpeg2": MPEG2_MPML, "hevc": HEVC_MP_51}
@@ -127,51 +126,6 @@ def test_each_gop_decodes_alone(codec: str, tmp_path: Path) -> None:
         for unit in gop:
             count += len(decoder.decode(av.Packet(unit)))
         assert count + len(decoder.decode(None)) == len(gop)
-
-
-@pytest.mark.parametrize("codec", EACH)
-def test_a_clip_goes_on_without_a_seam_in_further_instances(codec: str, tmp_path: Path) -> None:
-    cap = 1 << 20
-    destinations = (Destination(name="small", host="b", aet="B", max_instance_bytes=cap),)
-    source = {"size": "640x480", "bitrate": 6_000_000, "codec": codec}
-    with Rig(tmp_path, of=source, destinations=destinations) as rig, StallWatch() as machine:
-        rig.command(commands.RecordStart)
-        time.sleep(7)
-        stopped = rig.command(commands.RecordStop)
-        parts = stopped["instances"]
-        assert len(parts) >= 2
-        numbers: list[int] = []
-        for index, instance in enumerate(parts):
-            sidecar, path = rig.sidecar(instance), rig.file(instance)
-            own = strips(path)
-            numbers += own
-            scan = ts.scan(path)
-            assert scan.whole
-            assert scan.frames == sidecar.frames == len(own)
-            assert (sidecar.part, sidecar.state) == (index, SidecarState.CLOSED)
-            assert path.stat().st_size == sidecar.bytes <= cap - (64 << 10)
-            assert mp4_bytes(path, tmp_path / "part.mp4") <= cap - (64 << 10)
-            assert sidecar.duration_s == pytest.approx((own[-1] - own[0] + 1) / 30, abs=0.05)
-        # every frame once, over all parts: what is missing is what the source itself says it lost
-        assert numbers == sorted(set(numbers))
-        assert numbers[-1] - numbers[0] + 1 == len(numbers) + stopped["frames_lost"]
-        assert stopped["frames_lost"] == 0 or machine.stood_still
-        taken = [rig.sidecar(each) for each in parts]
-        for before, after in itertools.pairwise(taken):
-            gap_s = (after.frame_ns - before.frame_ns) / 1e9
-            assert gap_s == pytest.approx(before.duration_s, abs=0.05)
-            assert after.captured_at > before.captured_at
-
-
-def mp4_bytes(path: Path, out: Path) -> int:
-    """How long the same pictures are as MP4."""
-    with av.open(str(path)) as source, av.open(str(out), "w") as target:
-        stream = target.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if packet.pts is not None:
-                packet.stream = stream
-                target.mux(packet)
-    return out.stat().st_size
 
 
 @pytest.mark.parametrize("codec", ["mpeg2", "hevc"])
