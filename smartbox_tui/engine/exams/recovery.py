@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 from smartbox_tui.engine.exams.lifecycle import Exams
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model import exam as states
 from smartbox_tui.model.exam import ExamState
-from smartbox_tui.spool.examfile import read_exam
+from smartbox_tui.spool.examfile import EXAM_FILE, read_exam
 from smartbox_tui.spool.layout import exam_folders
 from smartbox_tui.store import queries, queue
 from smartbox_tui.wire import current
@@ -59,6 +60,8 @@ async def after_serving(exams: Exams) -> list[str]:
         await exams.adopt(exams.current)
     folders = await exams.run(lambda: sorted(exam_folders(exams.spool), key=lambda path: path.stat().st_mtime))
     for folder in folders:
+        if await exams.run(only_begun, folder):
+            continue
         if queries.exam(exams.store.reader, folder.name) is None:
             imported = await exams.import_exam(folder.name)
             if imported is None:
@@ -73,6 +76,13 @@ async def after_serving(exams: Exams) -> list[str]:
             unreadable.append(folder.name)
     await release_of_closed(exams)
     return unreadable
+
+
+def only_begun(folder: Path) -> bool:
+    """A folder in which nothing is but the first file of an exam: we died while it was made, before it was answered,
+    and no picture can be in it."""
+    names = [path.name for path in folder.iterdir()]
+    return EXAM_FILE not in names and all(name.startswith((".", "revision-")) for name in names)
 
 
 async def release_of_closed(exams: Exams) -> None:
