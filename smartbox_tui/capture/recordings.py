@@ -185,6 +185,7 @@ class Recordings:
 
     def _stopped(self, parts: list[Sidecar]) -> dict[str, Any]:
         held = self._exams.held
+        parts = [each for each in parts if each.frames] or parts  # a part that a stop took back is none
         answer: dict[str, Any] = {
             "instances": [instance_of(part, held) for part in parts],
             "frames": sum(part.frames for part in parts),

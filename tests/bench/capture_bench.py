@@ -1,6 +1,7 @@
 """Capture's numbers: frames lost, trigger to disk while recording, memory, time to the first frame.
 
-    python -m tests.bench.capture_bench [--seconds 60] [--stills 40] [--size 1920x1080] [--fps 30] [--load N]
+    python -m tests.bench.capture_bench [--seconds 60] [--stills 40] [--size 1920x1080] [--fps 30]
+                                         [--codec h264|mpeg2|hevc] [--load N]
 
 Prints one JSON object. `--load N` keeps N other processes busy meanwhile, as sending and screens would.
 """
@@ -46,9 +47,11 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(root: Path, seconds: float, stills: int, size: str, fps: int, preroll_s: float) -> dict[str, Any]:
+def measure(
+    root: Path, seconds: float, stills: int, size: str, fps: int, preroll_s: float, codec: str
+) -> dict[str, Any]:
     """Records for `seconds` with `stills` taken meanwhile, evenly spread."""
-    box = Process(root, size=size, keys=f"fps = {fps}")
+    box = Process(root, size=size, keys=f'fps = {fps}\ncodec = "{codec}"')
     box.config.write_text(box.config.read_text().replace("preroll_s = 1.0", f"preroll_s = {preroll_s}"))
     begun = time.monotonic()
     child = box.start()
@@ -77,6 +80,7 @@ def measure(root: Path, seconds: float, stills: int, size: str, fps: int, prerol
     clips = [each for each in box.sidecars() if each.kind == "clip"]
     counted = sum(int(probe(box.bitstream(each))["nb_read_frames"]) for each in clips)
     return {
+        "codec": codec,
         "size": size,
         "fps": fps,
         "seconds": seconds,
@@ -108,6 +112,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--size", default="1920x1080")
     parser.add_argument("--fps", type=int, default=30)
     parser.add_argument("--preroll", type=float, default=10)
+    parser.add_argument("--codec", default="h264")
     parser.add_argument("--load", type=int, default=0)
     options = parser.parse_args(argv)
     others = [multiprocessing.Process(target=_busy, daemon=True) for _ in range(options.load)]
@@ -116,7 +121,13 @@ def main(argv: list[str]) -> int:
     try:
         with tempfile.TemporaryDirectory() as root:
             result = measure(
-                Path(root), options.seconds, options.stills, options.size, options.fps, options.preroll
+                Path(root),
+                options.seconds,
+                options.stills,
+                options.size,
+                options.fps,
+                options.preroll,
+                options.codec,
             )
     finally:
         for other in others:
