@@ -79,8 +79,8 @@ async def after_serving(exams: Exams) -> list[str]:
 
 
 def only_begun(folder: Path) -> bool:
-    """A folder in which nothing is but the first file of an exam: we died while it was made, before it was answered,
-    and no picture can be in it."""
+    """A folder with nothing in it but the first file of an exam: we died while it was made, before anybody had an
+    answer, and no picture can be in it."""
     names = [path.name for path in folder.iterdir()]
     return EXAM_FILE not in names and all(name.startswith((".", "revision-")) for name in names)
 

@@ -143,7 +143,7 @@ class Places:
 
     @staticmethod
     def _write(folder: Path, exam: ExamFile, revision: RevisionFile) -> None:
-        """Of a begun exam that a crash left without its own file the revision means nothing yet: it is made anew."""
+        """The revision of an exam that a crash left without its own file means nothing yet: it is made anew."""
         if folder.is_dir() and only_begun(folder):
             (folder / revision_name(1)).unlink(missing_ok=True)
         create_exam(folder, exam, revision)
