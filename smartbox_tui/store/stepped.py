@@ -1,4 +1,4 @@
-"""A wall clock that was set while the engine ran: what the tables say in its time follows."""
+"""A wall clock that was set while the engine ran, or is waited for: what the tables say of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Any, Final
 
 from smartbox_tui.model import delivery as states
 from smartbox_tui.store.tables import Delivery
+
+CLOCK: Final = "clock"
+"""The code of a queued delivery that waits for the clock, and of the alarm."""
 
 _OPEN: Final = ", ".join(f"'{state.value}'" for state in sorted(states.OPEN))
 
@@ -32,6 +35,18 @@ def follow(database: Any, by_s: float, now: float, uptime_s: float) -> int:
             Delivery.update(created_at=moved).where(Delivery.id == identity).execute(database)
             changed += 1
     return changed
+
+
+def waits(database: Any, reason: str) -> list[int]:
+    """Inside a write job: what is queued says that it waits for the clock, with an empty `reason` no longer.
+    Returns the rows that changed."""
+    if reason:
+        sql = "UPDATE delivery SET reason = ?, code = ? WHERE state = 'queued' AND code = '' RETURNING id"
+        values: tuple[str, ...] = (reason, CLOCK)
+    else:
+        sql = "UPDATE delivery SET reason = '', code = '' WHERE state = 'queued' AND code = ? RETURNING id"
+        values = (CLOCK,)
+    return [row[0] for row in database.execute_sql(sql, values).fetchall()]
 
 
 def _count(database: Any, sql: str, values: tuple[Any, ...]) -> int:

@@ -86,6 +86,8 @@ def test_dates_follow_the_clock_and_nothing_else_changes(wrong: Box, moved: Move
     assert "clock" in [alarm["code"] for alarm in status["alarms"]]
     time.sleep(1.5)
     assert states(wrong, exam["id"]) == ["queued"] * 3, "nothing is sent before the clock is known"
+    rows = wrong.deliveries(exam["id"])
+    assert all(row["code"] == "clock" and "not synchronised" in row["reason"] for row in rows)
     before = wrong.ctl("exam", "show", exam["id"])["exam"]
     assert before["dates"] == "unsure"
     assert second["captured_at"] < first["captured_at"], "the test's clock was set back"

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 LOOK_S: Final = 1.0
 STEP_S: Final = 2.0
 """A wall clock that has moved by more against CLOCK_BOOTTIME was set; less is its being slewed."""
+TELL_ROWS: Final = 200
 TRIES: Final = 5
 """Then what could not be put right (a full disk) no longer keeps everything from being sent."""
 
@@ -48,6 +49,7 @@ class Dates:
         self._exams, self._reassigner, self._reconciling, self._gate = exams, reassigner, reconciling, gate
         self._asked: set[str] = set()
         self._wake = asyncio.Event()
+        self._explained = "not known yet"  # what an engine before this one left
         exams.dates_open = self.ask
 
     def ask(self, exam_id: str) -> None:
@@ -75,6 +77,7 @@ class Dates:
                 asked, self._asked = self._asked, set()
                 await self._each(asked)
                 self._exams.wake_delivery()
+            await self._explain()
             now = clock.anchor_ns()
             if abs(now - offset) > STEP_S * clock.NS:
                 await self._stepped((now - offset) / clock.NS)
@@ -85,6 +88,15 @@ class Dates:
                 await asyncio.wait_for(self._wake.wait(), LOOK_S)
             except TimeoutError:
                 pass
+
+    async def _explain(self) -> None:
+        """The queue says why nothing goes out."""
+        reason = self._gate.waiting()
+        if reason or self._explained:
+            rows = await self._exams.write(lambda database: stepped.waits(database, reason))
+            self._explained = reason
+            for identity in rows[:TELL_ROWS]:
+                self._exams.tell_delivery(identity)
 
     async def _stepped(self, by_s: float) -> None:
         log.warning("the wall clock was set by %+.1f seconds", by_s)
