@@ -264,6 +264,31 @@ def test_a_burst_of_frames_has_its_frame_time(media: Media) -> None:
     assert found.Modality == "ES"  # the worklist's: secondary capture has none of its own
 
 
+def test_a_burst_has_the_modality_of_its_series(media: Media) -> None:
+    """Secondary Capture has none of its own, and the series has one for all its objects (PS3.3 C.7.3.1)."""
+    picture = still("multiframe-sc", media.still, kind=Kind.BURST, number_of_frames=2, frame_time_ms=40.0)
+    assert header(UNASSIGNED, picture).Modality == "OT"
+    assert header(UNASSIGNED, dataclasses.replace(picture, modality="GM")).Modality == "GM"
+    assert header(ORDERED, dataclasses.replace(picture, modality="GM")).Modality == "GM"
+    assert (
+        header(ORDERED, dataclasses.replace(clip("video-endoscopic", media.clip_30), modality="GM")).Modality
+        == "ES"
+    )
+
+
+def test_a_burst_of_one_frame_needs_no_frame_time(media: Media, tmp_path: Path) -> None:
+    """What a crash leaves of a burst may be a single frame: nobody has measured a time between two."""
+    picture = still("multiframe-sc", media.still, kind=Kind.BURST, number_of_frames=1)
+    size = media.still.stat().st_size
+    file = tmp_path / "one.dcm"
+    compose(build_header(ORDERED, picture, EQUIPMENT), media.still, size, [(0, size)]).write(file)
+    found = pydicom.dcmread(file)
+    assert found.NumberOfFrames == 1
+    assert "FrameTime" not in found
+    assert "FrameIncrementPointer" not in found
+    assert dciodvfy(file)[0] == []
+
+
 def test_a_derived_instance_names_its_source_and_every_compression(media: Media, objects: Path) -> None:
     lineage = Lineage(
         before=(LossyStep("ISO_13818_2", 40.0),), source=Source("1.2.840.1", "1.2.3.8", "Re-encoded as H.264")
