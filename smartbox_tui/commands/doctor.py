@@ -8,11 +8,12 @@ import sqlite3
 import sys
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from smartbox_tui.commands.options import Options
 from smartbox_tui.commands.output import out
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.settings import whole
 from smartbox_tui.settings.load import load
 from smartbox_tui.settings.paths import Paths, paths
 from smartbox_tui.settings.schema import Settings
@@ -41,6 +42,7 @@ def run(options: Options) -> int:
     _folders(checks, folders)
     if settings is not None:
         _sources(checks, settings)
+        _encoding(checks, settings)
     status = _processes(checks, folders)
     if status is not None:
         _running(checks, folders, status)
@@ -74,6 +76,8 @@ def _settings(checks: _Checks, options: Options, folders: Paths) -> Settings | N
         checks.add(
             "settings.destinations", False, "No destination is configured.", "smartbox ctl destination add …"
         )
+    for path, why in whole.problems(loaded.settings):
+        checks.add(f"settings.{path}", False, why, f"Change {path}.")
     return loaded.settings
 
 
@@ -103,6 +107,26 @@ def _sources(checks: _Checks, settings: Settings) -> None:
             usable = os.access(source.device, os.W_OK | os.X_OK) and Path(source.device).is_dir()
             text = f"{source.device} is {'a' if usable else 'no'} folder that can be written"
             checks.add(f"source.{source.id}.device", usable, text, "Check the path, the drive and its permissions.")
+
+
+def _encoding(checks: _Checks, settings: Settings) -> None:
+    """Whether the machine's cores are likely to encode all that its sources deliver, at once."""
+    cores = len(os.sched_getaffinity(0))
+    live = [each for each in settings.sources if each.kind in ("v4l2", "file", "pattern")]
+    needed = sum(each.width * each.height * each.fps * _CORE_S[each.codec] for each in live)
+    if not live:
+        return
+    codecs = ", ".join(dict.fromkeys(each.codec for each in live))
+    text = f"{codecs} for all sources takes about {needed:.1f} of {cores} cores"
+    hint = "Frames may be lost, and counted: choose h264 or mpeg2, or a smaller size or rate."
+    checks.add("encoding", needed <= cores * _CORE_SHARE, text, hint)
+
+
+_CORE_S: Final = {"h264": 5.5e-9, "mpeg2": 4e-9, "hevc": 25e-9}
+"""Seconds of one core for a pixel, as measured at 1080p (README)."""
+
+_CORE_SHARE: Final = 0.6
+"""Of the cores; conversion, stills, sending and screens want theirs."""
 
 
 def _processes(checks: _Checks, folders: Paths) -> dict[str, Any] | None:

@@ -125,6 +125,9 @@ class StatusBoard:
             found["no-destination"] = "No archive is configured: pictures stay on the box."
         if not self._settings().sources:
             found["no-source"] = "No source is configured: nothing can be captured."
+        if troubled := [each for each in self._sources() if each.trouble]:
+            told = " ".join(f"{each.name} cannot be recorded: {each.trouble}." for each in troubled)
+            found["not-recordable"] = told
         if space.hours_left < LOW_HOURS:
             found["disk-low"] = f"Space for {space.hours_left} hours of recording is left."
         if why := self._clock.waiting():

@@ -25,6 +25,9 @@ ALARMS: Final[dict[str, Known]] = {
     "blocked": Known(N_("Blocked pictures need a decision."), N_("The queue says why."), bar=False),
     "no-destination": Known(N_("No archive is set up"), N_("Pictures stay on the box."), grave=False, bar=False),
     "no-source": Known(N_("No source"), N_("Have the settings checked."), bar=False),
+    "not-recordable": Known(
+        N_("A source cannot be recorded."), N_("Check its codec, size and rate in the settings; stills work.")
+    ),
     "disk-low": Known(N_("Little room is left on the box."), N_("See why pictures are not sent: queue.")),
     "clock": Known(N_("The clock is not yet sure."), N_("Sending waits for it; pictures are taken."), grave=False),
     "clock-unsure": Known(
