@@ -31,6 +31,7 @@ class Video:
     front           an MP4's moov comes before its media data
     brand           the major one of an MP4: "qt" is QuickTime
     wide            MPEG2's aspect_ratio_information says 16:9
+    turned          an MP4 that is to be shown rotated or mirrored
     """
 
     container: str
@@ -51,6 +52,7 @@ class Video:
     high_tier: bool = False
     brand: str = ""
     wide: bool = False
+    turned: bool = False
 
 
 def examine(read: Read, length: int) -> Video:
@@ -167,4 +169,5 @@ def _mp4(read: Read, length: int) -> Video:
         audio=movie.audio,
         front=movie.front,
         brand=movie.brand,
+        turned=track.turned,
     )

@@ -48,6 +48,8 @@ def syntax_of(video: Video) -> str:
     """The transfer syntax of a clip, by its sequence header. Raises ValueError with a sentence where none fits."""
     if not video.width:
         raise ValueError("its sequence header is missing")
+    if video.turned:
+        raise ValueError("it is to be shown rotated or mirrored, which DICOM cannot tell")
     if video.aspect not in (None, 1):
         raise ValueError("its pixels are not square")
     if not video.chroma_420 or video.bit_depth != 8:

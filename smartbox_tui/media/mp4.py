@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
@@ -37,6 +37,7 @@ class Track:
     first       where the first sample begins; None where no table says so
     frames      samples in the table; None of a fragmented file, which has none
     fps         by the duration that most samples have: lost frames change no rate
+    turned      to be shown rotated or mirrored, as telephones write it
     """
 
     entry: bytes
@@ -46,6 +47,7 @@ class Track:
     timescale: int
     frames: int | None
     fps: Fraction | None
+    turned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ def read_movie(read: Read, length: int) -> Movie:
         audio |= word == b"soun"
         if word == b"vide" and track is None:
             track = _track(read, media, fragmented=box(read, movie, b"mvex") is not None)
+            track = replace(track, turned=_is_turned(read, box(read, (start, end), b"tkhd")))
     return Movie(track, audio, front, read(8, 4).decode("ascii", "replace").strip())
 
 
@@ -130,6 +133,16 @@ def _track(read: Read, media: Span, *, fragmented: bool) -> Track:
         frames = None if fragmented else _count(read, table)
         return Track(kind, codec, data, _first(read, table), scale, frames, fps)
     raise ValueError("an MP4 track without sample description")
+
+
+def _is_turned(read: Read, header: Span | None) -> bool:
+    """Whether the track header's matrix does more than scale (ISO/IEC 14496-12 8.3.2)."""
+    if header is None:
+        return False
+    at = header[0] + (52 if read(header[0], 1) == b"\1" else 40)
+    matrix = read(at, 20)
+    across, skew, _, turn, down = struct.unpack(">5l", matrix) if len(matrix) == 20 else (1, 0, 0, 0, 1)
+    return bool(skew or turn or across < 0 or down < 0)
 
 
 def _is_mpeg2(esds: bytes) -> bool:

@@ -78,6 +78,8 @@ def remux(clip: Clip, container: str, path: Path, file: BinaryIO) -> Made:
 
     Raises SmartBoxError invalid-object (damaged, or the result is not the same); OSError.
     """
+    if clip.video.turned:
+        raise clip.damaged("it is to be shown rotated or mirrored, which would be lost")
     index = Index(clip)
     if container == "mp4":
         wanted = _write_mp4(clip, index, file)

@@ -35,6 +35,8 @@ def transcode(clip: Clip, codec: str, max_bytes: int, path: Path, file: BinaryIO
 
     Raises SmartBoxError invalid-object: damaged, too large, or an encoder that did not make what it should.
     """
+    if clip.video.turned:
+        raise clip.damaged("it is to be shown rotated or mirrored, which would be lost")
     index = Index(clip)
     video = clip.video
     aspect = video.aspect or Fraction(1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -41,11 +42,20 @@ def _looped(source: Path, out: Path, size: int) -> int:
     return frames
 
 
+def _peak_kib(pid: int) -> int:
+    """Not wait4's figure, which counts what the parent had when it forked."""
+    text = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    return next((int(line.split()[1]) for line in text.splitlines() if line.startswith("VmHWM")), 0)
+
+
 def _child(*arguments: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "smartbox_tui.cli", "media", *arguments, "--json"]
     begin = time.monotonic()
+    peak = 0
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
+        while not select.select([process.stdout], [], [], 0.05)[0]:
+            peak = max(peak, _peak_kib(process.pid))
         said = process.stdout.read()
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -55,7 +65,7 @@ def _child(*arguments: str) -> dict[str, Any]:
     return {
         "seconds": round(time.monotonic() - begin, 1),
         "cpu_seconds": round(used.ru_utime + used.ru_stime, 1),
-        "peak_mib": round(used.ru_maxrss / 1024, 1),
+        "peak_mib": round(peak / 1024, 1),
         "frames": answer["frames"],
         "bytes": answer["bytes"],
     }

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from smartbox_tui.commands import media_make
 from smartbox_tui.commands.media_files import hidden, making
@@ -154,6 +156,26 @@ def test_sound_is_left_out(tmp_path: Path) -> None:
     assert stream["codec_type"] == "video"
 
 
+def test_one_frame_alone(tmp_path: Path) -> None:
+    captured = ours(tmp_path / "a.ts", clip(tmp_path / "made.ts", frames=1))
+    made = remuxed(captured, tmp_path / "a.mp4")
+    assert (made.frames, made.fps_num) == (1, 30)
+    assert pictures(tmp_path / "a.mp4") == pictures(captured)
+    remuxed(tmp_path / "a.mp4", tmp_path / "b.ts")
+    assert (tmp_path / "b.ts").read_bytes() == captured.read_bytes()
+
+
+@pytest.mark.parametrize("angle", ["90", "180"])
+def test_a_turned_picture_is_refused(tmp_path: Path, angle: str) -> None:
+    upright = clip(tmp_path / "a.mp4", frames=5)
+    command = f"ffmpeg -v error -i {upright} -c copy -metadata:s:v rotate={angle} {tmp_path}/b.mp4"
+    subprocess.run(command.split(), check=True)
+    for target in ("c.ts", "c.mp4"):
+        with pytest.raises(SmartBoxError, match="rotated"):
+            remuxed(tmp_path / "b.mp4", tmp_path / target)
+    assert remuxed(upright, tmp_path / "c.ts").frames == 5
+
+
 # ---- damage
 
 
@@ -193,6 +215,41 @@ def test_a_cut_mp4_is_told(tmp_path: Path, keep: float) -> None:
         remuxed(source, tmp_path / "b.ts")
     assert caught.value.code == "invalid-object"
     assert not (tmp_path / "b.ts").exists()
+
+
+@pytest.fixture(scope="module")
+def sound_ones(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    folder = tmp_path_factory.mktemp("sound")
+    return [
+        clip(folder / f"{codec}.{suffix}", options, "160x120", frames=12).read_bytes()
+        for codec, options in CODECS.items()
+        for suffix in ("mp4", "ts")
+    ]
+
+
+@given(
+    st.integers(0, 5), st.lists(st.tuples(st.integers(0, 1 << 20), st.binary(min_size=1, max_size=8)), max_size=4)
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_wrong_it_is_remuxed_or_told(
+    sound_ones: list[bytes], tmp_path: Path, which: int, patches: list[tuple[int, bytes]]
+) -> None:
+    data = bytearray(sound_ones[which])
+    for place, patch in patches:
+        at = len(data) - 1 - place % min(len(data), 3000) if place % 2 else place % len(data)
+        data[at : at + len(patch)] = patch
+    source = tmp_path / "a"
+    source.write_bytes(data)
+    out = tmp_path / ("b.ts" if which % 2 == 0 else "b.mp4")
+    code = ""
+    try:
+        remuxed(source, out)
+    except SmartBoxError as exc:
+        code = exc.code
+    assert code in ("", "invalid-object")
+    assert out.exists() == (not code)
+    assert not hidden(out).exists()
+    out.unlink(missing_ok=True)
 
 
 def test_a_change_of_format_within_is_told(tmp_path: Path) -> None:
