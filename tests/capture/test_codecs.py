@@ -18,6 +18,7 @@ from smartbox_tui.capture.encoder import Encoder, OtherThanAsked
 from smartbox_tui.capture.encoders import CODECS, Codec
 from smartbox_tui.capture.fitting import Fitter
 from smartbox_tui.capture.told import starts_gop, told
+from smartbox_tui.commands import doctor
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.media import h264, hevc, mpeg2, ts
 from smartbox_tui.media.tsmux import STREAM_TYPES
@@ -30,6 +31,8 @@ from smartbox_tui.model.instance import (
     MPEG2_MPML,
     Kind,
 )
+from smartbox_tui.settings import whole
+from smartbox_tui.settings.schema import Settings, Source
 from smartbox_tui.spool.sidecar import SidecarState
 from smartbox_tui.wire import commands
 from tests.capture.rig import Process, Rig, probe, strips, until
@@ -283,6 +286,38 @@ def test_a_source_that_mpeg2_cannot_tell_is_refused_with_a_sentence_and_stills_w
         assert "15" in rig.source().trouble
         rig.still()
         assert rig.source().signal
+
+
+def test_settings_that_no_mpeg2_can_tell_are_named_before_they_are_kept() -> None:
+    def problems(**keys: Any) -> list[tuple[str, str]]:
+        return list(whole.problems(Settings(sources=(Source(id="endo", kind="pattern", **keys),))))
+
+    assert not problems(codec="mpeg2", fps=29.97)
+    assert not problems(codec="hevc", fps=15)
+    ((path, why),) = problems(codec="mpeg2", fps=15)
+    assert path == "sources.endo.fps"
+    assert "25, 29.97, 30" in why
+
+
+@pytest.mark.parametrize(
+    ("codec", "size", "cores", "good"),
+    [
+        ("hevc", "1920x1080", 2, False),
+        ("hevc", "1920x1080", 8, True),
+        ("hevc", "1280x720", 2, True),
+        ("h264", "1920x1080", 1, True),
+        ("mpeg2", "1920x1080", 1, True),
+    ],
+)
+def test_doctor_says_what_encoding_takes(
+    codec: str, size: str, cores: int, good: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _pid: set(range(cores)))
+    checks = doctor._Checks()
+    doctor._encoding(checks, Settings(sources=(Source(id="endo", kind="pattern", codec=codec, size=size),)))
+    (found,) = checks.found
+    assert found["ok"] is good
+    assert f"of {cores} cores" in found["message"]
 
 
 def test_the_statement_names_all_that_is_recorded() -> None:
