@@ -18,8 +18,10 @@ from pynetdicom.events import Event
 from smartbox_tui.spool import clock as box_clock
 from smartbox_tui.spool.examfile import read_exam, read_revision
 from smartbox_tui.store import queries
+from tests.engine.performed_rig import COMPLETED, accepted, messages, mpps, uid
 from tests.support.box import Box, settings, until
 from tests.support.movedclock import MovedClock
+from tests.support.mpps import step_server, value_of
 from tests.support.orthanc import Orthanc
 from tests.support.reassigning import held_by, reassign
 
@@ -306,3 +308,33 @@ def test_what_waits_is_as_old_as_it_is(moved: MovedClock) -> None:
             until(lambda: abs(pause_s()) < 60, 10, "a pause that is not the clock's leap")
     finally:
         box.close()
+
+
+def test_performed_steps_wait_for_the_clock_too(tmp_path: Path, moved: MovedClock, archive: Orthanc) -> None:
+    """A step begun and ended before the clock was known is told once, with its right times."""
+    with step_server(tmp_path / "mpps") as server:
+        moved.set(YEARS, synchronised=False)
+        config = settings(archive.port, extra=mpps(server.port)).replace("wait_s = 0", FOR_EVER)
+        box = Box(config)
+        try:
+            box.start()
+            began = time.time()
+            exam = box.open_exam()
+            box.ctl("still")
+            box.ctl("exam", "close")
+            until(lambda: messages(box) == [("create", "waiting"), ("set", "waiting")], 20)
+            time.sleep(1.5)
+            assert accepted(server) == []
+            moved.set(0, synchronised=True)
+            box.wait_stored(exam["id"], 1)
+            until(lambda: server.states() == {uid(exam): COMPLETED}, 20)
+            ended = time.time()
+            assert len(accepted(server)) == 2, "one beginning, one end"
+            step = server.steps()[uid(exam)]
+            moments = [
+                datetime.strptime(f"{value_of(step, day)}{value_of(step, clock)}"[:14], "%Y%m%d%H%M%S").timestamp()
+                for day, clock in (("00400244", "00400245"), ("00400250", "00400251"))
+            ]
+            assert began - 2 <= moments[0] <= moments[1] <= ended, "in whole seconds"
+        finally:
+            box.close()

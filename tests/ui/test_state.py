@@ -182,3 +182,25 @@ def test_a_closed_exam_is_not_the_current_one() -> None:
 def test_a_fact_of_a_later_version_changes_nothing() -> None:
     box = after(ENGINE)
     assert reduce(box, state.Storage(free_bytes=1, hours_left=1), 1.0) is box
+
+
+def taken(number: int, boot: int, frame_ns: int, at: str) -> state.Instance:
+    return replace(picture(number), id=f"p{number}", boot=boot, frame_ns=frame_ns, captured_at=at)
+
+
+def test_pictures_stand_in_the_order_in_which_they_were_taken_whatever_the_clock_did() -> None:
+    """Capture and engine tell of them in any order; the wall clock was set back, and an hour came twice."""
+    wanted = [
+        taken(1, 0, 9, "2026-10-25T02:59:00.000+02:00"),
+        taken(2, 0, 1, "2026-10-25T02:01:00.000+01:00"),
+        taken(3, 1, 500, "2031-01-01T00:00:00.000+00:00"),
+        taken(4, 1, 900, "2020-01-01T00:00:00.000+00:00"),
+        taken(5, 2, 10, "1970-01-01T00:01:00.000+00:00"),
+    ]
+    told = [events.StillTaken(exam="exam-1", instance=wanted[index]) for index in (4, 2, 0, 3, 1)]
+    box = after(ENGINE, CAPTURE, *told)
+    assert [item.id for item in box.pictures] == ["p1", "p2", "p3", "p4", "p5"]
+    put_right = replace(wanted[3], captured_at=START.isoformat())
+    box = after(events.InstanceAdopted(instance=put_right), box=box)
+    assert [item.id for item in box.pictures] == ["p1", "p2", "p3", "p4", "p5"], "its date was put right"
+    assert box.pictures[3].captured_at == START.isoformat()

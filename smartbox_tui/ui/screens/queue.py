@@ -46,6 +46,8 @@ HELD: Final = {
     "manual": N_("Is sent by hand: release it."),
 }
 """Why a row is held, by its code."""
+QUEUED: Final = {"clock": N_("The clock is not yet sure.")}
+"""What a queued row waits for, by its code."""
 
 
 def rows(view: View, chosen: str) -> list[state.Delivery]:
@@ -59,6 +61,8 @@ def reason(t: Texts, item: state.Delivery) -> str:
     """Why it is where it is: by code, with the archive's own words after it."""
     if item.state == "held":
         return t(HELD.get(item.code, HELD["exam-open"]))
+    if item.state == "queued" and item.code in QUEUED:
+        return t(QUEUED[item.code])
     what = sentence(t, item.code)[0] if item.code else ""
     return " · ".join(part for part in (what, item.reason) if part and part != item.code)
 
