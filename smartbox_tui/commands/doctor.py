@@ -113,7 +113,10 @@ def _encoding(checks: _Checks, settings: Settings) -> None:
     """Whether the machine's cores are likely to encode all that its sources deliver, at once."""
     cores = len(os.sched_getaffinity(0))
     live = [each for each in settings.sources if each.kind in ("v4l2", "file", "pattern")]
-    needed = sum(each.width * each.height * each.fps * _CORE_S[each.codec] for each in live)
+    needed = 0.0
+    for each in live:
+        frame_s, pixel_s = _CORE_S[each.codec]
+        needed += (frame_s + pixel_s * each.width * each.height) * each.fps
     if not live:
         return
     codecs = ", ".join(dict.fromkeys(each.codec for each in live))
@@ -122,8 +125,8 @@ def _encoding(checks: _Checks, settings: Settings) -> None:
     checks.add("encoding", needed <= cores * _CORE_SHARE, text, hint)
 
 
-_CORE_S: Final = {"h264": 5.5e-9, "mpeg2": 4e-9, "hevc": 25e-9}
-"""Seconds of one core for a pixel, as measured at 1080p (README)."""
+_CORE_S: Final = {"h264": (0.6e-3, 4.5e-9), "mpeg2": (0.4e-3, 3.5e-9), "hevc": (14e-3, 17.6e-9)}
+"""Seconds of one core for a frame, and for each of its pixels, as measured (README)."""
 
 _CORE_SHARE: Final = 0.6
 """Of the cores; conversion, stills, sending and screens want theirs."""
