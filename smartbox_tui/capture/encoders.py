@@ -163,6 +163,7 @@ def _a_second(plan: Format) -> int:
 CODECS: Final = {
     "h264": Codec("h264", _plan_h264, _a_second, _open_h264),
     "mpeg2": Codec("mpeg2", _plan_mpeg2, lambda plan: min(_MPEG2_GOP, _a_second(plan)), _open_mpeg2),
-    "hevc": Codec("hevc", _plan_hevc, _a_second, _open_hevc),
+    # x265 calls a stream of nothing but IDR pictures another profile (Main Intra)
+    "hevc": Codec("hevc", _plan_hevc, lambda plan: max(2, _a_second(plan)), _open_hevc),
 }
 """By the settings' word, `sources.codec`."""

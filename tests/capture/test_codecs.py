@@ -229,6 +229,27 @@ def test_bit_rates_stay_within_the_level() -> None:
     assert sps.level_idc <= 153
 
 
+@pytest.mark.parametrize("codec", EACH)
+@pytest.mark.parametrize(
+    "fps", [Fraction(10_000_000, 333_333), Fraction(30000, 1001), Fraction(2997, 100), Fraction(25), Fraction(60)]
+)
+def test_rates_as_grabbers_say_them(codec: str, fps: Fraction) -> None:
+    unit = encoder_of(codec, 320, 240, fps).encode(grey(320, 240), 0, 0, idr=True)
+    assert float(unit.stream.fps) == pytest.approx(float(fps), rel=0.0005)
+    found = told(codec, unit.data)
+    assert found.fps is not None
+    assert float(found.fps) == pytest.approx(float(fps), rel=0.0005)
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+@pytest.mark.parametrize(
+    "fps", [Fraction(1), Fraction(5), Fraction(15), Fraction(15, 2), Fraction(24), Fraction(120)]
+)
+def test_rates_that_only_the_newer_codecs_have(codec: str, fps: Fraction) -> None:
+    unit = encoder_of(codec, 320, 240, fps).encode(grey(320, 240), 0, 0, idr=True)
+    assert told(codec, unit.data).fps == fps == unit.stream.fps
+
+
 def test_pictures_too_large_for_a_level_are_scaled_down() -> None:
     assert shrunk(1920, 1080, 8704) == (1920, 1080)
     wide, high = shrunk(1920, 1200, 8704)
