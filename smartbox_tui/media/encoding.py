@@ -31,6 +31,9 @@ _WORSE: Final = {
 }
 """Bits that the second needs for what the first does with one, so that next to nothing is lost."""
 
+_PAYLOAD: Final = Fraction(93, 100)
+"""Of a transport stream; packets and their headers are the rest."""
+
 _POOREST: Final = {"mpeg2": Fraction(8, 100), "h264": Fraction(3, 100)}
 """Bits a pixel below which a picture is no use any more."""
 
@@ -94,9 +97,7 @@ def bitrate_for(plan: Plan, source_codec: str, source_bitrate: int, most_bytes: 
     wanted = max(int(source_bitrate * _WORSE.get((source_codec, plan.codec), Fraction(1))), 2 * plan.poorest)
     rate = min(wanted, _most(plan))
     if most_bytes and seconds:
-        rate = min(
-            rate, int(most_bytes * 8 * Fraction(93, 100) / seconds)
-        )  # packets and the container have the rest
+        rate = min(rate, int(most_bytes * 8 * _PAYLOAD / seconds))
     if rate < plan.poorest:
         raise ValueError("as so few bytes it would be of no use")
     return rate
