@@ -12,8 +12,7 @@ from smartbox_tui.commands.options import Options
 from smartbox_tui.commands.output import out
 from smartbox_tui.dicom.charset import DEFINED_TERMS
 from smartbox_tui.dicom.conformance import Parameter, Server, Site, Statement, statement
-from smartbox_tui.dicom.rejection import KEY_OBJECT
-from smartbox_tui.model.instance import KEY_OBJECT_SELECTION, RECORDED
+from smartbox_tui.model.instance import RECORDED
 from smartbox_tui.settings import describe
 from smartbox_tui.settings.load import load
 from smartbox_tui.settings.schema import (
@@ -68,6 +67,7 @@ def of(options: Options) -> Statement:
 
 def site_of(settings: Settings, *, own: bool) -> Site:
     from smartbox_tui.engine.configuration.connection import offered_contexts
+    from smartbox_tui.engine.delivery.forms import NOTE_FORMS
 
     sources = tuple(
         Source(id=f"{still}-{clip}-{codec}", still_class=still, clip_class=clip, codec=codec)
@@ -75,7 +75,7 @@ def site_of(settings: Settings, *, own: bool) -> Site:
         for clip in CLASSES_CLIP
         for codec in RECORDED
     )
-    note = tuple((KEY_OBJECT_SELECTION, syntax) for syntax in KEY_OBJECT.transfer_syntaxes)
+    note = tuple(form.pair for form in NOTE_FORMS)
     chosen = tuple(offered_contexts(settings))
     if chosen and any(item.rejection_note for item in settings.destinations):
         chosen += note
@@ -85,7 +85,7 @@ def site_of(settings: Settings, *, own: bool) -> Site:
         aet=_plain(settings.aet),
         station_name=_plain(settings.station_name),
         servers=tuple(_servers(settings)),
-        offered=(*offered_contexts(dataclasses.replace(settings, sources=sources)), *note),
+        offered=(*offered_contexts(dataclasses.replace(settings, sources=sources), ()), *note),
         chosen=chosen,
         largest=min((item.max_instance_bytes for item in settings.destinations), default=_LARGEST),
         parameters=tuple(

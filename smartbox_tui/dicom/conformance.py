@@ -255,10 +255,18 @@ def _services(site: Site) -> Iterator[Block]:
     yield from services.performed(iods)
     yield Heading(3, "5.2.3 Storage (SCU)")
     yield Text(
-        "Objects as in Annex A. A clip is one object, its whole stream one fragment. The SOP Instance UID is fixed "
-        "when the picture is taken and never changed by a repetition; an object that is changed gets a new one. "
+        "Objects as in Annex A. A clip is one object, its whole stream one fragment, but for the fragmentable "
+        "syntaxes. The SOP Instance UID is fixed when the picture is taken and never changed by a repetition; an "
+        "object that is changed gets a new one. "
         "Before an object is sent for the first time it is held against the standard (attributes, values, "
         "bitstream); one that breaks a rule is not sent (the setting check). What an archive answers is in 7.3.2."
+    )
+    yield Text(
+        "A destination may be set to get another SOP class, or clips in another container (MPEG-TS, MP4) or codec: "
+        "it then gets, instead of the captured instance, a derived one with its own SOP Instance UID, which is the "
+        "same whenever it is made: ImageType DERIVED, SourceImageSequence naming the captured instance, "
+        "DerivationDescription saying what was done, and every lossy compression with its ratio and method. A "
+        "class of another modality makes another series. 7.2.1 has the transfer syntaxes an object may be sent in."
     )
     yield Heading(3, "5.2.4 Verification (SCU)")
     yield Text(

@@ -172,16 +172,28 @@ def association() -> Iterator[Block]:
 
 def proposed(items: list[Context]) -> Iterator[Block]:
     yield Text(
-        "Presentation contexts. Each is proposed with one transfer syntax, so that the peer cannot choose one that "
-        "the object would have to be converted to; the role is SCU. An association carries those of the objects "
-        "that wait for the peer."
+        "Presentation contexts. Each is proposed with one transfer syntax, and the box takes the best of those "
+        "that the peer accepts; the role is SCU. An association carries those of the objects that wait for the "
+        "peer, each in all the transfer syntaxes that it may be sent in."
     )
     rows = [(item.service, item.name, item.sop_class, syntax(item.transfer_syntax), "SCU") for item in items]
     yield table("Service | Abstract syntax | UID | Transfer syntax | Role", rows)
     yield Text(
-        "When a peer accepts no context for an object it is blocked, with a sentence that says so: the box does "
-        "not convert objects to another transfer syntax. The technician's command `smartbox dicom send` sends "
-        "given files as they are, each in the SOP class and transfer syntax that the file itself states."
+        "Order of preference, and what becomes of the object. A still or multi-frame image: JPEG Baseline as "
+        "captured; JPEG Extended (the same data, SOF1 for SOF0); Explicit, then Implicit VR Little Endian (decoded "
+        "to RGB; lossy compression, its ratio and method stay stated). All under the same SOP Instance UID. A "
+        "clip: the transfer syntax it is recorded in; its fragmentable twin, in which one of 4 GiB or more is "
+        "several fragments; and only where the destination's setting `transcode` names another codec, a derived "
+        "instance encoded anew as MPEG2 or H.264. A rejection note: Explicit, then Implicit VR Little Endian."
+    )
+    yield Text(
+        "When a peer accepts none of them the object is blocked, with a sentence that names what was offered and "
+        "what the peer takes. To find that out the box may open one more association that proposes all of the "
+        "table above and sends nothing."
+    )
+    yield Text(
+        "The technician's command `smartbox dicom send` sends given files as they are, each in the SOP class and "
+        "transfer syntax that the file itself states."
     )
 
 

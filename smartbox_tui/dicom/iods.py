@@ -28,12 +28,6 @@ NATIVE: Final = frozenset({IMPLICIT_VR_LE, EXPLICIT_VR_LE})
 JPEG_FAMILY: Final = frozenset({JPEG_BASELINE, JPEG_EXTENDED})
 VIDEO: Final = (H264_HP_41, H264_HP_42_2D, MPEG2_MPML, MPEG2_MPHL, HEVC_MP_51)
 VIDEO_ALL: Final = (*VIDEO, *FRAGMENTABLE.values())
-CODEC_SYNTAXES: Final = {
-    "h264": (H264_HP_41, H264_HP_42_2D),
-    "mpeg2": (MPEG2_MPML, MPEG2_MPHL),
-    "hevc": (HEVC_MP_51,),
-}
-"""The settings' words (`codec`, `transcode`) and what their bitstreams are written in, without the twins."""
 
 LOSSY_METHODS: Final[dict[str, str]] = {
     JPEG_BASELINE: "ISO_10918_1",

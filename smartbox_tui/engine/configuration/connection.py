@@ -5,20 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Iterable
 from typing import Any, Final
 
 from smartbox_tui.dicom.scu.check import check_mpps, check_worklist
 from smartbox_tui.dicom.scu.echo import check_destination
 from smartbox_tui.dicom.scu.peer import Peer
+from smartbox_tui.engine.delivery.forms import NOTE_FORMS, every_form
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.model.instance import (
-    EXPLICIT_VR_LE,
-    KEY_OBJECT_SELECTION,
-    MADE,
-    RECORDED,
-    SOP_CLASSES,
-    Kind,
-)
 from smartbox_tui.settings import describe
 from smartbox_tui.settings.load import build
 from smartbox_tui.settings.schema import Destination, Mpps, Settings, Worklist
@@ -90,8 +84,8 @@ def _check(server: Server, peer: Peer, settings: Settings) -> dict[str, Any]:
         case Mpps():
             report = check_mpps(peer)
         case Destination():
-            notes = [(KEY_OBJECT_SELECTION, EXPLICIT_VR_LE)] if server.rejection_note else []
-            report = check_destination(peer, [*offered_contexts(settings), *notes])
+            notes = [form.pair for form in NOTE_FORMS] if server.rejection_note else []
+            report = check_destination(peer, [*offered_contexts(settings, [server]), *notes])
     last = report["steps"][-1]
     if not last["ok"] and last["step"] == "associate" and last.get("code") in _SILENT and speaks_tls(peer):
         last |= {
@@ -126,14 +120,12 @@ def _report(step: str, message: str, hint: str, code: str) -> dict[str, Any]:
     }
 
 
-def offered_contexts(settings: Settings) -> list[tuple[str, str]]:
-    """(SOP class, transfer syntax) of everything the configured sources can make."""
-    pairs: set[tuple[str, str]] = set()
-    for source in settings.sources:
-        for word, syntaxes in (
-            (source.still_class, MADE[Kind.STILL]),
-            (source.burst_class, MADE[Kind.BURST]),
-            (source.clip_class, RECORDED[source.codec]),
-        ):
-            pairs.update((SOP_CLASSES[word], syntax) for syntax in syntaxes)
-    return sorted(pairs)
+def offered_contexts(
+    settings: Settings, destinations: Iterable[Destination] | None = None
+) -> list[tuple[str, str]]:
+    """(SOP class, transfer syntax) of everything that the configured sources' pictures may be sent as, to these
+    destinations, else to all that are set (and to one with the defaults, where none is)."""
+    servers = tuple(settings.destinations if destinations is None else destinations) or (None,)
+    return sorted(
+        {form.pair for source in settings.sources for server in servers for form in every_form(source, server)}
+    )

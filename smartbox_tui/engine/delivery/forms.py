@@ -6,11 +6,11 @@ the box takes the best of those that are accepted. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from smartbox_tui.dicom.iods import CODEC_SYNTAXES, IODS, JPEG_FAMILY, NATIVE, SYNTAX_NAMES
+from smartbox_tui.dicom.iods import IODS, JPEG_FAMILY, NATIVE, SYNTAX_NAMES
 from smartbox_tui.dicom.scu.association import CONTEXTS_MAX
 from smartbox_tui.model.instance import (
     EXPLICIT_VR_LE,
@@ -18,9 +18,13 @@ from smartbox_tui.model.instance import (
     IMPLICIT_VR_LE,
     JPEG_EXTENDED,
     KEY_OBJECT_SELECTION,
+    MADE,
+    RECORDED,
     SOP_CLASSES,
+    Kind,
 )
 from smartbox_tui.model.variant import Variant
+from smartbox_tui.settings.schema import Destination, Source
 
 LONGEST_FRAGMENT: Final = 2**32 - 2
 NEVER: Final = "never"
@@ -69,7 +73,7 @@ def forms(
 
 
 def _encoded_anew(sop_class_uid: str, transfer_syntax_uid: str, transcode: str) -> Iterable[Form]:
-    target = CODEC_SYNTAXES.get(transcode, ())
+    target = RECORDED.get(transcode, ())
     if codec_of(transfer_syntax_uid) not in ("", transcode):
         yield from (Form(sop_class_uid, uid, transcode) for uid in target)
         yield from (Form(sop_class_uid, FRAGMENTABLE[uid], transcode) for uid in target if uid in FRAGMENTABLE)
@@ -80,7 +84,7 @@ def coming_out(form: Form, width: int, height: int, fps: float) -> bool:
     13818-2 table 8-11), H.264 4.1 to 8192 macroblocks, 245760 a second (ITU-T H.264 table A-1)."""
     if not form.codec:
         return True
-    low, high = CODEC_SYNTAXES[form.codec]
+    low, high = RECORDED[form.codec]
     blocks = -(-width // 16) * -(-height // 16)
     if form.codec == "mpeg2":
         fits = width <= 720 and height <= 576 and blocks * fps <= 40500 * 1.001
@@ -92,7 +96,7 @@ def coming_out(form: Form, width: int, height: int, fps: float) -> bool:
 
 def codec_of(transfer_syntax_uid: str) -> str:
     """h264, mpeg2, hevc; empty for what is no video."""
-    return next((word for word, uids in CODEC_SYNTAXES.items() if transfer_syntax_uid in uids), "")
+    return next((word for word, uids in RECORDED.items() if transfer_syntax_uid in uids), "")
 
 
 def forms_of_kind(sop_class_uid: str, transfer_syntax_uid: str, variant: Variant, transcode: str) -> list[Form]:
@@ -101,7 +105,7 @@ def forms_of_kind(sop_class_uid: str, transfer_syntax_uid: str, variant: Variant
     sop_class = SOP_CLASSES[variant.sop_class] if variant.sop_class else sop_class_uid
     if not variant.codec:
         return list(forms(sop_class, transfer_syntax_uid, transcode))
-    return [form for uid in CODEC_SYNTAXES[variant.codec] for form in forms(sop_class, uid)]
+    return [form for uid in RECORDED[variant.codec] for form in forms(sop_class, uid)]
 
 
 def contexts(wanted: Sequence[Form], others: Iterable[Form]) -> list[Pair]:
@@ -114,6 +118,22 @@ def contexts(wanted: Sequence[Form], others: Iterable[Form]) -> list[Pair]:
 def best(wanted: Sequence[Form], accepted: Iterable[Pair]) -> Form | None:
     pairs = set(accepted)
     return next((form for form in wanted if form.pair in pairs), None)
+
+
+def every_form(source: Source, destination: Destination | None = None) -> Iterator[Form]:
+    """All that the pictures of a source may be sent as to a destination, or to one that has only defaults."""
+    wanted = destination or Destination(name="any")
+    for own, other, syntaxes, transcode in (
+        (source.still_class, wanted.still_class, MADE[Kind.STILL], NEVER),
+        (source.burst_class, wanted.burst_class, MADE[Kind.BURST], NEVER),
+        (source.clip_class, wanted.clip_class, RECORDED[source.codec], wanted.transcode),
+    ):
+        for syntax in syntaxes:
+            yield from forms(SOP_CLASSES[other or own], syntax, transcode)
+
+
+NOTE_FORMS: Final = forms(KEY_OBJECT_SELECTION, EXPLICIT_VR_LE)
+"""Of a rejection note."""
 
 
 # ---- in words
