@@ -60,7 +60,7 @@ OBJECT: Final[dict[str, str]] = {
     "LossyImageCompression": f"{_FIXED}01",
     "LossyImageCompressionRatio": "as measured, uncompressed RGB to bitstream",
     "LossyImageCompressionMethod": "by the transfer syntax",
-    "ImageComments": "number of lost frames, when any were lost",
+    "ImageComments": "number of lost frames, when any were lost; a clock that was not synchronised",
     "SamplesPerPixel": f"{_FIXED}3",
     "PhotometricInterpretation": "by the bitstream: YBR_FULL_422 or YBR_FULL (JPEG), YBR_PARTIAL_420 (video)",
     "PlanarConfiguration": f"{_FIXED}0",
