@@ -289,7 +289,7 @@ def test_after_a_failed_fsync_nothing_is_promised_and_the_next_start_keeps_what_
 # ---- crashes
 
 
-def left_open(rig: Rig, tail: bytes, frames: int = 3, *, file: bool = True) -> tuple[Sidecar, bytes]:
+def left_open(rig: Rig, tail: bytes, frames: int = 3) -> tuple[Sidecar, bytes]:
     """What a crash in a burst leaves: a sidecar that says `recording`, and a file with a torn end."""
     exam = exam_in(rig.paths.spool)
     folder = rig.paths.spool / exam
@@ -302,9 +302,8 @@ def left_open(rig: Rig, tail: bytes, frames: int = 3, *, file: bool = True) -> t
         fps_num=25, fps_den=1, sop_class="multiframe-sc", sampling="422", media="jpegs",
         transfer_syntax_uid=JPEG_BASELINE, frames=0,
     )  # fmt: skip
-    if file:
-        (folder / sidecar.file).write_bytes(whole + tail)
-        (folder / f".{identity}.room").write_bytes(bytes(100))
+    (folder / sidecar.file).write_bytes(whole + tail)
+    (folder / f".{identity}.room").write_bytes(bytes(100))
     write_sidecar(folder, sidecar)
     return sidecar, whole
 
