@@ -17,10 +17,14 @@ from smartbox_tui.engine.watched.intake import Intake, Outcome
 from smartbox_tui.store import database
 from tests.support.dying_engine import Doom
 
+SURVIVED = "survived"
+"""A file in the state folder that says that a picture was taken to its end."""
+
 
 def main() -> None:
     doom = Doom(int(sys.argv[1]))
     fsync, transaction, take, replace = os.fsync, database._transaction, Intake.take, Path.replace
+    survived = Path(sys.argv[sys.argv.index("--state") + 1]) / SURVIVED
     intake.INCOMPLETE_S = 2.0  # type: ignore[misc]
 
     def counted_fsync(fd: int) -> None:
@@ -42,6 +46,7 @@ def main() -> None:
         doom.armed = True
         outcome = await take(self, *arguments)
         doom.armed = False
+        survived.touch()
         return outcome
 
     os.fsync = counted_fsync
