@@ -64,7 +64,7 @@ class ExamText(Shown):
         count = t.n("{count} picture", "{count} pictures", exam.instances)
         headline = (t("EXAM") if width >= 62 else "", day, " ".join(part for part in times if part), condition)
         lines = [
-            Content.assemble((" · ".join(part for part in headline if part), "$hint"), self._unsure(t)),
+            Content.assemble(self._unsure(t), (" · ".join(part for part in headline if part), "$hint")),
             Content.styled(words.who(t, exam), "bold"),
             Content(" · ".join(part for part in known if part)),
             Content(" · ".join(part for part in (exam.procedure, order) if part)),
@@ -73,9 +73,9 @@ class ExamText(Shown):
         return Content("\n").join([line.truncate(max(1, width), ellipsis=True) for line in lines])
 
     def _unsure(self, t: Texts) -> Content:
-        """That the times are those of a clock which was not set."""
+        """That the times are those of a clock which was not set; first, for what comes last may be cut off."""
         unsure = self.exam is not None and self.exam.dates
-        return Content.styled(" · " + t("time not sure"), "$wait") if unsure else Content("")
+        return Content.styled(t("time not sure") + " · ", "$wait") if unsure else Content("")
 
     def _deliveries(self, view: View) -> list[Content]:
         t, told = view.t, []
