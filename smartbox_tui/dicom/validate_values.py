@@ -22,6 +22,9 @@ _TEXT: Final = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _STRINGS: Final = _TEXT | {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI", "UR"}
 _ONE_VALUE: Final = frozenset({"LT", "ST", "UT", "UR"})
 _SIZES: Final = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "FD": 8, "AT": 4, "SV": 8, "UV": 8}
+_ELEMENTS_MAX: Final = 20_000
+_VALUES_MAX: Final = 10_000
+"""Of a data set, and of an element: what is made to be read for ever is not looked at to its end."""
 _UID: Final = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*", re.ASCII)
 
 ENUMERATED: Final[dict[int, tuple[str, frozenset[str]]]] = {
@@ -220,7 +223,10 @@ def check_values(values: Values, report: Report) -> None:
             "SpecificCharacterSet names a character set that DICOM does not know.",
             "Write text in ISO_IR 192.",
         )
-    for element in values.elements.values():
+    for count, element in enumerate(values.elements.values()):
+        if count == _ELEMENTS_MAX:
+            report.warning("elements", "PS3.5 7", "Too many elements to look at them all.", "None.")
+            break
         _check_element(element, values.repertoire, report)
 
 
@@ -255,7 +261,7 @@ def _check_strings(element: Element, name: str, vm: str, charset: Repertoire | N
         return
     parts = [text] if element.vr in _ONE_VALUE else text.split("\\")
     _check_count(name, len(parts), vm, report)
-    for part in parts:
+    for part in parts[:_VALUES_MAX]:
         _check_form(element, name, part, report)
     _check_allowed(element.tag, name, [part.strip(" ") for part in parts], report)
 

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Final
 
 from hypothesis import HealthCheck, given, note, settings
@@ -83,6 +84,18 @@ class Target:
 
     call: Callable[[bytes], object]
     errors: tuple[type[Exception], ...]
+
+
+def on_file(call: Callable[[Path], object]) -> Callable[[bytes], object]:
+    """For a parser that reads a file."""
+
+    def run(data: bytes) -> object:
+        with NamedTemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            return call(Path(file.name))
+
+    return run
 
 
 def run_confined(place: str, folder: Path, count: int) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import numpy as np
 import pytest
@@ -15,7 +13,7 @@ from smartbox_tui.media import examine, exif, foreign, h264, hevc, jpeg, mp4, mp
 from smartbox_tui.media.jpeg import NotBaseline
 from tests.support.dcmtk import need
 from tests.support.exifbytes import camera, with_exif
-from tests.support.fuzzing import Target, run_confined
+from tests.support.fuzzing import Target, on_file, run_confined
 
 STREAMS = {
     "h264": "-c:v libx264 -preset ultrafast -x264-params 8x8dct=1:keyint=5:bframes=0 -profile:v high",
@@ -45,16 +43,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         command = f"{ffmpeg} -v error -f lavfi -i testsrc=size=32x16 -frames:v 1 -pix_fmt {kind} {made / kind}.png"
         subprocess.run(command.split(), check=True)
     return made
-
-
-def on_file(call: Callable[[Path], object]) -> Callable[[bytes], object]:
-    def run(data: bytes) -> object:
-        with NamedTemporaryFile() as file:
-            file.write(data)
-            file.flush()
-            return call(Path(file.name))
-
-    return run
 
 
 def elementary(data: bytes) -> None:
