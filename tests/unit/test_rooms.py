@@ -35,7 +35,17 @@ def test_a_process_has_loaded_nothing_that_is_not_its_business(module: str) -> N
 
 @pytest.mark.parametrize(
     ("arguments", "imported"),
-    [(["codes", "--source", "endo"], "smartbox_tui.media.codes"), (["poster", "none", "--out", "x"], "av")],
+    [
+        (["codes", "--source", "endo"], "smartbox_tui.media.codes"),
+        (["poster", "none", "--out", "x"], "av"),
+        (["remux", "none", "--container", "mp4", "--out", "x"], "smartbox_tui.media.remux"),
+        (
+            ["transcode", "none", "--codec", "mpeg2", "--container", "ts", "--out", "x"],
+            "smartbox_tui.media.transcode",
+        ),
+        (["decode", "none", "--out", "x"], "smartbox_tui.media.decode"),
+        (["probe", "none"], "smartbox_tui.media.probe"),
+    ],
 )
 def test_a_media_child_loads_neither_engine_nor_store(arguments: list[str], imported: str, tmp_path: Path) -> None:
     command = [sys.executable, "-X", "importtime", "-m", "smartbox_tui.cli", "media", *arguments]
