@@ -48,6 +48,10 @@ OPEN: Final = frozenset(
 )
 """States in which the archive has not promised anything yet and may still."""
 
+MAKING: Final = "is made ready: "
+PIXELS: Final = "pixels"
+"""How the reason of a row begins that something is made for first, then what: a container, a codec, or pixels."""
+
 PROMISED: Final = frozenset({DeliveryState.STORED, DeliveryState.COMMITTED})
 
 

@@ -14,6 +14,7 @@ from smartbox_tui.engine.composing import NotMade, Wanted
 from smartbox_tui.engine.delivery import variants
 from smartbox_tui.engine.delivery.forms import NEVER, Form, coming_out, forms, forms_of_kind
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.delivery import MAKING, PIXELS
 from smartbox_tui.model.variant import Variant, sop_uid_of
 from smartbox_tui.settings.schema import Destination
 from smartbox_tui.spool.layout import exam_dir
@@ -24,10 +25,10 @@ from smartbox_tui.store import queries
 def making(variant: str, prepare: str) -> str:
     """Why a row is not sent yet, in the words of the queue."""
     if prepare == variants.PIXELS:
-        return "is made ready: pixels"
+        return f"{MAKING}{PIXELS}"
     wanted = Variant.parse(variant)
     what = variants.CODEC_NAMES.get(wanted.codec) or variants.CONTAINER_NAMES.get(wanted.container, "MP4")
-    return f"is made ready: {what}"
+    return f"{MAKING}{what}"
 
 
 class Parcel:

@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import DataTable
 
+from smartbox_tui.model.delivery import MAKING, PIXELS
 from smartbox_tui.ui import words
 from smartbox_tui.ui.i18n import N_, Texts
 from smartbox_tui.ui.link import new_id
@@ -63,6 +64,9 @@ def reason(t: Texts, item: state.Delivery) -> str:
         return t(HELD.get(item.code, HELD["exam-open"]))
     if item.state == "queued" and item.code in QUEUED:
         return t(QUEUED[item.code])
+    if item.reason.startswith(MAKING):
+        what = item.reason.removeprefix(MAKING)
+        return t("Is made ready: {what}", what=t("single pixels") if what == PIXELS else what)
     what = sentence(t, item.code)[0] if item.code else ""
     return " · ".join(part for part in (what, item.reason) if part and part != item.code)
 
