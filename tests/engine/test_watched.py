@@ -224,6 +224,26 @@ def test_a_code_that_comes_late_holds_back_what_it_may_concern(house: House) -> 
     until(lambda: "watched-late" not in json.dumps(box.ctl("status")["alarms"]), 20, "the alarm to end")
 
 
+def test_exif_of_somebody_else_ends_a_code(house: House) -> None:
+    house.put("e1.jpg", taken(140, second=1, minute=40, code=person("E-1"), model="Mixed"))
+    house.put("e2.jpg", taken(141, person("E-2", "Zwei^Zoe"), second=2, minute=40, model="Mixed"))
+    house.put("e3.jpg", taken(142, second=3, minute=40, model="Mixed"))
+    house.pictures_of("E-2", 1)
+    house.empty()
+    assert not stored(house.archive, "E-1")
+    assert len(stored(house.archive, "E-2")) == 1
+
+
+def test_a_clock_that_was_set_back_gives_a_picture_to_nobody(house: House) -> None:
+    house.put("s1.jpg", taken(150, second=1, minute=41, code=person("T-1"), model="Back"))
+    house.put("s2.jpg", taken(151, second=50, minute=41, code=person("T-2", "Zwei^Zoe"), model="Back"))
+    house.empty()
+    house.put("s3.jpg", taken(152, second=20, minute=41, model="Back"))
+    house.empty()
+    assert not stored(house.archive, "T-1")
+    assert not stored(house.archive, "T-2")
+
+
 def test_other_files_and_links_are_left_alone(house: House) -> None:
     outside = house.folder.parent / "secret.jpg"
     outside.write_bytes(taken(110, person("S-1")))

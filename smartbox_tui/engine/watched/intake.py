@@ -212,26 +212,37 @@ class Intake:
 
     async def _whose(self, source: Source, picture: str, camera: str, at: datetime, ready: dict[str, Any]) -> Whose:
         """The picture's own EXIF first, then a code in the picture, then the code photographed before it."""
+        minutes = self._settings().watched.session_min
         own = self._patients.of_texts(ready["exif"]["texts"])
         seen = [(item, self._patients.of_code(item["text"])) for item in ready["codes"]]
         people = [(item, said) for item, said in seen if not said.nothing]
-        if not own.nothing:
-            if any(not _agree(own, said) for _, said in people if said.identity is not None):
-                return Whose(Said(unclear="the picture shows a code of somebody else than its EXIF names"))
-            return Whose(own)
+        before = self._session.code_for(camera, at, minutes)
         if people:
             first, said = people[0]
             if any(not _agree(said, other) for _, other in people[1:]):
                 first, said = {"text": "", "share": 0.0}, Said(unclear="the picture shows codes of two people")
-            code = Code(picture, camera, at.isoformat(), first["text"])
-            late = await self._exams.run(self._session.add_code, code, self._settings().watched.session_min)
-            await self._hold_late(source, late, said)
-            return Whose(said, picture, said.identity is not None and first["share"] >= CODE_SHARE)
-        before = self._session.code_for(camera, at, self._settings().watched.session_min)
+            await self._add_code(source, Code(picture, camera, at.isoformat(), first["text"]), said)
+            if own.nothing:
+                return Whose(said, picture, said.identity is not None and first["share"] >= CODE_SHARE)
+            if said.identity is not None and not _agree(own, said):
+                own = Said(unclear="the picture shows a code of somebody else than its EXIF names")
+        if not own.nothing:
+            if not people and before is not None and not _agree(own, self._of_code(before)):
+                # somebody else was before this camera since: the old code is over
+                await self._add_code(source, Code(picture, camera, at.isoformat(), ""), own)
+            return Whose(own)
         if before is None:
             return Whose(own)
-        said = self._patients.of_code(before.text) if before.text else Said(unclear="a code that names two people")
-        return Whose(said, before.picture)
+        if self._session.is_before_a_code(camera, at):  # came late, or the camera's clock was set back: who knows
+            return Whose(Said(unclear="the picture came after a code that was taken later"), before.picture)
+        return Whose(self._of_code(before), before.picture)
+
+    def _of_code(self, code: Code) -> Said:
+        return self._patients.of_code(code.text) if code.text else Said(unclear="a code that is over")
+
+    async def _add_code(self, source: Source, code: Code, said: Said) -> None:
+        late = await self._exams.run(self._session.add_code, code, self._settings().watched.session_min)
+        await self._hold_late(source, late, said)
 
     async def _hold_late(self, source: Source, late: list[Used], said: Said) -> None:
         """Pictures that were given to somebody before another's code came which had been photographed before them:

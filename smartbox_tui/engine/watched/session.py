@@ -18,7 +18,8 @@ _MOST: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """`picture` shows it; `at` RFC 3339 of the camera's clock; `text` empty where it cannot be one person's."""
+    """`picture` shows it; `at` RFC 3339 of the camera's clock; `text` empty where it is nobody's: of two
+    people, or a picture whose EXIF ends the code before."""
 
     picture: str
     camera: str
@@ -62,6 +63,10 @@ class Session:
             return None
         newest = max(found, key=lambda code: _moment(code.at))
         return newest if at - _moment(newest.at) <= timedelta(minutes=minutes) else None
+
+    def is_before_a_code(self, camera: str, at: datetime) -> bool:
+        """Whether a code of this camera is known that was taken after that."""
+        return any(code.camera == camera and _moment(code.at) > at for code in self.codes)
 
     def add_code(self, code: Code, minutes: float) -> list[Used]:
         """Returns the pictures that would have been this code's, and were given to another before it came."""
