@@ -215,7 +215,9 @@ class Preparer:
 
     async def _end(self, row: Any, state: State, reason: str, code: str, *, pause_s: float = 0.0) -> None:
         """Moves the row if it still is ours."""
-        changes = {"next_at": queue.clock() + pause_s} if state is State.WAITING else {}
+        changes: dict[str, Any] = {"failures": 0}  # it waits for no network
+        if state is State.WAITING:
+            changes["next_at"] = queue.clock() + pause_s
 
         def job(database: Any) -> Any:
             now = queue.get(database, row.id)

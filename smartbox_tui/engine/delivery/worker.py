@@ -161,6 +161,13 @@ class Worker(threading.Thread):
             self._hang_up(abort=True)
             self._block(row, f"the picture cannot be read: {exc.strerror}", "invalid-object")
             return True
+        except SmartBoxError:  # of the store: the next step finds the row again
+            raise
+        except Exception:  # it must not keep the others from their archive
+            log.exception("destination %s: a defect in the delivery of row %s", self.destination.name, row.id)
+            self._hang_up(abort=True)
+            self._block(row, "a defect of the box kept it from being sent; its log has more", "refused")
+            return True
         finally:
             self._current = None
             self._cancel.pop(row.id, None)
