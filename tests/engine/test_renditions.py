@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from smartbox_tui.spool.bitstream import remuxed_name
 from tests.support import clips
 from tests.support.box import Box, settings, until
 from tests.support.dcmtk import dciodvfy, storescp
+from tests.support.orthanc import orthanc
 from tests.support.spooled import put_exam, put_still
 from tests.support.taking import Taking, put_burst, put_clip, taking
 
@@ -288,3 +291,62 @@ def test_an_archive_that_takes_the_twin_only_gets_the_twin() -> None:
         finally:
             box.close()
     assert archive.uids() == [own_uid(sidecar)]
+
+
+# ---- the whole box
+
+
+@pytest.mark.orthanc
+def test_a_recording_of_an_mp4_source_arrives_as_mp4(tmp_path: Path) -> None:
+    with orthanc(tmp_path / "orthanc") as archive:
+        config = settings(archive.port, send="immediately").replace(
+            "preroll_s = 5", 'preroll_s = 5\ncontainer = "mp4"'
+        )
+        box = Box(config)
+        try:
+            box.start()
+            exam = box.open_exam()["id"]
+            box.ctl("record", "start")
+            time.sleep(1.5)
+            stopped = box.ctl("record", "stop")
+            rows = box.deliveries(exam)
+            assert [row["state"] in ("queued", "preparing", "sending", "stored") for row in rows] == [True]
+            box.ctl("exam", "close")
+            box.wait_stored(exam, 1)
+            uid = stopped["instances"][0]["sop_instance_uid"]
+            got = pydicom.dcmread(io.BytesIO(archive.file_of(uid)))
+            (stream,) = pydicom.encaps.generate_frames(got.PixelData, number_of_frames=1)
+            assert stream[4:8] == b"ftyp"
+            path = tmp_path / "back.mp4"
+            path.write_bytes(stream)
+            assert len(clips.pictures(path)) == got.NumberOfFrames == stopped["frames"]
+            assert dciodvfy_of(tmp_path, archive.file_of(uid)) == []
+            instance = box.ctl("instance", "show", uid)["instance"]
+            (mp4,) = (box.state / "spool" / exam).glob("*.mp4")
+            assert instance["bytes"] == mp4.stat().st_size
+            until(lambda: not list((box.state / "spool" / exam).glob("*.ts")), what="the TS to go")
+        finally:
+            box.close()
+
+
+@pytest.mark.orthanc
+def test_orthanc_that_takes_plain_pixels_only_gets_them(tmp_path: Path) -> None:
+    with orthanc(tmp_path / "orthanc", AcceptedTransferSyntaxes=[EXPLICIT_VR_LE]) as archive:
+        box = box_of(archive.port)
+        try:
+            exam = put_exam(box.state / "spool")
+            still = put_still(box.state / "spool", exam)
+            pixels = decoded(box.state / "spool" / exam, still)
+            box.start("engine")
+            box.wait_stored(exam, 1)
+            got = pydicom.dcmread(io.BytesIO(archive.file_of(own_uid(still))))
+            assert got.file_meta.TransferSyntaxUID == EXPLICIT_VR_LE
+            assert got.PixelData == pixels
+        finally:
+            box.close()
+
+
+def dciodvfy_of(folder: Path, data: bytes) -> list[str]:
+    path = folder / "checked.dcm"
+    path.write_bytes(data)
+    return dciodvfy(path)[0]
