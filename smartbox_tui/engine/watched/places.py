@@ -50,7 +50,10 @@ class Places:
         key = "|".join((source, who.id, identity.accession_number, identity.study_instance_uid, day))
         for number in range(_TRIES):
             exam_id = str(uuid5(_NAMESPACE, f"{key}|{number}"))
-            found = await self._read(exam_id)
+            try:
+                found = await self._read(exam_id)
+            except ValueError:  # damaged, which the engine's start tells: its pictures stay, new ones go elsewhere
+                continue
             if found is None:
                 await self._create(exam_id, source, identity, taken)
                 return exam_id
@@ -65,14 +68,18 @@ class Places:
         """An exam without a patient: `known`, as long as nobody has assigned it, else one that begins with this
         picture. Raises disk-full."""
         first = str(uuid5(_NAMESPACE, f"nobody|{picture}"))
-        for exam_id in (known, first):
-            found = await self._read(exam_id) if exam_id else None
-            if exam_id and found is not None and not found[1].patient.get("id") and not found[0].merged_into:
-                return exam_id
-        for number in range(_TRIES):
-            exam_id = first if not number else str(uuid5(UUID(first), str(number)))
-            if await self._read(exam_id) is None:
+        further = (str(uuid5(UUID(first), str(number))) for number in range(1, _TRIES))
+        for exam_id in (known, first, *further):
+            if not exam_id:
+                continue
+            try:
+                found = await self._read(exam_id)
+            except ValueError:
+                continue
+            if found is None and exam_id != known:
                 await self._create(exam_id, source, Identity(UNKNOWN), taken)
+                return exam_id
+            if found is not None and not found[1].patient.get("id") and not found[0].merged_into:
                 return exam_id
         raise RuntimeError("a picture's exam was assigned a hundred times")
 
