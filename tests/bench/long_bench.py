@@ -28,9 +28,9 @@ from uuid import uuid4
 import av
 import numpy as np
 
-from hw.base import PixelFormat, VideoFormat
-from hw.video.factory import video_source
-from hw.video.strip import read_strip
+from hw.base import Frame, PixelFormat, VideoFormat
+from hw.video.mucosa import Mucosa
+from hw.video.strip import draw_strip, read_strip, strip_size
 from smartbox_tui.capture.access import AccessUnit
 from smartbox_tui.capture.clock import NS
 from smartbox_tui.capture.convert import Converter
@@ -55,28 +55,18 @@ _WARM: Final = 0.1
 
 
 def looped(codec: str, width: int, height: int) -> list[AccessUnit]:
-    """The test pattern, LOOP frames of it in a row, encoded as capture does."""
-    source = video_source("pattern", key="p", name="p", device="", width=width, height=height, fps=Fraction(FPS))
+    """The test pattern, LOOP frames of it in a row, encoded as capture does, at whatever speed this machine has."""
     form = VideoFormat(PixelFormat.I420, width, height, Fraction(FPS), full_range=False)
     encoder = Encoder(CODECS[codec], form, CODECS[codec].plan(form), 8_000_000)
-    converter, number = Converter(), -1
-    units: list[AccessUnit] = []
-    source.open()
-    try:
-        while len(units) < LOOP:
-            frame = source.read(1.0)
-            if frame is None:
-                continue
-            picture = converter.to_video(frame)
-            plane = picture.planes[0]
-            strip = read_strip(np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:, :width])
-            if number >= 0 and strip.number != number + 1:  # this machine was too slow: begin again
-                encoder, units = Encoder(CODECS[codec], form, CODECS[codec].plan(form), 8_000_000), []
-            number = strip.number
-            at_ns = len(units) * NS // FPS
-            units.append(encoder.encode(picture, at_ns, 0, idr=not units))
-    finally:
-        source.close()
+    pattern = Mucosa(width, height)
+    pattern.neutralise(*strip_size(width))
+    converter, units = Converter(), []
+    for number in range(LOOP):
+        data = pattern.draw(number / FPS)
+        luma = np.frombuffer(data, np.uint8)[: width * height].reshape(height, width)
+        draw_strip(luma, number, number * 1000 // FPS)
+        picture = converter.to_video(Frame(data, form, number, 0, number * NS // FPS))
+        units.append(encoder.encode(picture, number * NS // FPS, 0, idr=not number))
     return units
 
 
