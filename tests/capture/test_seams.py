@@ -23,7 +23,7 @@ from smartbox_tui.model.instance import H264_HP_41
 from smartbox_tui.spool.layout import exam_dir
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState
 from smartbox_tui.wire import commands
-from tests.capture.rig import Destination, Rig, exam_in, new_id, strips, until
+from tests.capture.rig import Destination, Process, Rig, exam_in, new_id, strips, until
 from tests.support.stalls import StallWatch
 
 EACH = sorted(CODECS)
@@ -145,6 +145,39 @@ def test_a_stop_reaches_back_over_a_seam(tmp_path: Path) -> None:
     assert ts.scan(path).frames == kept.frames
     assert hashlib.sha256(path.read_bytes()).hexdigest() == kept.sha256
     assert not (recorder.folder / second.file).read_bytes()
+
+
+def test_killed_just_after_a_seam_both_parts_are_closed_and_one_recording_goes_on(tmp_path: Path) -> None:
+    destination = f'[[destinations]]\nname = "a"\nhost = "h"\naet = "A"\nmax_instance_bytes = {1 << 20}\n'
+    box = Process(tmp_path, size="640x480", keys="bitrate = 6000000", extra=destination)
+    box.start()
+    try:
+        box.command("record-start")
+        until(lambda: sum(each.kind == "clip" for each in box.sidecars()) > 1, what="a seam")
+        box.kill()
+        left = [each for each in box.sidecars() if each.kind == "clip"]
+        assert sum(each.state is SidecarState.RECORDING for each in left) == 2
+        box.start()
+        ids = {each.id for each in left}
+
+        def closed() -> list[Sidecar]:
+            found = [each for each in box.sidecars() if each.id in ids and each.state is SidecarState.CLOSED]
+            return found if len(found) == len(left) else []
+
+        parts = sorted(until(closed, what="both are closed"), key=lambda each: each.part)
+        resumed = until(
+            lambda: [e for e in box.sidecars() if e.kind == "clip" and e.id not in ids], what="it goes on"
+        )
+        assert len({each.command for each in resumed}) == 1
+        box.command("record-stop")
+    finally:
+        box.end()
+    numbers: list[int] = []
+    for part in parts:
+        own = strips(box.bitstream(part))
+        assert part.frames == len(own)
+        numbers += own
+    assert numbers == sorted(set(numbers))
 
 
 def test_two_seconds_after_a_seam_the_part_before_is_closed(tmp_path: Path) -> None:
