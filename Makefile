@@ -1,4 +1,4 @@
-# SmartBox: make env | demo | test | lint | bench | screenshots | conformance
+# SmartBox: make env | demo | test | lint | bench | screenshots | conformance | matrix
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,7 +9,7 @@ ARGS ?=
 # The tests mostly wait for peers and clocks: one process more than there are cores.
 JOBS ?= $(shell expr $$(nproc) + 1)
 
-.PHONY: env demo test lint bench screenshots conformance lock system-venv system-test clean appliance deb
+.PHONY: env demo test lint bench screenshots conformance matrix lock system-venv system-test clean appliance deb
 
 env: .venv/.stamp $(MO)
 
@@ -51,6 +51,9 @@ screenshots: env
 conformance: env
 	$(BIN)/python -m smartbox_tui.cli conformance > docs/conformance.md.new
 	mv docs/conformance.md.new docs/conformance.md
+
+matrix: env system-test
+	SMARTBOX_MATRIX=docs/matrix.md $(BIN)/python -m pytest -q tests/dicom/test_matrix.py
 
 # Versions and hashes, no registry's address.
 lock:
