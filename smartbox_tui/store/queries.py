@@ -251,12 +251,16 @@ def has_queued(database: Any, destination: str) -> bool:
 _TO_PREPARE = "state IN ('held', 'queued', 'preparing', 'waiting', 'blocked') AND prepare != ''"
 
 
-def has_to_prepare(database: Any) -> bool:
+def next_to_prepare(database: Any, *, slow: bool) -> Any | None:
+    """The queued row that something must be made for first: highest priority, then oldest. `slow`: of those that
+    are encoded anew, else of the others."""
+    lane = "LIKE" if slow else "NOT LIKE"
     sql = (
-        "SELECT 1 FROM delivery WHERE state = 'queued' AND prepare != '' AND NOT paused"
-        " AND exam NOT IN (SELECT exam FROM reconciling) LIMIT 1"
+        "SELECT * FROM delivery WHERE state = 'queued' AND prepare != '' AND NOT paused"
+        f" AND variant {lane} '%codec=%' AND exam NOT IN (SELECT exam FROM reconciling)"
+        " ORDER BY priority DESC, id LIMIT 1"
     )
-    return database.execute_sql(sql).fetchone() is not None
+    return next(iter(Delivery.raw(sql).execute(database)), None)
 
 
 def to_prepare(database: Any, instance_id: str) -> list[Any]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from smartbox_tui.model import delivery as states
 from smartbox_tui.model.delivery import DeliveryState as State
+from smartbox_tui.store.queries import next_to_prepare
 from smartbox_tui.store.tables import Delivery, PausedDestination
 
 LEASE_S: Final = 120.0
@@ -138,20 +139,16 @@ def claim(
 
 
 def claim_preparing(
-    database: Any, worker: str, now: float, reason: Callable[[str, str], str], lease_s: float = LEASE_S
+    database: Any, worker: str, now: float, reason: Callable[[str, str], str], *, slow: bool
 ) -> Any | None:
-    """Takes the next queued row that something must be made for first; `reason` says it in words, from its variant
-    and what it needs. None: nothing to do."""
-    row = _row(
-        database,
-        "SELECT * FROM delivery WHERE state = 'queued' AND prepare != '' AND NOT paused"
-        f" AND exam NOT IN (SELECT exam FROM reconciling) {_FIRST}",
-    )
+    """Takes `queries.next_to_prepare`; `reason` says it in words, from its variant and what it needs. None: nothing
+    to do."""
+    row = next_to_prepare(database, slow=slow)
     if row is None:
         return None
     why = reason(row.variant, row.prepare)
     moved = move(database, row.id, State.PREPARING, why)
-    Delivery.update(worker=worker, lease_until=now + lease_s).where(Delivery.id == row.id).execute(database)
+    Delivery.update(worker=worker, lease_until=now + LEASE_S).where(Delivery.id == row.id).execute(database)
     if moved is not None:
         moved.worker = worker
     return moved

@@ -355,3 +355,34 @@ def test_a_discarded_picture_keeps_its_recording(make: Callable[..., Rig]) -> No
     write_sidecar(rig.folder, sidecar.with_(state=SidecarState.DISCARDED))
     tidying.tidy(rig.folder, rig.store)
     assert (rig.folder / sidecar.file).exists()
+
+
+def test_what_takes_long_keeps_nothing_else_back(make: Callable[..., Rig]) -> None:
+    rig = make(destination("a", container="mp4"), destination("b"))
+    sidecar = put_clip(rig.spool, rig.exam, "mp4")  # both lanes want the picture's own MP4 first
+    other = put_clip(rig.spool, rig.exam, "ts")
+    rig.adopt()
+    rows = {(row.instance, row.destination): row for row in rig.rows()}
+    for picture in (sidecar, other):
+        row = rows[picture.id, "b"]
+        uid = f"{row.sop_uid}.9"
+        rig.change(
+            lambda db, row=row, uid=uid: queue.need(db, row, "bitstream", "", variant="codec=mpeg2", sop_uid=uid)
+        )
+    going = threading.Event()
+
+    async def some_are_slow(*arguments: str, timeout_s: float) -> Any:
+        if arguments[0] == "transcode":
+            await asyncio.to_thread(going.wait, 15)
+        return await rig.makes(*arguments, timeout_s=timeout_s)
+
+    def quick_are_done() -> bool:
+        left = {(row.instance, row.destination) for row in rig.rows() if row.prepare}
+        if left == {(sidecar.id, "b"), (other.id, "b")} and "transcode" in {call[0] for call in rig.calls}:
+            going.set()
+        return not left
+
+    rig.child = some_are_slow
+    rig.prepare(quick_are_done)
+    assert going.is_set()
+    assert sorted(call[0] for call in rig.calls) == ["remux", "remux", "transcode", "transcode"]

@@ -1,4 +1,5 @@
-"""The preparer: what must be made before a row can be sent is made by a media child, one at a time.
+"""The preparer: what must be made before a row can be sent is made by a media child. Two at a time at most: what
+encodes anew may take as long as the recording did, and keeps nothing else from its archive.
 
 What is made stands in the spool (file, then its record) before a row says so; done twice it does nothing, so an
 engine that dies here only begins again.
@@ -12,6 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
+from weakref import WeakValueDictionary
 
 from smartbox_tui.engine import children
 from smartbox_tui.engine.delivery import tidying, variants
@@ -39,9 +41,12 @@ DEATHS: Final = 5
 _FIRST_PAUSE_S: Final = 2.0
 _LONGEST_PAUSE_S: Final = 60.0
 _DISK_PAUSE_S: Final = 30.0
-_AGAIN: Final = frozenset({"refused", "timeout"})
-"""A child that died or took too long: it may be otherwise next time. Anything else that it says stays so."""
-NAME: Final = "preparer"
+_AGAIN: Final = frozenset({"refused", "timeout", "in-use"})
+"""A child that died, took too long, or found one before it not gone yet: it may be otherwise next time. Anything
+else that it says stays so."""
+QUICK: Final = "preparer"
+SLOW: Final = "preparer-slow"
+"""The two lanes' names as workers; the slow one encodes anew."""
 
 
 class Ask(Protocol):
@@ -70,43 +75,52 @@ class Preparer:
         self._woken = asyncio.Event()
         self._deaths: dict[tuple[str, str], int] = {}
         self._untidy: set[Path] = set()
+        self._alone: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
 
     def wake(self) -> None:
         self._woken.set()
 
     async def run(self) -> None:
         """For ever."""
-        self._untidy = await asyncio.to_thread(tidying.untidy, self._spool)
+        self._untidy |= await asyncio.to_thread(tidying.untidy, self._spool)
+        async with asyncio.TaskGroup() as lanes:
+            lanes.create_task(self._lane(QUICK))
+            lanes.create_task(self._lane(SLOW))
+
+    async def _lane(self, name: str) -> None:
         tidy_at = 0.0
         while True:
             self._woken.clear()
             try:
-                row = await self._claim()
+                row = await self._claim(name)
                 if row is not None:
                     await self._prepare(row)
                     continue
                 now = asyncio.get_running_loop().time()
-                if self._untidy and now >= tidy_at:
+                if name == QUICK and self._untidy and now >= tidy_at:
                     tidy_at = now + TIDY_S
                     await self._tidy()
             except SmartBoxError as exc:  # the database's disk is full, say: the row is taken up again later
                 log.error("the preparer: %s", exc)
-                await self._write_off()
+                await self._write_off(name)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), POLL_S)
 
-    async def _write_off(self) -> None:
+    async def _write_off(self, name: str) -> None:
         """A row that was left in `preparing` by an error of the database goes back to the queue."""
         with contextlib.suppress(SmartBoxError):
-            await self._write(lambda database: queue.give_back(database, NAME, "is made ready again"))
+            await self._write(lambda database: queue.give_back(database, name, "an error of the database"))
 
     async def _write(self, job: Callable[[Any], T]) -> T:
         return await asyncio.wrap_future(self._store.write(job))
 
-    async def _claim(self) -> Any | None:
-        if not queries.has_to_prepare(self._store.reader):
+    async def _claim(self, name: str) -> Any | None:
+        slow = name == SLOW
+        if queries.next_to_prepare(self._store.reader, slow=slow) is None:
             return None
-        return await self._write(lambda database: queue.claim_preparing(database, NAME, queue.ticks(), making))
+        return await self._write(
+            lambda database: queue.claim_preparing(database, name, queue.ticks(), making, slow=slow)
+        )
 
     # ---- one row
 
@@ -117,8 +131,11 @@ class Preparer:
             folder, sidecar = await asyncio.to_thread(self._picture, row)
             self._untidy.add(folder)
             while (step := await asyncio.to_thread(self._next, folder, sidecar, row)) is not None:
-                if not await self._made(folder, sidecar, row, step):
-                    return  # cancelled, superseded, discarded: nobody waits for it any more
+                async with self._alone.setdefault(folder / step.file, asyncio.Lock()):
+                    if await asyncio.to_thread(self._next, folder, sidecar, row) != step:
+                        continue  # the other lane has made it
+                    if not await self._made(folder, sidecar, row, step):
+                        return  # cancelled, superseded, discarded: nobody waits for it any more
             await self._finish(folder, sidecar, row.instance)
         except SmartBoxError as exc:
             await self._failed(row, step, exc)
@@ -208,7 +225,8 @@ class Preparer:
         elif exc.code in _AGAIN and self._deaths.get(key, 0) + 1 < DEATHS:
             self._deaths[key] = self._deaths.get(key, 0) + 1
             pause = backoff(self._deaths[key], _FIRST_PAUSE_S, 2.0, _LONGEST_PAUSE_S, 0.5)
-            await self._end(row, State.WAITING, exc.message, exc.code, pause_s=pause)
+            code = "" if exc.code == "refused" else exc.code  # nobody refused: it died
+            await self._end(row, State.WAITING, exc.message, code, pause_s=pause)
         else:
             self._deaths.pop(key, None)
             await self._end(row, State.BLOCKED, exc.message, exc.code)
@@ -221,7 +239,7 @@ class Preparer:
 
         def job(database: Any) -> Any:
             now = queue.get(database, row.id)
-            if now is None or now.state != State.PREPARING.value or now.worker != NAME:
+            if now is None or now.state != State.PREPARING.value or now.worker != row.worker:
                 return None
             return queue.move(database, row.id, state, reason, code, **changes)
 

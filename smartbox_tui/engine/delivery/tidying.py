@@ -30,16 +30,18 @@ def made_files(folder: Path) -> list[Path]:
     """Bitstreams in `derived/`, with or without a record, and what children left half made."""
     found = []
     with contextlib.suppress(FileNotFoundError):
-        for path in (folder / DERIVED).iterdir():
-            name = path.name.removesuffix(".tmp") if path.name.startswith(".") else path.name
-            if name.endswith(_MADE):
-                found.append(path)
+        found += [path for path in (folder / DERIVED).iterdir() if _name_of(path).endswith(_MADE)]
     return found
 
 
+def _name_of(path: Path) -> str:
+    """What the file is called, or is to be called once its child is done."""
+    return path.name[1:].removesuffix(".tmp") if path.name.startswith(".") else path.name
+
+
 def tidy(folder: Path, store: Store) -> tuple[list[str], bool]:
-    """Removes what no open delivery may be composed of; nothing is being made meanwhile. Returns the pictures that
-    became an MP4 now, and whether no made bitstream is left. Raises OSError."""
+    """Removes what no open delivery may be composed of; what is being made is for an open one. Returns the pictures
+    that became an MP4 now, and whether no made bitstream is left. Raises OSError."""
     needed: set[str] = set()
     remade: list[str] = []
     for row in queries.instances_in(store.reader, folder.name):
@@ -56,7 +58,9 @@ def tidy(folder: Path, store: Store) -> tuple[list[str], bool]:
             _adopt_own(folder, sidecar, store)
             remade.append(sidecar.id)
     for path in made_files(folder):
-        file = f"{DERIVED}/{path.name}"
+        file = f"{DERIVED}/{_name_of(path)}"
+        if path.name.startswith(".") and any(file.startswith(item) for item in needed):
+            continue  # a child is at it, perhaps with a second one beside it
         if file not in needed:
             (folder / record_of(file)).unlink(missing_ok=True)  # without its record it counts no more
             path.unlink(missing_ok=True)

@@ -166,7 +166,9 @@ class Worker(threading.Thread):
         except Exception:  # it must not keep the others from their archive
             log.exception("destination %s: a defect in the delivery of row %s", self.destination.name, row.id)
             self._hang_up(abort=True)
-            self._block(row, "a defect of the box kept it from being sent; its log has more", "refused")
+            # how far it got is not known: a duplicate may be ours
+            why = "a defect of the box kept it from being sent; its log has more"
+            self._block(row, why, "refused", uncertain=True)
             return True
         finally:
             self._current = None
@@ -222,7 +224,7 @@ class Worker(threading.Thread):
     def _encode_anew(self, row: Any, parcel: Parcel, form: Form) -> None:
         """The archive takes the clip in another codec only: it gets a derived instance, under its own UID."""
         variant, sop_uid, prepare = parcel.anew(form)
-        reason = making(variant, prepare)
+        reason = making(variant, prepare) if prepare else ""
         changed = self._store.write(
             lambda database: queue.need(database, row, prepare, reason, variant=variant, sop_uid=sop_uid)
         ).result()
@@ -230,7 +232,7 @@ class Worker(threading.Thread):
             self._block(row, "The archive has been sent this picture in another codec.", "no-context")
         self._changed(changed, None)
 
-    def _block(self, row: Any, reason: str, code: str) -> None:
+    def _block(self, row: Any, reason: str, code: str, **changes: Any) -> None:
         """The row, unless somebody has changed it meanwhile."""
 
         def job(database: Any) -> Any:
@@ -239,7 +241,7 @@ class Worker(threading.Thread):
                 return None
             if State(now.state) not in (State.QUEUED, State.SENDING):
                 return None
-            return queue.move(database, row.id, State.BLOCKED, reason, code)
+            return queue.move(database, row.id, State.BLOCKED, reason, code, **changes)
 
         self._changed(self._store.write(job).result(), None)
 
