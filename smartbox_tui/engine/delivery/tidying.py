@@ -9,7 +9,7 @@ from typing import Final
 
 from smartbox_tui.engine.delivery import variants
 from smartbox_tui.model.variant import Variant
-from smartbox_tui.spool.bitstream import DERIVED, record_of
+from smartbox_tui.spool.bitstream import DERIVED, record_of, remuxed_name
 from smartbox_tui.spool.durable import fsync_dir
 from smartbox_tui.spool.layout import exam_folders
 from smartbox_tui.spool.sidecar import Sidecar, read_sidecar
@@ -54,6 +54,9 @@ def tidy(folder: Path, store: Store) -> tuple[list[str], bool]:
             return remade, True  # whatever is wrong there, nothing is removed
         if wanted:
             needed |= variants.files_needed(sidecar, wanted)
+        else:
+            for left in folder.glob(f".{remuxed_name(sidecar.id)}*.tmp"):
+                left.unlink(missing_ok=True)  # of a child that was ended
         if variants.is_left_over(folder, sidecar):
             _adopt_own(folder, sidecar, store)
             remade.append(sidecar.id)
