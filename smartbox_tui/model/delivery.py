@@ -52,6 +52,12 @@ MAKING: Final = "is made ready: "
 PIXELS: Final = "pixels"
 """How the reason of a row begins that something is made for first, then what: a container, a codec, or pixels."""
 
+OFFERED: Final = " Offered: "
+TAKES: Final = ". It takes: "
+NOTHING: Final = "nothing that the box makes"
+"""Of the reason that an archive takes none of what a picture can be sent as: what stands before the names of what
+was offered, and of what it takes instead, which end with a full stop."""
+
 PROMISED: Final = frozenset({DeliveryState.STORED, DeliveryState.COMMITTED})
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from textual.widgets import DataTable
 
+from smartbox_tui.ui.i18n import Texts
+from smartbox_tui.ui.screens.queue import reason
 from smartbox_tui.ui.screens.status import StatusScreen
 from smartbox_tui.wire import commands, state
 from tests.support.fakebox import START, delivery
@@ -133,3 +135,34 @@ async def test_the_language_has_a_button_too() -> None:
         await rig.pilot.click("#language")
         await rig.until(lambda: "Processes" in rig.text())
         assert "Deutsch" in rig.text()
+
+
+OFFER = "PACS at 10.0.0.5:104 takes none of what this picture can be sent as. Offered: Video Endoscopic Image as H.264. "
+
+
+@pytest.mark.parametrize(
+    ("code", "why", "german"),
+    [
+        ("", "is made ready: MP4", "Wird vorbereitet: MP4"),
+        ("", "is made ready: pixels", "Wird vorbereitet: Bildpunkte"),
+        (
+            "no-context",
+            OFFER + "It takes: Video Endoscopic Image as MPEG2 Main Profile / Level 4.1.",
+            "Es nimmt: Video Endoscopic Image as MPEG2 Main Profile / Level 4.1. "
+            "Angeboten wurde: Video Endoscopic Image as H.264.",
+        ),
+        (
+            "no-context",
+            OFFER + "It takes: nothing that the box makes. More.",
+            "Es nimmt: nichts, was die Box macht.",
+        ),
+    ],
+)
+def test_what_is_made_and_what_an_archive_takes_is_said_in_german(code: str, why: str, german: str) -> None:
+    row = state.Delivery(
+        id=1, sop_instance_uid="1.2.3", exam="e", destination="pacs", kind="clip", state="blocked", reason=why,
+        code=code, attempts=0, next_attempt_at=None, bytes=1, bytes_sent=0,
+    )  # fmt: skip
+    said = reason(Texts("de"), row)
+    assert german in said
+    assert "Offered" not in said

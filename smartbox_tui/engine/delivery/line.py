@@ -13,6 +13,7 @@ from smartbox_tui.dicom.scu.store import StoreSession
 from smartbox_tui.engine.delivery import forms
 from smartbox_tui.engine.delivery.forms import Form, Pair
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.delivery import NOTHING, OFFERED, TAKES
 
 _ASK_AGAIN_S: Final = 60.0
 _CHOOSE: Final = "Compare its conformance statement; choose another still_class, clip_class, codec or transcode."
@@ -61,11 +62,10 @@ class Line:
         offered = forms.said(form.pair for form in wanted)
         takes = self._what_it_takes()
         mine = [pair for pair in takes if pair[0] == wanted[0].sop_class_uid]
-        instead = forms.said(mine or takes) or "nothing that the box makes"
+        instead = forms.said(mine or takes) or NOTHING
         return SmartBoxError(
             "no-context",
-            f"{self.peer.name} takes none of what this picture can be sent as. Offered: {offered}. "
-            f"It takes: {instead}.",
+            f"{self.peer.name} takes none of what this picture can be sent as.{OFFERED}{offered}{TAKES}{instead}.",
             _CHOOSE,
         )
 

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import DataTable
 
-from smartbox_tui.model.delivery import MAKING, PIXELS
+from smartbox_tui.model.delivery import MAKING, NOTHING, OFFERED, PIXELS, TAKES
 from smartbox_tui.ui import words
 from smartbox_tui.ui.i18n import N_, Texts
 from smartbox_tui.ui.link import new_id
@@ -47,6 +47,7 @@ HELD: Final = {
     "manual": N_("Is sent by hand: release it."),
 }
 """Why a row is held, by its code."""
+NOTHING_TAKEN: Final = N_("nothing that the box makes")
 QUEUED: Final = {"clock": N_("The clock is not yet sure.")}
 """What a queued row waits for, by its code."""
 
@@ -68,7 +69,20 @@ def reason(t: Texts, item: state.Delivery) -> str:
         what = item.reason.removeprefix(MAKING)
         return t("Is made ready: {what}", what=t("single pixels") if what == PIXELS else what)
     what = sentence(t, item.code)[0] if item.code else ""
-    return " · ".join(part for part in (what, item.reason) if part and part != item.code)
+    said = _refused(t, item.reason) if item.code == "no-context" else ""
+    return " · ".join(part for part in (what, said or item.reason) if part and part != item.code)
+
+
+def _refused(t: Texts, text: str) -> str:
+    """What an archive takes instead of what it was offered; empty for another reason."""
+    offered, between, rest = text.partition(OFFERED)[2].partition(TAKES)
+    if not between:
+        return ""
+    takes, _, more = rest.partition(". ")  # a point within a name has no space behind it
+    takes = takes.removesuffix(".")
+    shown = t(NOTHING_TAKEN) if takes == NOTHING else takes
+    found = t("It takes: {takes}. It was offered: {offered}.", takes=shown, offered=offered)
+    return f"{found} {more}".strip()
 
 
 class Detail(Shown):
