@@ -137,7 +137,7 @@ async def test_the_language_has_a_button_too() -> None:
         assert "Deutsch" in rig.text()
 
 
-OFFER = "PACS at 10.0.0.5:104 takes none of what this picture can be sent as. Offered: Video Endoscopic Image as H.264. "
+OFFER = "PACS at h:104 takes none of what this picture can be sent as. Offered: Video Endoscopic Image as H.264. "
 
 
 @pytest.mark.parametrize(
