@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.patient import is_torn
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -21,7 +22,8 @@ _DEFAULT_REPERTOIRE_VRS: Final = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", 
 
 
 def encodable(text: str, charset: str) -> bool:
-    """True when `text` can be written in `charset` (utf-8 | latin-1) without loss or control characters.
+    """True when `text` can be written in `charset` (utf-8 | latin-1) without loss, and holds neither control
+    characters nor what is left of a text that was decoded wrongly (U+FFFD), which no reader takes for text.
 
     Raises invalid-object for another word.
     """
@@ -35,7 +37,7 @@ def encodable(text: str, charset: str) -> bool:
             f"'{charset}' is no character set the box writes.",
             f"One of: {', '.join(DEFINED_TERMS)}.",
         ) from None
-    return not any(0x7F <= ord(char) < 0xA0 for char in text)
+    return not any(0x7F <= ord(char) < 0xA0 for char in text) and not is_torn(text)
 
 
 def check_values(dataset: Dataset, charset: str) -> None:

@@ -11,6 +11,7 @@ import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,10 +29,12 @@ from smartbox_tui.dicom.validate import validate_composition
 from smartbox_tui.dicom.worklist import entry_of
 from smartbox_tui.engine.ports import NoWorklist
 from smartbox_tui.engine.rendition import study_values
+from smartbox_tui.engine.watched.patients import Patients
 from smartbox_tui.engine.who import Identity, Registry
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.instance import StudyValues
-from smartbox_tui.settings.schema import Settings
+from smartbox_tui.model.worklist import WorklistEntry
+from smartbox_tui.settings.schema import Settings, Watched
 from smartbox_tui.spool.examfile import ExamFile, create_exam, read_exam, read_revision
 from smartbox_tui.wire import commands
 from tests.dicom.people import LATIN, MARK, SCRIPTS, names, people, texts
@@ -360,3 +363,46 @@ def test_an_entry_that_can_be_chosen_never_keeps_a_picture_back(values: dict[str
     groups = [group.rstrip(" ^").lstrip(" ") for group in values["name"].split("=")[:3]]
     assert found["PatientName"] == entry.patient.name == "=".join(groups).rstrip("=")
     assert found["PatientID"] == entry.patient.id == values["id"].strip()
+
+
+# ---- what a code says that somebody photographed
+
+
+class Codes(Patients):
+    """Without a worklist on the box."""
+
+    def _entries(self, wanted: str) -> list[WorklistEntry]:
+        return []
+
+
+def barcodes() -> st.SearchStrategy[str]:
+    """JSON, fields with |, and anything else that a scanner may read."""
+    fields = st.tuples(texts(12), names(), st.sampled_from(("1961-03-14", "14.03.1961", "19611414", "", "x")))
+    more = st.lists(st.one_of(st.sampled_from(("M", "w", "D", "")), texts(70)), max_size=3)
+    piped = st.tuples(fields, more).map(lambda parts: "|".join((*parts[0], *parts[1])))
+    return st.one_of(piped, people().map(json.dumps), people().map(json.dumps), texts(300), piped)
+
+
+@given(barcodes())
+@examples(200)
+def test_a_scanned_code_names_somebody_who_can_be_written_or_says_why_not(text: str) -> None:
+    for first in ("patient", "order"):
+        settings = Settings(watched=Watched(first_field=first))
+        said = Codes(None, NoWorklist(), lambda settings=settings: settings).of_code(text)  # type: ignore[misc]
+        if said.identity is None:
+            assert said.unclear or said.nothing
+            continue
+        found = read_by_pydicom(header(kept(said.identity, "utf-8")))
+        assert found["PatientID"] == said.identity.patient.id
+        assert found["PatientName"] == said.identity.patient.name
+
+
+def test_a_grabbers_broken_name_does_not_keep_a_picture_back() -> None:
+    """USB descriptors are decoded with U+FFFD for what is no text; a reader would call that unreadable."""
+    equipment = replace(EQUIPMENT, manufacturer="Gr\ufffdbber \u0085X", model_name="\ufffd", serial_number="1\\2")
+    data = build_header(
+        kept(entered({"id": "1", "name": "A^B"}), "utf-8"), still("vl-endoscopic", Path(__file__)), equipment
+    )
+    found = pydicom.dcmread(io.BytesIO(data))
+    assert (found.Manufacturer, found.DeviceSerialNumber) == ("Grbber X", "12")
+    assert "ManufacturerModelName" not in found

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final
 
+from smartbox_tui.dicom.worklist_values import description
 from smartbox_tui.engine.ports import WorklistPort
 from smartbox_tui.engine.who import Identity
 from smartbox_tui.errors import SmartBoxError
@@ -123,7 +124,7 @@ class Patients:
             raise Unclear("a code with | whose sex is none")
         values = {"id": first, "name": _pn(name), "birth_date": _date(born), "sex": _SEXES[sex.upper()]}
         patient = patients.patient_from(values, _today())
-        described = "".join(char for char in comment if char.isprintable() and char != "\\")[:64].strip()
+        described = description(comment)
         if self._settings().watched.first_field == "patient":
             return self._with_order(Identity(patient, study_description=described), first)
         found = self._entries(first)
