@@ -244,7 +244,9 @@ class Watched:
         rule=rules.one_of("order", "patient"),
     )
     done_days: float = key(
-        30.0, "days that pictures stay in the folder after they were taken into the box", rule=rules.between(1, 3650)
+        30.0,
+        "days that pictures stay in the folder after they were taken into the box",
+        rule=rules.between(1, 3650),
     )
 
 
