@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from typing import Final
 
@@ -47,6 +48,7 @@ HELD: Final = {
     "manual": N_("Is sent by hand: release it."),
 }
 """Why a row is held, by its code."""
+DETAIL_LINES: Final = 5
 NOTHING_TAKEN: Final = N_("nothing that the box makes")
 QUEUED: Final = {"clock": N_("The clock is not yet sure.")}
 """What a queued row waits for, by its code."""
@@ -88,7 +90,9 @@ def _refused(t: Texts, text: str) -> str:
 class Detail(Shown):
     """The row under the cursor, its reason in full and what to do."""
 
-    DEFAULT_CSS = "Detail { height: 2; padding: 0 1; background: $raised; color: $text; }"
+    DEFAULT_CSS = (
+        "Detail { height: auto; min-height: 2; max-height: 6; padding: 0 1; background: $raised; color: $text; }"
+    )
 
     def __init__(self) -> None:
         super().__init__(id="detail")
@@ -105,12 +109,12 @@ class Detail(Shown):
             return Content.styled(t("Nothing here."), "$dim")
         hint = sentence(t, item.code)[1] if item.code else ""
         why = reason(t, item) or t(words.DELIVERY.get(item.state, item.state))
-        first = Content(f"#{item.id} {why}")
+        lines = [Content(line) for line in textwrap.wrap(f"#{item.id} {why}", max(width, 20))[:DETAIL_LINES]]
         due = words.when(item.next_attempt_at)
         if due is not None:
             again = t("Next attempt {time}", time=t.clock(view.clock.local(due), seconds=True))
             hint = f"{again}. {hint}"
-        return Content("\n").join([first.truncate(width, ellipsis=True), Content.styled(hint, "$dim")])
+        return Content("\n").join([*lines, Content.styled(hint, "$dim")])
 
 
 class QueueScreen(BoxScreen):
