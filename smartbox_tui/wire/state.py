@@ -23,7 +23,8 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """`preview` is the file name in the runtime folder; `preroll_s` what the ring holds right now."""
+    """`preview` is the file name in the runtime folder; `preroll_s` what the ring holds right now; `trouble` why
+    what the source delivers cannot be recorded, empty where it can."""
 
     id: str
     name: str
@@ -39,6 +40,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     preview: str = ""
     preroll_s: float = 0.0
     frames_lost: int = 0
+    trouble: str = ""
 
 
 class Exam(msgspec.Struct, frozen=True, kw_only=True):
