@@ -138,6 +138,36 @@ def test_export_for_a_destination_writes_what_it_gets(everything: Taking, tmp_pa
         box.close()
 
 
+def test_export_makes_for_itself_what_nobody_needed_yet(tmp_path: Path) -> None:
+    box = Box(settings(104, send="manual", extra='container = "ts"'))
+    try:
+        spool = box.state / "spool"
+        spool.mkdir(parents=True)
+        exam = put_exam(spool)
+        sidecar = put_clip(spool, exam, container="mp4")
+        hashes = clips.pictures(spool / exam / sidecar.file)
+        box.start("engine")
+        (row,) = until(lambda: box.deliveries(exam))
+        assert (row["state"], row["code"]) == ("held", "manual")
+        for arguments, container, uid in (
+            ((), "mp4", own_uid(sidecar)),
+            (("--destination", "archive"), "ts", sop_uid_of(own_uid(sidecar), Variant(container="ts"))),
+        ):
+            out = tmp_path / container
+            (file,) = box.smartbox("dicom", "export", *arguments, "--out", str(out))["exported"]
+            assert file["sop_instance_uid"] == uid
+            assert [path.name for path in out.iterdir()] == [f"{uid}.dcm"], "nothing else is left there"
+            (stream,) = pydicom.encaps.generate_frames(pydicom.dcmread(file["file"]).PixelData, number_of_frames=1)
+            path = tmp_path / f"back.{container}"
+            path.write_bytes(stream)
+            assert clips.pictures(path) == hashes
+            assert (stream[4:8] == b"ftyp") is (container == "mp4")
+        assert (spool / exam / sidecar.file).exists(), "the spool was only read"
+        assert not (spool / exam / "derived").exists()
+    finally:
+        box.close()
+
+
 # ---- syntaxes
 
 
