@@ -34,6 +34,7 @@ from smartbox_tui.engine.orders.worklist import Worklist
 from smartbox_tui.engine.orders.worklist_api import WorklistArea
 from smartbox_tui.engine.orders.worklist_query import Queries
 from smartbox_tui.engine.pictures_api import PicturesArea
+from smartbox_tui.engine.queue_api import QueueArea
 from smartbox_tui.engine.server import Api
 from smartbox_tui.engine.status import StatusBoard
 from smartbox_tui.engine.watched.patients import Patients
@@ -198,6 +199,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
                     WorklistArea(worklist, by_hand),
                     PerformedArea(exams, messenger),
                     PicturesArea(paths.spool, store),
+                    QueueArea(store),
                 ],
             ).routes(),
             paths.engine_socket,

@@ -11,8 +11,8 @@ from aiohttp import web
 from smartbox_tui.engine import audit, view
 from smartbox_tui.engine.area import Area, Handlers
 from smartbox_tui.engine.exams.desk import Desk
+from smartbox_tui.engine.queue_api import checked_state, whole
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.model.delivery import DeliveryState
 from smartbox_tui.model.exam import CURRENT, ExamState
 from smartbox_tui.spool.layout import is_uuid
 from smartbox_tui.store import queries
@@ -135,33 +135,34 @@ class Api:
         row = queries.instance(reader, uid)
         if row is None:
             raise SmartBoxError("not-found", f"There is no instance {uid}.", "See `ctl exam show ID`.")
-        deliveries = [view.delivery(item) for item in queries.deliveries(reader, instance_id=row.id)]
+        deliveries = [
+            {
+                **msgspec.to_builtins(view.delivery(item)),
+                "changes": view.changes(queries.history(reader, item.id)),
+            }
+            for item in queries.deliveries(reader, instance_id=row.id)
+        ]
         return reply({"instance": view.instance(row), "deliveries": deliveries})
 
     async def queue(self, request: web.Request) -> web.Response:
-        """`state`, `destination`, `after` (an id) and `limit`."""
+        """In the order they were made: `state`, `destination`, `after` (an id) and `limit`. Raises bad-value."""
         query = request.query
-        state = query.get("state")
-        if state and state not in list(DeliveryState):
-            raise SmartBoxError(
-                "bad-value", f"'{state}' is not a delivery state.", f"One of {', '.join(DeliveryState)}."
-            )
+        state = checked_state(query["state"]) if query.get("state") else None
         if name := query.get("destination"):
             self._desk.destination(name)
         rows = queries.deliveries(
             self._desk.store.reader,
             state=state,
             destination=name,
-            after=int(query.get("after", "0")),
-            limit=int(query.get("limit", str(LIST_LIMIT))),
+            after=whole(query.get("after", "0"), "after"),
+            limit=min(LIST_LIMIT, whole(query.get("limit", str(LIST_LIMIT)), "limit")),
         )
         return reply({"deliveries": [view.delivery(row) for row in rows]})
 
     async def history(self, request: web.Request) -> web.Response:
-        """Every change of a delivery: {"at", "old", "new", "reason", "code"}."""
-        rows = queries.history(self._desk.store.reader, int(request.match_info["id"]))
-        keys = ("at", "old", "new", "reason", "code")
-        return reply({"changes": [{key: getattr(row, key) for key in keys} for row in rows]})
+        """Every change of a delivery: {"at", "old", "new", "reason", "code"}. Raises bad-value."""
+        rows = queries.history(self._desk.store.reader, whole(request.match_info["id"], "id"))
+        return reply({"changes": view.changes(rows)})
 
     async def destinations(self, _: web.Request) -> web.Response:
         return reply({"destinations": self._desk.board.destinations()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -87,4 +88,11 @@ def delivery(row: Any, bytes_sent: int | None = None) -> state.Delivery:
         priority=row.priority,
         created_at=row.created_at,
         changed_at=row.changed_at,
+        instance=row.instance,
+        variant=row.variant,
     )
+
+
+def changes(rows: Iterable[Any]) -> list[dict[str, Any]]:
+    """A delivery's history as JSON has it, oldest first."""
+    return [{key: getattr(row, key) for key in ("at", "old", "new", "reason", "code")} for row in rows]

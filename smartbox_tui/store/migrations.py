@@ -93,6 +93,11 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
     (  # 5: all deliveries of one picture, whichever rendition
         "CREATE INDEX delivery_instance ON delivery (instance)",
     ),
+    (  # 6: the queue's screen: a page at any place of a long queue, of one archive or of all
+        "CREATE INDEX delivery_order ON delivery (state, priority DESC, id, destination)",
+        "CREATE INDEX delivery_over ON delivery (state, id, destination)",
+        "DROP INDEX delivery_state",
+    ),
 )
 
 VERSION: Final = len(STEPS)

@@ -5,6 +5,7 @@ A row changes state only through `move`, which holds the pair against the table 
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -100,7 +101,7 @@ def get(database: Any, identity: int) -> Any | None:
 
 
 _SENDABLE: Final = (
-    "destination = ? AND state = 'queued' AND NOT paused AND prepare = ''"
+    "destination = ? AND state = 'queued' AND paused = 0 AND prepare = ''"  # as the index delivery_claim has it
     " AND exam NOT IN (SELECT exam FROM reconciling)"
 )
 _FIRST: Final = "ORDER BY priority DESC, id LIMIT 1"
@@ -291,36 +292,54 @@ def release(database: Any, exam: str, destinations: Iterable[str]) -> list[int]:
 
 
 ACTIONS: Final = ("retry", "cancel", "prioritise", "pause", "resume")
+RETRIED: Final = "retried by hand"
+CANCELLED: Final = "cancelled by hand"
 
 
-def change(database: Any, action: str, ids: list[int] | None, destination: str | None) -> list[int]:
+def change(
+    database: Any, action: str, ids: list[int] | None, destination: str | None, *, top: int | None = None
+) -> list[int]:
     """retry, cancel, prioritise, pause, resume of rows; None for both: all rows. Returns those it changed.
 
     Rows whose state does not allow the action are passed over: `--all` must not fail on the first stored one.
+    A few statements whatever their number: the caller makes the chunks. `top`: the priority to go before, where
+    several chunks are to go to the front together.
     """
-    where = Delivery.id.in_(ids) if ids is not None else Delivery.id.is_null(False)
+    where, values = "1", []
+    if ids is not None:
+        where, values = "id IN (SELECT value FROM json_each(?))", [json.dumps(ids)]
     if destination is not None:
-        where &= Delivery.destination == destination
-    where &= Delivery.state.in_([state.value for state in states.OPEN])
-    rows = list(Delivery.select().where(where).execute(database))
-    changed = []
-    top = max(
-        (row.priority for row in Delivery.select().where(Delivery.state == "queued").execute(database)), default=0
-    )
-    for row in rows:
-        state = State(row.state)
-        if action == "retry" and state in (State.BLOCKED, State.WAITING):
-            move(database, row.id, State.QUEUED, "retried by hand", attempts=0, failures=0)
-        elif action == "cancel" and state is not State.SENDING:
-            move(database, row.id, State.CANCELLED, "cancelled by hand", "cancelled")
-        elif action == "prioritise":
-            Delivery.update(priority=top + 1).where(Delivery.id == row.id).execute(database)
-        elif action in ("pause", "resume") and row.paused != (action == "pause"):
-            Delivery.update(paused=action == "pause").where(Delivery.id == row.id).execute(database)
-        else:
-            continue
-        changed.append(row.id)
-    return changed
+        where, values = f"{where} AND destination = ?", [*values, destination]
+    over: dict[str, Any] = {"next_at": None, "lease_until": None, "worker": ""}
+    changed: list[int] = []
+    if action == "retry":
+        for state in (State.BLOCKED, State.WAITING):
+            changed += _move_all(
+                database, state, State.QUEUED, where, tuple(values), reason=RETRIED, attempts=0, failures=0, **over
+            )
+    elif action == "cancel":
+        for state in sorted(states.OPEN - {State.SENDING}):
+            changed += _move_all(
+                database, state, State.CANCELLED, where, tuple(values), reason=CANCELLED, code="cancelled", **over
+            )
+    elif action == "prioritise":
+        before = top_priority(database) if top is None else top
+        changed = _set(database, "priority = ?", before + 1, where, values)
+    else:
+        pause = action == "pause"
+        changed = _set(database, "paused = ?", pause, f"{where} AND paused = {int(not pause)}", values)
+    return sorted(changed)
+
+
+def top_priority(database: Any) -> int:
+    """The highest of what is queued."""
+    return int(database.execute_sql("SELECT MAX(priority) FROM delivery WHERE state = 'queued'").fetchone()[0] or 0)
+
+
+def _set(database: Any, what: str, value: Any, where: str, values: list[Any]) -> list[int]:
+    marks = ", ".join(f"'{state.value}'" for state in states.OPEN)
+    sql = f"UPDATE delivery SET {what} WHERE {where} AND state IN ({marks}) RETURNING id"
+    return [row[0] for row in database.execute_sql(sql, (value, *values)).fetchall()]
 
 
 def pause_destination(database: Any, name: str, paused: bool) -> None:

@@ -102,6 +102,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = ""
     created_at: str = ""
     changed_at: str = ""
+    instance: str = ""  # the picture's id: another rendition of it has a SOP Instance UID of its own
+    variant: str = ""  # how what is sent differs from what was captured; empty: it does not
 
 
 class Destination(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from smartbox_tui.engine import view
@@ -17,7 +18,7 @@ from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings.paths import Paths
 from smartbox_tui.settings.schema import Destination, Settings
 from smartbox_tui.spool.layout import exam_folders, is_uuid
-from smartbox_tui.store import queries, queue, records
+from smartbox_tui.store import pages, queries, queue, records
 from smartbox_tui.store.database import Store
 from smartbox_tui.wire import commands, events
 from smartbox_tui.wire.hub import Hub
@@ -28,6 +29,10 @@ CATCH_UP_EXAMS: Final = 20
 """So many exams back a recording may have been left open by a capture that was killed; older ones are found at
 the engine's start, which walks the whole spool."""
 AGAIN_S: Final = 10.0
+CHUNK_ROWS: Final = 1000
+"""Rows of the queue that are changed in one transaction."""
+TELL_ROWS: Final = 200
+"""Changed rows that are told one by one: the screens keep so many. Their counts come with the status."""
 
 
 class Desk:
@@ -148,14 +153,14 @@ class Desk:
             self._status_changed()
             return int(was != paused)
         ids = command.deliveries or None
-        changed = await self.exams.write(lambda database: queue.change(database, action, ids, name))
+        changed = await self._change_rows(action, ids, name)
         if action == "cancel":
             sending = queries.deliveries(self.store.reader, state="sending")
             wanted = [
                 row.id for row in sending if (ids is None or row.id in ids) and name in (None, row.destination)
             ]
             changed += [item for item in wanted if self.delivery.cancel_sending(item)]
-        for identity in changed:
+        for identity in changed[:TELL_ROWS]:
             row = queries.delivery(self.store.reader, identity)
             if row is not None:
                 self.hub.publish(events.DeliveryChanged(delivery=view.delivery(row)))
@@ -164,6 +169,23 @@ class Desk:
         self.delivery.wake()
         self._status_changed()
         return len(changed)
+
+    async def _change_rows(self, action: str, ids: list[int] | None, name: str | None) -> list[int]:
+        """Chunk by chunk, each in a transaction of its own: nobody who writes waits for all of them."""
+        top = queue.top_priority(self.store.reader)
+        changed: list[int] = []
+        after = at = 0
+        while True:
+            if ids is None:
+                chunk = pages.open_ids(self.store.reader, name, after, CHUNK_ROWS)
+            else:
+                chunk = ids[at : at + CHUNK_ROWS]
+            if not chunk:
+                return changed
+            changed += await self.exams.write(
+                partial(queue.change, action=action, ids=chunk, destination=name, top=top)
+            )
+            after, at = chunk[-1], at + CHUNK_ROWS
 
     def destination(self, name: str) -> Destination:
         """Raises not-found."""
