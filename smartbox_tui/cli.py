@@ -83,6 +83,13 @@ def _is_folder(text: str) -> bool:
     return os.sep in text or text in (".", "..") or Path(text).is_dir()
 
 
+def _count(text: str) -> int:
+    """A whole number from 0 on. Raises ArgumentTypeError."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number")
+    return int(text)
+
+
 def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
 
@@ -199,6 +206,8 @@ def _ctl(parser: argparse.ArgumentParser) -> None:
     queued = queue.add_parser("list")
     queued.add_argument("--state", dest="delivery_state")
     queued.add_argument("--destination")
+    queued.add_argument("--limit", type=_count, metavar="N", help="at most so many; `next` says where to go on")
+    queued.add_argument("--after", type=_count, default=0, metavar="ID", help="those made after this one")
     for name in ("retry", "cancel", "prioritise", "pause", "resume"):
         change = queue.add_parser(name)
         change.add_argument("deliveries", nargs="*", type=int, metavar="ID")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import uuid
 from typing import Any
-from urllib.parse import quote, urlencode
 
 from smartbox_tui.commands.area import Area
 from smartbox_tui.commands.options import Options
@@ -24,6 +23,10 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         from smartbox_tui.commands.ctl_worklist import Performed, Worklist
 
         return (Worklist if arguments.area == "worklist" else Performed)(arguments, options).run()
+    if arguments.area in ("queue", "instance"):
+        from smartbox_tui.commands.ctl_queue import Queue
+
+        return Queue(arguments, options).run()
     area = _Box(arguments, options)
     handler = {
         "status": area.status,
@@ -32,8 +35,6 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         "still": area.still,
         "discard-last": area.discard_last,
         "record": area.record,
-        "instance": area.instance,
-        "queue": area.queue,
         "destination": area.destination,
     }[arguments.area]
     return handler()
@@ -122,33 +123,7 @@ class _Box(Area):
             return "pending"
         return "created" if set(answer["instances"]) == set(pictures) else "pending"
 
-    def instance(self) -> int:
-        value = self._engine(f"/v1/instances/{quote(self.arguments.uid, safe='')}")
-        lines = [f"{key}: {item}" for key, item in value["instance"].items()]
-        lines += [f"{item['destination']}: {item['state']} {item['reason']}" for item in value["deliveries"]]
-        return self._out(value, "\n".join(lines))
-
-    # ---- queue and destinations
-
-    def queue(self) -> int:
-        arguments = self.arguments
-        if arguments.action != "list":
-            value = self._send(
-                self.paths.engine_socket,
-                "queue-change",
-                action=arguments.action,
-                deliveries=arguments.deliveries,
-                all=arguments.all,
-                destination=arguments.destination,
-            )
-            return self._out(value, f"{value['changed']} changed")
-        asked = {"state": arguments.delivery_state, "destination": arguments.destination}
-        value = self._engine(f"/v1/queue?{urlencode({key: item for key, item in asked.items() if item})}")
-        rows = [
-            [item["id"], item["destination"], item["state"], item["attempts"], item["bytes"], item["reason"]]
-            for item in value["deliveries"]
-        ]
-        return self._out(value, table(rows, ["ID", "DESTINATION", "STATE", "ATTEMPTS", "BYTES", "REASON"]))
+    # ---- destinations
 
     def destination(self) -> int:
         arguments = self.arguments

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from smartbox_tui.commands.area import Area
+from smartbox_tui.commands.ctl_queue import whereabouts
 from smartbox_tui.commands.output import table
 from smartbox_tui.errors import SmartBoxError
 
@@ -37,6 +38,8 @@ class Exams(Area):
                 return self._list()
         exam = value["exam"]
         text = f"{exam['state']} {exam['id']}, {exam['instances']} pictures" if exam else "no exam"
+        if arguments.action == "show" and value["instances"]:
+            text += "\n\n" + whereabouts(value["instances"], value["deliveries"])
         return self._out(value, text)
 
     def _list(self) -> int:
