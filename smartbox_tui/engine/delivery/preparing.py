@@ -74,7 +74,7 @@ class Preparer:
         self._changed, self._remade, self._ready, self._ask = changed, remade, ready, ask
         self._woken = asyncio.Event()
         self._deaths: dict[tuple[str, str], int] = {}
-        self._untidy: set[Path] = set()
+        self._untidy: dict[Path, None] = {}  # exams' folders, in the order in which they are looked at
         self._alone: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
 
     def wake(self) -> None:
@@ -82,7 +82,7 @@ class Preparer:
 
     async def run(self) -> None:
         """For ever."""
-        self._untidy |= await asyncio.to_thread(tidying.untidy, self._spool)
+        self._untidy |= dict.fromkeys(await asyncio.to_thread(tidying.untidy, self._spool))
         async with asyncio.TaskGroup() as lanes:
             lanes.create_task(self._lane(QUICK))
             lanes.create_task(self._lane(SLOW))
@@ -129,7 +129,7 @@ class Preparer:
         step: Step | None = None
         try:
             folder, sidecar = await asyncio.to_thread(self._picture, row)
-            self._untidy.add(folder)
+            self._untidy[folder] = None
             while (step := await asyncio.to_thread(self._next, folder, sidecar, row)) is not None:
                 async with self._alone.setdefault(folder / step.file, asyncio.Lock()):
                     if await asyncio.to_thread(self._next, folder, sidecar, row) != step:
@@ -250,7 +250,12 @@ class Preparer:
     # ---- what nobody needs any more
 
     async def _tidy(self) -> None:
+        """Goes on where it stopped last, until something is to be made."""
         for folder in list(self._untidy):
+            if queries.next_to_prepare(self._store.reader, slow=False) is not None:
+                return
+            del self._untidy[folder]
+            self._untidy[folder] = None  # the last one now
             try:
                 remade, clean = await asyncio.to_thread(tidying.tidy, folder, self._store)
             except (OSError, SmartBoxError) as exc:
@@ -259,7 +264,7 @@ class Preparer:
             for picture in remade:
                 self._remade(picture)
             if clean:
-                self._untidy.discard(folder)
+                self._untidy.pop(folder, None)
 
 
 def _record(folder: Path, made: Bitstream) -> None:
