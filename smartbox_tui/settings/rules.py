@@ -16,6 +16,10 @@ _MASK: Final = re.compile(r"^\d+,\d+,[1-9]\d*,[1-9]\d*(;\d+,\d+,[1-9]\d*,[1-9]\d
 SMALLEST: Final = (160, 120)
 """Width and height of a picture, also of what a crop leaves of one."""
 
+_CREDENTIAL: Final = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")
+SLOWEST: Final = 10_000
+"""The smallest limit, in bytes a second."""
+
 _TEMPLATE_KEYS: Final = ("sex_text", "date", "time", "station_name")
 
 
@@ -100,6 +104,18 @@ def mask(value: Any) -> str | None:
 
 def host(value: Any) -> str | None:
     return None if not any(char.isspace() for char in value) else "must not contain spaces"
+
+
+def rate(value: Any) -> str | None:
+    """Bytes a second; 0 is no limit, and a few bytes are a mistake: a picture would take days."""
+    return None if value == 0 or value >= SLOWEST else f"0 for none, or at least {SLOWEST}"
+
+
+def pem_file(value: Any) -> str | None:
+    """Empty, a whole path, or the name of a systemd credential."""
+    if not value or value.startswith("/") or _CREDENTIAL.match(value):
+        return None
+    return "must be a whole path, from / on"
 
 
 def ae_title(value: Any) -> str | None:

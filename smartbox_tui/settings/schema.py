@@ -14,6 +14,12 @@ CLASSES_CLIP: Final = ("video-endoscopic", "video-microscopic", "video-photograp
 PEDAL_FUNCTIONS: Final = ("still", "burst", "record", "mark", "emergency", "none")
 REQUIRED: Final = object()
 
+TLS_DOC: Final = "encrypted (TLS 1.2 or 1.3), the server's certificate verified; its port is often 2762"
+CA_DOC: Final = "PEM file with the CA, or the server's own certificate, to trust; empty: the system's CAs"
+CERT_DOC: Final = "PEM file with the box's certificate, where the server demands one"
+KEY_DOC: Final = "PEM file with its private key; empty: it stands in the certificate's file"
+NAME_DOC: Final = "name in the server's certificate, where it is another than the server's here"
+
 
 def key(
     default: Any = REQUIRED, doc: str = "", *, rule: Callable[[Any], str | None] | None = None, secret: bool = False
@@ -117,7 +123,11 @@ class Destination:
     port: int = key(104, "DICOM port of the server", rule=rules.between(1, 65535))
     aet: str = key("", "AE title of the server", rule=rules.ae_title_or_empty)
     calling_aet: str = key("", "the AE title that the box calls with; empty: its own", rule=rules.ae_title_or_empty)
-    tls: bool = key(False, "not built yet", rule=rules.only(False, True))
+    tls: bool = key(False, TLS_DOC)
+    ca_file: str = key("", CA_DOC, rule=rules.pem_file)
+    cert_file: str = key("", CERT_DOC, rule=rules.pem_file)
+    key_file: str = key("", KEY_DOC, rule=rules.pem_file)
+    tls_name: str = key("", NAME_DOC, rule=rules.host)
     timeout_s: float = key(
         30.0, "seconds for connecting and for each sign of progress", rule=rules.between(0.5, 600)
     )
@@ -127,7 +137,7 @@ class Destination:
     max_instance_bytes: int = key(
         2 << 30, "a longer clip goes on in the next instance", rule=rules.between(1 << 20, 4 << 30)
     )
-    rate_limit: int = key(0, "bytes per second, 0 = none", rule=rules.only(0))
+    rate_limit: int = key(0, "bytes per second, 0 = none", rule=rules.rate)
     charset: str = key("utf-8", "character set of patient data", rule=rules.one_of("utf-8", "latin-1"))
     still_class: str = key("", "SOP class of stills; empty: the source's", rule=rules.one_of("", *CLASSES_STILL))
     clip_class: str = key("", "SOP class of clips; empty: the source's", rule=rules.one_of("", *CLASSES_CLIP))
@@ -154,6 +164,11 @@ class Worklist:
     port: int = key(104, "DICOM port of the server", rule=rules.between(1, 65535))
     aet: str = key("", "AE title of the server", rule=rules.ae_title_or_empty)
     calling_aet: str = key("", "the AE title that the box calls with; empty: its own", rule=rules.ae_title_or_empty)
+    tls: bool = key(False, TLS_DOC)
+    ca_file: str = key("", CA_DOC, rule=rules.pem_file)
+    cert_file: str = key("", CERT_DOC, rule=rules.pem_file)
+    key_file: str = key("", KEY_DOC, rule=rules.pem_file)
+    tls_name: str = key("", NAME_DOC, rule=rules.host)
     timeout_s: float = key(
         30.0, "seconds for connecting and for each sign of progress", rule=rules.between(0.5, 600)
     )
@@ -181,6 +196,11 @@ class Mpps:
     port: int = key(104, "DICOM port of the server", rule=rules.between(1, 65535))
     aet: str = key("", "AE title of the server", rule=rules.ae_title_or_empty)
     calling_aet: str = key("", "the AE title that the box calls with; empty: its own", rule=rules.ae_title_or_empty)
+    tls: bool = key(False, TLS_DOC)
+    ca_file: str = key("", CA_DOC, rule=rules.pem_file)
+    cert_file: str = key("", CERT_DOC, rule=rules.pem_file)
+    key_file: str = key("", KEY_DOC, rule=rules.pem_file)
+    tls_name: str = key("", NAME_DOC, rule=rules.host)
     timeout_s: float = key(30.0, "seconds for connecting and for each answer", rule=rules.between(0.5, 600))
     retry: Retry = key(Retry, "pauses between attempts")
 

@@ -17,9 +17,13 @@ def problems(settings: Settings) -> Iterator[tuple[str, str]]:
         for name in ("host", "aet"):
             if item.kind == "dimse" and not getattr(item, name):
                 yield f"destinations.{item.name}.{name}", "a dimse destination needs host, port and aet"
+        if item.key_file and not item.cert_file:
+            yield f"destinations.{item.name}.cert_file", "a private key needs its certificate"
     for name, server in (("worklist", settings.worklist), ("mpps", settings.mpps)):
         if server.host and not server.aet:
             yield f"{name}.aet", "a server needs its AE title"
+        if server.key_file and not server.cert_file:
+            yield f"{name}.cert_file", "a private key needs its certificate"
     for source in settings.sources:
         if source.kind == "file" and not source.device:
             yield f"sources.{source.id}.device", "a file source needs the file's path"

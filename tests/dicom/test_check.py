@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from smartbox_tui.dicom import scp
 from smartbox_tui.dicom.scu.check import check_mpps, check_worklist
 from smartbox_tui.dicom.scu.peer import Peer
+from smartbox_tui.dicom.scu.tls import Tls
 from tests.support.dcmtk import storescp
 from tests.support.orthanc import Orthanc
 from tests.support.peer import Call, scripted_peer
@@ -120,8 +120,8 @@ def test_a_server_without_verification_is_none_the_worse(check: Check) -> None:
 
 def test_tls_to_a_plain_port_is_said_to_be_that(tmp_path: Path) -> None:
     with storescp(tmp_path / "scp") as peer:
-        target = Peer("localhost", peer.port, "STORESCP", timeout_s=2, tls=ssl.create_default_context())
-        assert last(check_worklist(target)) == ("connect", "tls")
+        target = Peer("localhost", peer.port, "STORESCP", timeout_s=2, tls=Tls())
+        assert last(check_worklist(target)) == ("tls", "tls")
     with scripted_peer(Call.silent) as silent:
-        target = Peer("localhost", silent.port, "ANY", timeout_s=1, tls=ssl.create_default_context())
-        assert last(check_mpps(target)) == ("connect", "tls")
+        target = Peer("localhost", silent.port, "ANY", timeout_s=1, tls=Tls())
+        assert last(check_mpps(target)) == ("tls", "tls")

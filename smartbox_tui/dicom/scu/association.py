@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from smartbox_tui.dicom.scu import dimse
 from smartbox_tui.dicom.scu.link import Link, LinkLost, connect
 from smartbox_tui.dicom.scu.negotiation import read_acceptance, request_pdu
 from smartbox_tui.dicom.scu.peer import Peer
+from smartbox_tui.dicom.scu.tls import TlsTrouble
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
@@ -20,6 +22,7 @@ CONTEXTS_MAX: Final = 128  # odd numbers from 1 to 255 (PS3.8 9.3.2.2)
 _RELEASE_S: Final = 5.0  # as the ARTIM timer: a peer that forgot to answer must not hold a worker
 _COMMAND_MAX: Final = 65536
 _FRAGMENTS_MAX: Final = 65536  # of one message: nobody keeps us for ever with empty ones
+_WHOLE_MESSAGE: Final = 16  # times the patience for a PDU, for all PDUs of an answer with a data set
 
 _AC, _RJ, _P_DATA, _RELEASE_RQ, _RELEASE_RP, _ABORT = 2, 3, 4, 5, 6, 7
 _ABORT_BY_USER: Final = b"\x07\0\0\0\0\x04\0\0\0\0"
@@ -78,6 +81,7 @@ class Association:
         self.link = link
         self._message_ids = itertools.cycle(range(1, 65536))
         self._open = True
+        self._accepted = {context.id for context in contexts if context.accepted}
         self._fragments: deque[tuple[int, bytes]] = deque()
 
     def is_open(self) -> bool:
@@ -127,14 +131,21 @@ class Association:
         return bytes(pdus)
 
     def receive_command(self, timeout_s: float | None = None) -> dimse.Command:
-        """The next command message. Raises LinkLost; also for whatever else the peer says."""
+        """The next command message: `timeout_s` for its first PDU, as much for all the others together.
+
+        Raises LinkLost; also for whatever else the peer says."""
+        patience = self.peer.timeout_s if timeout_s is None else timeout_s
         data = bytearray()
         last = False
-        while not last and len(data) <= _COMMAND_MAX:
-            kind, body = self.link.receive(timeout_s)
+        kind, body = self.link.receive(patience)
+        deadline = time.monotonic() + patience
+        while True:
             if kind != _P_DATA:
                 self._unexpected(kind, body)
             last = self._collect(body, data)
+            if last or len(data) > _COMMAND_MAX:
+                break
+            kind, body = self.link.receive(self._left(deadline, patience))
         try:
             return dimse.decode(bytes(data))
         except ValueError:
@@ -148,10 +159,22 @@ class Association:
             flags = body[position + 5] if position + 5 < len(body) else 0
             if length < 2 or position + 4 + length > len(body) or not flags & 1 or last:
                 self._break_protocol("a PDU that is none, or a data set nobody asked for")
+            if body[position + 4] not in self._accepted:
+                self._break_protocol("an answer on a presentation context that was not agreed on")
             data += body[position + 6 : position + 4 + length]
             last = bool(flags & 2)
             position += 4 + length
+        if not body:
+            self._break_protocol("an empty PDU")
         return last
+
+    @staticmethod
+    def _left(deadline: float, patience: float) -> float:
+        """Seconds until `deadline`. Raises LinkLost when there are none: nobody keeps us with single bytes."""
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise LinkLost("timeout", f"no whole answer within {patience:g} s")
+        return left
 
     def receive_message(
         self,
@@ -162,14 +185,19 @@ class Association:
         on_wait: Callable[[], None] | None = None,
     ) -> tuple[dimse.Command, bytes | None]:
         """The next command message and its data set: empty without one, None when it is longer than `max_dataset`
-        bytes (it is read to its end and thrown away). Each PDU has `timeout_s` of its own; `on_wait` as in
-        Link.receive. Raises LinkLost."""
+        bytes (it is read to its end and thrown away). `timeout_s` for the first PDU, and for each PDU after it,
+        all of them within sixteen times that; `on_wait` as in Link.receive. Raises LinkLost."""
         command, data = bytearray(), bytearray()
         decoded: dimse.Command | None = None
         fragments = 0
+        patience = self.peer.timeout_s if timeout_s is None else timeout_s
+        longest = patience
         while True:
             fragments += 1
-            flags, piece = self._next_fragment(context_id, timeout_s, on_wait)
+            flags, piece = self._next_fragment(context_id, longest, on_wait)
+            if fragments == 1:
+                deadline = time.monotonic() + _WHOLE_MESSAGE * patience
+            longest = min(patience, self._left(deadline, _WHOLE_MESSAGE * patience))
             if fragments > _FRAGMENTS_MAX or len(command) > _COMMAND_MAX:
                 self._break_protocol("a message without end")
             if bool(flags & 1) is not (decoded is None):
@@ -225,10 +253,12 @@ class Association:
         if not self._open:
             return False
         self._open = False
+        patience = min(_RELEASE_S, self.peer.timeout_s)
+        deadline = time.monotonic() + patience
         try:
             self.link.send(_RELEASE_RQ_PDU)
             while True:
-                kind, _ = self.link.receive(min(_RELEASE_S, self.peer.timeout_s))
+                kind, _ = self.link.receive(self._left(deadline, patience))
                 if kind == _RELEASE_RP:
                     return True
                 if kind == _RELEASE_RQ:  # both asked at once: answer, theirs is still to come (PS3.8 7.2.2)
@@ -258,7 +288,7 @@ def associate(peer: Peer, contexts: Iterable[tuple[str, str]], link: Link | None
     """Connects and negotiates `contexts`, pairs of (SOP class, transfer syntax), each once, at most 128.
 
     `link`: a fresh connection to the same peer, from here on the association's own.
-    Raises SmartBoxError: no-route, refused, timeout, tls (connection); called-aet-rejected,
+    Raises SmartBoxError: no-route, refused, timeout (connection), TlsTrouble; called-aet-rejected,
     calling-aet-rejected, refused (rejection, abort); bad-value (no context, too many, no UID). An
     association without any accepted context is returned as well: who needs one says so.
     """
@@ -276,12 +306,12 @@ def associate(peer: Peer, contexts: Iterable[tuple[str, str]], link: Link | None
         return _negotiate(peer, link, pairs, request)
     except LinkLost as exc:
         _close(link)
+        if exc.trouble is not None:
+            raise TlsTrouble(peer.name, exc.trouble) from exc
         raise SmartBoxError(
             exc.code,
             f"{peer.name} did not answer the association request: {exc.why}.",
-            "Have a port without TLS opened for the box, or give its certificates (tls)."
-            if exc.code == "tls"
-            else "Check that host and port are those of a DICOM service.",
+            "Check that host and port are those of a DICOM service.",
         ) from exc
     except BaseException:
         _close(link)
@@ -323,9 +353,7 @@ def _negotiate(peer: Peer, link: Link, pairs: list[tuple[str, str]], request: by
     except ValueError as exc:
         raise LinkLost("refused", f"its answer cannot be read ({exc})") from exc
     negotiated = tuple(
-        # a context that the answer passes over is rejected, no reason given
-        Context(2 * number + 1, *pair, answer.results.get(2 * number + 1, 2))
-        for number, pair in enumerate(pairs)
+        Context(2 * number + 1, *pair, answer.result(2 * number + 1, pair[1])) for number, pair in enumerate(pairs)
     )
     association = Association(peer, link, negotiated, answer.max_pdu)
     if association.fragment_size < 2:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from smartbox_tui.dicom.scu import find, mpps
 from smartbox_tui.dicom.scu.association import Association, associate
-from smartbox_tui.dicom.scu.echo import IMPLICIT, VERIFICATION, echo_on, leave, passed
+from smartbox_tui.dicom.scu.echo import IMPLICIT, VERIFICATION, connected, echo_on, failed, leave, passed
 from smartbox_tui.dicom.scu.link import connect
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.errors import SmartBoxError
@@ -22,10 +22,10 @@ _ENOUGH: Final = 500
 def check_worklist(peer: Peer, keys: WorklistKeys | None = None, *, charset: str = "latin-1") -> dict[str, Any]:
     """{"ok", "steps": [{step, ok, message, hint}], "accepted": []}, as `check_destination` gives it.
 
-    Steps: connect, associate, echo (where the server accepts verification), find: a query with `keys`, by default
-    for today, and how many entries answered it. Ends at the first step that fails; that step also has the error's
-    `code`. Never raises for what the network does; takes about three times the peer's time-out at most for each
-    step.
+    Steps: connect, tls where the peer has it, associate, echo (where the server accepts verification), find: a
+    query with `keys`, by default for today, and how many entries answered it. Ends at the first step that fails;
+    that step also has the error's `code`, and the `cause` where it is of TLS. Never raises for what the network
+    does; takes about three times the peer's time-out at most for each step.
     """
     today = datetime.now().astimezone().date()
     asked = WorklistKeys(date_from=today, date_to=today) if keys is None else keys
@@ -73,7 +73,7 @@ def _report(
     step = "connect"
     try:
         link = connect(peer)
-        steps.append(passed("connect", f"{peer.host}:{peer.port} takes the connection."))
+        steps += connected(peer, link)
         step = "associate"
         association = associate(peer, [(VERIFICATION, IMPLICIT), *contexts], link)
         steps.append(passed("associate", f"{peer.name} accepts an association from {peer.calling_aet}."))
@@ -84,7 +84,7 @@ def _report(
         step = last
         steps.append(purpose(association))
     except SmartBoxError as exc:
-        steps.append({"step": step, "ok": False, "message": exc.message, "hint": exc.hint, "code": exc.code})
+        steps += failed(peer, step, exc)
         if association is not None:
             leave(association, exc)
     else:

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from smartbox_tui.dicom.scu import dimse
 from smartbox_tui.dicom.scu.association import Association, associate
-from smartbox_tui.dicom.scu.link import LinkLost, connect
+from smartbox_tui.dicom.scu.link import Link, LinkLost, connect
 from smartbox_tui.dicom.scu.peer import Peer
+from smartbox_tui.dicom.scu.tls import TlsTrouble
 from smartbox_tui.errors import SmartBoxError
 
 VERIFICATION: Final = "1.2.840.10008.1.1"
@@ -33,9 +34,10 @@ def echo(peer: Peer) -> None:
 def check_destination(peer: Peer, contexts: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
     """The report of `destination test`: {"ok", "steps": [{step, ok, message, hint}], "accepted": [...]}.
 
-    Steps: connect, associate, echo, and store when `contexts` (SOP class, transfer syntax) are given: how
-    many of them (of the first 127) the archive accepts. Ends at the first step that fails; that step also
-    has the error's `code`. Never raises for what the network does.
+    Steps: connect, tls where the peer has it, associate, echo, and store when `contexts` (SOP class, transfer
+    syntax) are given: how many of them (of the first 127) the archive accepts. Ends at the first step that
+    fails; that step also has the error's `code`, and the `cause` where it is of TLS. Never raises for what the
+    network does.
     """
     pairs = list(dict.fromkeys(contexts))
     steps: list[dict[str, Any]] = []
@@ -44,7 +46,7 @@ def check_destination(peer: Peer, contexts: Iterable[tuple[str, str]] = ()) -> d
     step = "connect"
     try:
         link = connect(peer)
-        steps.append(passed("connect", f"{peer.host}:{peer.port} takes the connection."))
+        steps += connected(peer, link)
         step = "associate"
         association = associate(peer, [(VERIFICATION, IMPLICIT), *pairs][:128], link)
         steps.append(passed("associate", f"{peer.name} accepts an association from {peer.calling_aet}."))
@@ -56,7 +58,7 @@ def check_destination(peer: Peer, contexts: Iterable[tuple[str, str]] = ()) -> d
             accepted = _accepted(association)
             steps.append(_store_step(peer, accepted))
     except SmartBoxError as exc:
-        steps.append({"step": step, "ok": False, "message": exc.message, "hint": exc.hint, "code": exc.code})
+        steps += failed(peer, step, exc)
         if association is not None:
             accepted = _accepted(association)
             leave(association, exc)
@@ -128,6 +130,27 @@ def _store_step(peer: Peer, accepted: list[dict[str, Any]]) -> dict[str, Any]:
         "hint": "Compare its conformance statement; choose another still_class, clip_class or codec.",
         "code": "no-context",
     }
+
+
+def connected(peer: Peer, link: Link) -> list[dict[str, Any]]:
+    """The steps connect and, with TLS, tls of a report."""
+    steps = [passed("connect", f"{peer.host}:{peer.port} takes the connection.")]
+    if peer.tls is not None:
+        text, hint = link.secured
+        steps.append(passed("tls", f"The connection is encrypted: {text}.") | {"hint": hint})
+    return steps
+
+
+def failed(peer: Peer, step: str, error: SmartBoxError) -> list[dict[str, Any]]:
+    """The step that went wrong; what TLS finds wrong while connecting is a step of its own."""
+    found: dict[str, Any] = {"ok": False, "message": error.message, "hint": error.hint, "code": error.code}
+    if not isinstance(error, TlsTrouble):
+        return [{"step": step, **found}]
+    found["cause"] = error.cause
+    if step != "connect":
+        return [{"step": step, **found}]
+    steps = [] if error.cause == "files" else [passed("connect", f"{peer.host}:{peer.port} takes the connection.")]
+    return [*steps, {"step": "tls", **found}]
 
 
 def passed(step: str, message: str) -> dict[str, Any]:

@@ -19,7 +19,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from smartbox_tui.dicom.scu.pace import Pace
 from smartbox_tui.dicom.scu.peer import Peer
+from smartbox_tui.dicom.scu.tls import ENCRYPTED, NO_GREETING, Tls, TlsTrouble, Trouble, explain, summary
 from smartbox_tui.errors import SmartBoxError
 
 _PDU_MAX: Final = 1 << 20
@@ -28,6 +30,9 @@ _PDU_MAX: Final = 1 << 20
 _TLS_ALERT: Final = b"\x15\x03"
 """How a TLS server answers who does not greet it (RFC 8446 5.1); no PDU begins so."""
 
+_TLS_PIECE: Final = 65536
+"""OpenSSL says nothing before it is rid of the whole of what it was given: short enough to see progress."""
+
 _SLICE_S: Final = 0.5  # how often a wait looks whether the kernel still gets rid of what we sent
 _UNREACHABLE: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 
@@ -35,26 +40,27 @@ _UNREACHABLE: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EH
 class LinkLost(Exception):
     """The connection is of no more use. `code` is the contract's, `why` a sentence's end for a person.
 
-    `local`: this side ended it (`Link.wake`).
+    `local`: this side ended it (`Link.wake`). `trouble`: of TLS, where that was it.
     """
 
-    def __init__(self, code: str, why: str, *, local: bool = False) -> None:
+    def __init__(self, code: str, why: str, *, local: bool = False, trouble: Trouble | None = None) -> None:
         super().__init__(why)
+        self.trouble = trouble
         self.code = code
         self.why = why
         self.local = local
 
 
-class _NoHandshake(OSError):
-    """A port that takes the connection, and then hangs up or waits for something else than TLS."""
-
-
 class Link:
-    """A connected socket, non-blocking. `timeout_s`: the longest time without any progress."""
+    """A connected socket, non-blocking. `timeout_s`: the longest time without any progress; `tls`: what it was
+    secured with; `pace`: how fast it may send."""
 
-    def __init__(self, sock: socket.socket, timeout_s: float) -> None:
+    def __init__(
+        self, sock: socket.socket, timeout_s: float, tls: Tls | None = None, pace: Pace | None = None
+    ) -> None:
         self._sock = sock
         self._timeout_s = timeout_s
+        self._tls, self._pace = tls or Tls(), pace
         self._inbox = bytearray()
         self._closed_by_peer = False
         self._lock = threading.Lock()
@@ -80,9 +86,11 @@ class Link:
                 return
             self._open = False
             os.close(self._wake_fd)
-        if hard:
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
+            if hard:
                 self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            elif isinstance(self._sock, ssl.SSLSocket):
+                self._sock.unwrap()  # our close_notify (RFC 8446 6.1); nobody waits for the peer's
         self._sock.close()
 
     def farewell(self, data: bytes) -> None:
@@ -105,13 +113,23 @@ class Link:
         view = memoryview(data)
         deadline = time.monotonic() + self._timeout_s
         wanted = select.POLLIN | select.POLLOUT
+        allowed = 0  # OpenSSL wants what it could not send offered again, not less of it
         while view:
+            if not allowed:
+                allowed, pause = self._allowance(len(view))
+                if not allowed:
+                    deadline = time.monotonic() + pause
+                    if self._wait(select.POLLIN, deadline, patient=True):
+                        self._take()
+                        self._notice_end()
+                    deadline += self._timeout_s
+                    continue
             if self._wait(wanted, deadline) & (select.POLLIN | select.POLLHUP):
                 self._take()
                 self._notice_end()
             wanted = select.POLLIN | select.POLLOUT
             try:
-                count = self._sock.send(view)
+                count = self._sock.send(view[:allowed])
             except (BlockingIOError, InterruptedError, ssl.SSLWantWriteError):
                 count = 0
             except ssl.SSLWantReadError:  # a key update: a writable socket would only make us spin
@@ -119,10 +137,16 @@ class Link:
             except OSError as exc:
                 raise self._lost(exc) from exc
             view = view[count:]
+            allowed -= count
             if count:
                 deadline = time.monotonic() + self._timeout_s
             elif time.monotonic() >= deadline:
                 raise self._stalled()
+
+    def _allowance(self, wanted: int) -> tuple[int, float]:
+        """Bytes that may go now, and seconds to wait when none."""
+        most = min(wanted, _TLS_PIECE) if isinstance(self._sock, ssl.SSLSocket) else wanted
+        return (most, 0.0) if self._pace is None else self._pace.take(most)
 
     def receive(
         self, timeout_s: float | None = None, on_wait: Callable[[], None] | None = None
@@ -153,25 +177,39 @@ class Link:
                 raise LinkLost("timeout", f"no answer within {patience:g} s")
 
     def _next_pdu(self) -> tuple[int, bytes] | None:
-        if len(self._inbox) < 6:
+        head = self._head(0)
+        if head is None or len(self._inbox) < 6 + head[1]:
             return None
-        if self._inbox[:2] == _TLS_ALERT:
-            raise LinkLost("tls", "the other side speaks TLS")
-        kind, length = self._inbox[0], int.from_bytes(self._inbox[2:6], "big")
-        if not 1 <= kind <= 7 or length > _PDU_MAX:
-            raise LinkLost("refused", "the other side does not speak DICOM")
-        if len(self._inbox) < 6 + length:
-            return None
+        kind, length = head
         body = bytes(self._inbox[6 : 6 + length])
         del self._inbox[: 6 + length]
         return kind, body
 
+    def _head(self, position: int) -> tuple[int, int] | None:
+        """Type and length of the PDU that begins there in the inbox; None before its head is whole.
+
+        Raises LinkLost when it is none."""
+        head = self._inbox[position : position + 6]
+        if head[:2] == _TLS_ALERT:
+            raise LinkLost("tls", ENCRYPTED.why, trouble=ENCRYPTED)
+        length = int.from_bytes(head[2:6], "big")
+        if (len(head) > 1 and not 1 <= head[0] <= 7) or (len(head) == 6 and length > _PDU_MAX):
+            raise LinkLost("refused", "the other side does not speak DICOM")
+        return (head[0], length) if len(head) == 6 else None
+
     def _notice_end(self) -> None:
-        """While sending: an A-ABORT, A-RELEASE-RQ or close is news; an early response waits for its reader."""
-        if self._inbox and self._inbox[0] == 7:
-            raise LinkLost("refused", "the archive aborted the association")
-        if self._inbox and self._inbox[0] == 5:
-            raise LinkLost("refused", "the archive asked to end the association")
+        """While sending: an A-ABORT, A-RELEASE-RQ, nonsense or close is news; an early response waits for its
+        reader."""
+        position = 0
+        while position < len(self._inbox):
+            if self._inbox[position] == 7:
+                raise LinkLost("refused", "the archive aborted the association")
+            if self._inbox[position] == 5:
+                raise LinkLost("refused", "the archive asked to end the association")
+            head = self._head(position)
+            if head is None:
+                break
+            position += 6 + head[1]
         if self._closed_by_peer:
             raise LinkLost("refused", "the connection was closed by the other side")
         if len(self._inbox) > _PDU_MAX:
@@ -211,11 +249,27 @@ class Link:
             self._closed_by_peer = True
 
     def _lost(self, exc: OSError) -> LinkLost:
-        # A peer's last words may have come just before its reset: an A-ABORT says more than ECONNRESET.
+        # A peer's last words may have come just before its reset: an A-ABORT, or an alert of TLS, says more than
+        # ECONNRESET.
+        if not isinstance(exc, ssl.SSLError):
+            try:
+                self._inbox += self._sock.recv(65536)
+            except ssl.SSLError as words:
+                exc = words
+            except OSError:
+                pass
         self._notice_end()
+        if isinstance(exc, ssl.SSLEOFError):
+            return LinkLost("refused", "the connection was closed by the other side")
         if isinstance(exc, ssl.SSLError):
-            return LinkLost("tls", f"the TLS connection failed ({exc.reason or 'no reason given'})")
+            trouble = explain(exc, self._tls)
+            return LinkLost("tls", trouble.why, trouble=trouble)
         return LinkLost("refused", f"the connection broke ({exc.strerror or type(exc).__name__})")
+
+    @property
+    def secured(self) -> tuple[str, str]:
+        """What TLS agreed on, and a hint about the peer's certificate; empty without TLS."""
+        return summary(self._sock) if isinstance(self._sock, ssl.SSLSocket) else ("", "")
 
     def _unsent(self) -> int:
         """Bytes that the peer has not acknowledged yet (SIOCOUTQ)."""
@@ -227,10 +281,12 @@ class Link:
 
 
 def connect(peer: Peer) -> Link:
-    """A connection to the first of the host's addresses that takes one, `timeout_s` for each of them.
+    """A connection to the first of the host's addresses that takes one, `timeout_s` for each of them, and as much
+    again for the greeting of TLS.
 
-    Raises SmartBoxError no-route (name unknown, unreachable), refused, timeout, tls.
+    Raises SmartBoxError no-route (name unknown, unreachable), refused, timeout; TlsTrouble.
     """
+    context = peer.tls.context(peer.name) if peer.tls is not None else None
     try:
         addresses = socket.getaddrinfo(peer.host, peer.port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as exc:
@@ -245,31 +301,29 @@ def connect(peer: Peer) -> Link:
         try:
             sock.settimeout(peer.timeout_s)
             sock.connect(address)
-            return Link(sock if peer.tls is None else _secured(sock, peer, peer.tls), peer.timeout_s)
+            return Link(_secured(sock, peer, context), peer.timeout_s, peer.tls, peer.pace)
         except OSError as exc:
             sock.close()
             failure = exc
+        except BaseException:
+            sock.close()
+            raise
     raise _connect_error(peer, failure) from failure
 
 
-def _secured(sock: socket.socket, peer: Peer, context: ssl.SSLContext) -> ssl.SSLSocket:
-    """The TLS handshake. Raises ssl.SSLError, _NoHandshake."""
+def _secured(sock: socket.socket, peer: Peer, context: ssl.SSLContext | None) -> socket.socket:
+    """After the greeting of TLS, which has the socket's time-out as a whole. Raises TlsTrouble."""
+    if context is None or peer.tls is None:
+        return sock
     try:
-        return context.wrap_socket(sock, server_hostname=peer.host)
-    except ssl.SSLError:
-        raise
-    except (OSError, ValueError) as exc:
-        raise _NoHandshake(type(exc).__name__) from exc
+        return context.wrap_socket(sock, server_hostname=peer.tls.name or peer.host)
+    except OSError as exc:
+        raise TlsTrouble(peer.name, explain(exc, peer.tls)) from exc
+    except ValueError as exc:
+        raise TlsTrouble(peer.name, NO_GREETING) from exc
 
 
 def _connect_error(peer: Peer, exc: OSError) -> SmartBoxError:
-    if isinstance(exc, ssl.SSLError | _NoHandshake):
-        why = exc.reason if isinstance(exc, ssl.SSLError) else "the port does not speak TLS"
-        return SmartBoxError(
-            "tls",
-            f"{peer.name} and the box agree on no TLS connection: {why or type(exc).__name__}.",
-            "Check that the port speaks TLS, the CA file, and both certificates' names and dates.",
-        )
     if isinstance(exc, TimeoutError) or exc.errno == errno.ETIMEDOUT:
         return SmartBoxError(
             "timeout",

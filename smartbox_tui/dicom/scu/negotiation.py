@@ -14,10 +14,18 @@ APPLICATION_CONTEXT: Final = "1.2.840.10008.3.1.1.1"
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """`results` by presentation context id (0 accepted); `max_pdu` the longest PDU the peer takes, 0 any."""
+    """`results` by presentation context id (0 accepted); `syntaxes` the transfer syntax of each accepted one;
+    `max_pdu` the longest PDU the peer takes, 0 any."""
 
     results: dict[int, int]
+    syntaxes: dict[int, str]
     max_pdu: int
+
+    def result(self, context_id: int, proposed: str) -> int:
+        """Of a context that was proposed with one transfer syntax (PS3.8 9.3.3.2). One that the answer passes over
+        is rejected, no reason given (2); one accepted with a syntax that nobody proposed is of no use (4)."""
+        result = self.results.get(context_id, 2)
+        return 4 if result == 0 and self.syntaxes.get(context_id) != proposed else result
 
 
 def request_pdu(
@@ -73,12 +81,16 @@ def read_acceptance(body: bytes) -> Acceptance:
     try:
         pdu.decode(b"\x02\0" + len(body).to_bytes(4, "big") + body)
         answer = pdu.to_primitive()
-        results = {
-            int(item.context_id): int(item.result) for item in answer.presentation_context_definition_results_list
+        contexts = answer.presentation_context_definition_results_list
+        results = {int(item.context_id): int(item.result) for item in contexts}
+        syntaxes = {
+            int(item.context_id): str(item.transfer_syntax[0]).strip("\0 ")
+            for item in contexts
+            if item.result == 0 and len(item.transfer_syntax) == 1
         }
         max_pdu = int(answer.maximum_length_received or 0)
     except Exception as exc:
         raise ValueError(f"an acceptance that is none ({type(exc).__name__})") from exc
     if not results:
         raise ValueError("an acceptance with no presentation context")
-    return Acceptance(results, max_pdu)
+    return Acceptance(results, syntaxes, max_pdu)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from smartbox_tui.dicom.scu.pace import Pace
+from smartbox_tui.dicom.scu.tls import Tls
 from smartbox_tui.errors import SmartBoxError
 
 
@@ -13,7 +14,8 @@ class Peer:
     """An application entity and how to reach it.
 
     timeout_s  for the connection, and for every wait without progress after it; no wait is without one
-    tls        a ready context (certificates loaded), or None for plain TCP
+    tls        what the connection is secured with, or None for plain TCP
+    pace       how fast all its connections together may send, or None for as fast as they go
     Raises bad-value for an AE title, port or time-out that DICOM or TCP does not allow.
     """
 
@@ -22,7 +24,8 @@ class Peer:
     called_aet: str
     calling_aet: str = "SMARTBOX"
     timeout_s: float = 30.0
-    tls: ssl.SSLContext | None = None
+    tls: Tls | None = None
+    pace: Pace | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         check_aet(self.called_aet)

@@ -20,8 +20,10 @@ from smartbox_tui.dicom.scu.status import Meaning, meaning
 from smartbox_tui.errors import SmartBoxError
 
 _BUFFER: Final = 1 << 20
+_BUFFER_LEAST: Final = 4096
 _COMMAND_ROOM: Final = 1024  # before the first slot, so that command and data leave in one send
 _HEAD: Final = 12  # P-DATA-TF head of 6 bytes, PDV length, context id, message control header (PS3.8 9.3.5)
+_AGAIN_MAX: Final = 3  # answers in a row, before the object's own, to one that is answered already
 _INGEST_BYTES_PER_S: Final = 16 << 20
 """An archive may take its time to write a large object before it answers: so much more patience a second."""
 
@@ -67,6 +69,7 @@ class StoreSession:
         self._association: Association | None = None
         self._slots: _Slots | None = None
         self._stopped = False
+        self._answered: int | None = None
 
     def open(self) -> None:
         """Connects and negotiates. Raises what `associate` raises, no-context when none is accepted, and
@@ -84,7 +87,12 @@ class StoreSession:
                 "Compare its conformance statement; choose another still_class, clip_class or codec.",
             )
         self._association = association
-        self._slots = _Slots(association.fragment_size)
+        self._slots = _Slots(association.fragment_size, self._room())
+
+    def _room(self) -> int:
+        """Bytes of the buffer: under a limit so few that cancelling and progress keep their second."""
+        pace = self.peer.pace
+        return _BUFFER if pace is None else max(_BUFFER_LEAST, min(_BUFFER, pace.bytes_per_s // 4))
 
     @property
     def contexts(self) -> tuple[Context, ...]:
@@ -183,9 +191,7 @@ class StoreSession:
     def _answer(self, association: Association, composition: Composition, message_id: int) -> StoreResult:
         patience = self.peer.timeout_s + composition.dataset_length / _INGEST_BYTES_PER_S
         try:
-            answer = association.receive_command(patience)
-            if not _belongs(answer, message_id, composition.sop_instance_uid):
-                raise LinkLost("refused", "its answer belongs to another message")
+            answer = self._own_answer(association, composition, message_id, patience)
         except LinkLost as exc:
             association.drop()
             raise TransferLost(
@@ -194,7 +200,20 @@ class StoreSession:
                 "It may be stored or not; the box sends it again, and the archive says if it has it.",
                 outcome_unknown=True,
             ) from exc
+        self._answered = message_id
         return StoreResult(int(answer[dimse.STATUS]), str(answer.get(dimse.ERROR_COMMENT, "")))
+
+    def _own_answer(
+        self, association: Association, composition: Composition, message_id: int, patience: float
+    ) -> dimse.Command:
+        """The answer to this object. One that an object before it has had already, given again, is passed over."""
+        for _ in range(_AGAIN_MAX):
+            answer = association.receive_command(patience)
+            if answer.get(dimse.RESPONDED_TO) != self._answered or self._answered == message_id:
+                break
+        if not _belongs(answer, message_id, composition.sop_instance_uid):
+            raise LinkLost("refused", "its answer belongs to another message")
+        return answer
 
     def abort(self) -> None:
         """From any thread: the running `store` ends with TransferCancelled, or TransferLost when the last
@@ -222,11 +241,12 @@ class StoreSession:
 
 
 class _Slots:
-    """The send buffer: room for a command, then ⌊1 MiB / PDU⌋ slots of head and gap."""
+    """The send buffer: room for a command, then ⌊room / PDU⌋ slots of head and gap, or one shorter than the peer
+    would take."""
 
-    def __init__(self, gap: int) -> None:
-        self._gap = gap
-        count = max(1, _BUFFER // (_HEAD + gap))
+    def __init__(self, gap: int, room: int = _BUFFER) -> None:
+        gap = self._gap = min(gap, room & ~1)
+        count = max(1, room // (_HEAD + gap))
         self._view = memoryview(bytearray(_COMMAND_ROOM + count * (_HEAD + gap)))
         self._starts = [_COMMAND_ROOM + index * (_HEAD + gap) for index in range(count)]
         self.gaps = [self._view[start + _HEAD : start + _HEAD + gap] for start in self._starts]

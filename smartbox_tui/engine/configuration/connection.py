@@ -11,6 +11,8 @@ from typing import Any, Final
 from smartbox_tui.dicom.scu.check import check_mpps, check_worklist
 from smartbox_tui.dicom.scu.echo import check_destination
 from smartbox_tui.dicom.scu.peer import Peer
+from smartbox_tui.dicom.scu.tls import ENCRYPTED
+from smartbox_tui.engine.calling import Server, peer_of
 from smartbox_tui.engine.delivery.forms import NOTE_FORMS, every_form
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings import describe
@@ -22,8 +24,6 @@ STEP_S: Final = 4.0
 LONGEST_S: Final = 15.0
 _TLS_S: Final = 2.5
 _SILENT: Final = ("refused", "timeout")
-
-Server = Destination | Worklist | Mpps
 
 
 def server_of(what: str, name: str, values: dict[str, Any], settings: Settings) -> Server:
@@ -66,8 +66,7 @@ async def check(what: str, name: str, values: dict[str, Any], settings: Settings
 
     Raises what `server_of` raises; nothing for what the network does."""
     server = server_of(what, name, values, settings)
-    calling = server.calling_aet or settings.aet
-    peer = Peer(server.host, server.port, server.aet, calling, min(server.timeout_s, STEP_S))
+    peer = peer_of(server, settings.aet, STEP_S)
     try:
         report = await asyncio.wait_for(asyncio.to_thread(_check, server, peer, settings), LONGEST_S)
     except TimeoutError:  # a name server that does not answer, say
@@ -87,11 +86,13 @@ def _check(server: Server, peer: Peer, settings: Settings) -> dict[str, Any]:
             notes = [form.pair for form in NOTE_FORMS] if server.rejection_note else []
             report = check_destination(peer, [*offered_contexts(settings, [server]), *notes])
     last = report["steps"][-1]
-    if not last["ok"] and last["step"] == "associate" and last.get("code") in _SILENT and speaks_tls(peer):
+    greeted = peer.tls is None and not last["ok"] and last["step"] == "associate" and last.get("code") in _SILENT
+    if greeted and speaks_tls(peer):
         last |= {
             "code": "tls",
-            "message": f"{peer.name} speaks TLS only, and the box calls it without.",
-            "hint": "Have a port without TLS opened for the box, or TLS switched off there.",
+            "cause": ENCRYPTED.cause,
+            "message": f"{peer.name}: {ENCRYPTED.why}.",
+            "hint": ENCRYPTED.hint,
         }
     return report
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from smartbox_tui.dicom.scu.echo import echo
-from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.dicom.scu.store import StoreResult, TransferCancelled, TransferLost
+from smartbox_tui.engine.calling import peer_of
 from smartbox_tui.engine.composing import NotMade
 from smartbox_tui.engine.delivery.answers import verdict
 from smartbox_tui.engine.delivery.breaker import Breaker
@@ -62,13 +62,7 @@ class Worker(threading.Thread):
     ) -> None:
         super().__init__(name=f"deliver-{destination.name}", daemon=True)
         self.destination = destination
-        self._peer = Peer(
-            destination.host,
-            destination.port,
-            destination.aet,
-            destination.calling_aet or calling_aet,
-            destination.timeout_s,
-        )
+        self._peer = peer_of(destination, calling_aet)
         self._station, self._spool, self._store = station, spool, store
         self._report, self._changed, self._may_send = report, changed, may_send
         self._wake = threading.Event()

@@ -18,6 +18,7 @@ from typing import Any, Final
 from smartbox_tui.dicom.iods import IODS
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.engine import rendition
+from smartbox_tui.engine.calling import peer_of
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model import performed as steps
 from smartbox_tui.model.exam import ExamState
@@ -65,8 +66,7 @@ def peers_of(settings: Settings) -> dict[str, StepPeer]:
             wanted.append((item.name if item.name != OWN_SERVER else f"{item.name} (archive)", item))
     for name, values in wanted:
         try:
-            calling = values.calling_aet or settings.aet
-            peer = Peer(values.host, values.port, values.aet, calling, values.timeout_s)
+            peer = peer_of(values, settings.aet)
         except SmartBoxError as exc:
             log.error("performed steps are not sent to '%s': %s", name, exc.message)
             continue

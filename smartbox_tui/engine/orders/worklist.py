@@ -16,6 +16,7 @@ import msgspec
 
 from smartbox_tui.dicom.scu.find import FindResult
 from smartbox_tui.dicom.scu.peer import Peer
+from smartbox_tui.engine.calling import peer_of
 from smartbox_tui.engine.delivery.worker import REJECTED
 from smartbox_tui.engine.orders import scheduled
 from smartbox_tui.errors import SmartBoxError
@@ -85,9 +86,7 @@ def asked(settings: Settings, today: date) -> Asked:
         modality=values.modality,
         station_aet=values.station_aet,
     )
-    calling = values.calling_aet or settings.aet
-    peer = Peer(values.host, values.port, values.aet, calling, values.timeout_s)
-    return Asked(peer, keys, values.limit, values.charset)
+    return Asked(peer_of(values, settings.aet), keys, values.limit, values.charset)
 
 
 def heard(entry: WorklistEntry) -> kept.Heard:

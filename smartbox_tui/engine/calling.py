@@ -1,0 +1,26 @@
+"""How a server of the settings is called: the one place that makes a Peer of them."""
+
+from __future__ import annotations
+
+from smartbox_tui.dicom.scu.pace import Pace
+from smartbox_tui.dicom.scu.peer import Peer
+from smartbox_tui.dicom.scu.tls import Tls
+from smartbox_tui.settings.schema import Destination, Mpps, Worklist
+
+Server = Destination | Worklist | Mpps
+
+
+def peer_of(server: Server, own_aet: str, longest_s: float = 600.0) -> Peer:
+    """Raises bad-value as Peer does; reads no file. `longest_s` shortens the settings' time-out. A destination's
+    rate limit holds for all connections of this Peer together."""
+    tls = Tls(server.ca_file, server.cert_file, server.key_file, server.tls_name) if server.tls else None
+    rate = server.rate_limit if isinstance(server, Destination) else 0
+    return Peer(
+        server.host,
+        server.port,
+        server.aet,
+        server.calling_aet or own_aet,
+        min(server.timeout_s, longest_s),
+        tls,
+        Pace(rate) if rate else None,
+    )
