@@ -10,6 +10,7 @@ from smartbox_tui.ui.sentences import sentence
 
 STEPS: Final = {
     "connect": N_("The server can be reached."),
+    "tls": N_("The connection is encrypted, and it is the right server."),
     "associate": N_("It knows its name and this box."),
     "echo": N_("It answers."),
     "store": N_("It takes the box's pictures."),
@@ -47,10 +48,6 @@ CAUSES: Final = {
         N_("The server does not know this box as {calling_aet}."),
         N_("Have IT enter this AE title and the address of the box there."),
     ),
-    ("associate", "tls"): (
-        N_("The server wants an encrypted connection (TLS); the box calls without."),
-        N_("Have IT open a port without TLS for the box."),
-    ),
     ("echo", "no-context"): (
         N_("The server takes the call, but not the test (C-ECHO)."),
         N_("Have IT allow verification for this box; sending may work all the same."),
@@ -74,6 +71,56 @@ CAUSES: Final = {
 }
 """By step and code."""
 
+TLS_CAUSES: Final = {
+    "encrypted": (
+        N_("The server wants an encrypted connection (TLS); the box calls without."),
+        N_("Switch it on here, or have IT open a port without TLS for the box."),
+    ),
+    "plain": (
+        N_("What answers on port {port} speaks no TLS."),
+        N_("Check the port: TLS often has one of its own, 2762. Or switch TLS off here."),
+    ),
+    "silent": (
+        N_("What takes the call on port {port} does not answer the greeting of TLS."),
+        N_("Check that it is the port for TLS."),
+    ),
+    "issuer": (
+        N_("The box cannot tell whether it is the right server: nobody it trusts signed the certificate."),
+        N_("Have IT give the CA's certificate as a file, and enter that file under trusted certificates."),
+    ),
+    "name": (
+        N_("The server's certificate is for another name than {host}."),
+        N_("Enter the server by the name in its certificate, or that name in the field for it."),
+    ),
+    "expired": (
+        N_("The server's certificate has expired."),
+        N_("Have IT renew it. Check the clock of this box, too."),
+    ),
+    "not-yet": (
+        N_("The server's certificate is not valid yet."),
+        N_("Check the clock of this box first, then ask IT."),
+    ),
+    "weak": (N_("The server's certificate is not safe any more."), N_("Have IT renew it.")),
+    "certificate": (N_("The server's certificate is not accepted."), N_("Have IT check it.")),
+    "demanded": (
+        N_("The server wants a certificate of this box."),
+        N_("Have IT issue one for the box, and enter its file and that of its key."),
+    ),
+    "refused": (
+        N_("The server does not accept the certificate of this box."),
+        N_("Have IT enter it or its CA there; it may also have expired."),
+    ),
+    "version": (
+        N_("Server and box share no safe kind of encryption."),
+        N_("Have IT switch on TLS 1.2 or 1.3 there."),
+    ),
+    "files": (
+        N_("A file with a certificate or a key cannot be used."),
+        N_("The technical details name the file and what is wrong with it."),
+    ),
+}
+"""By the cause that a step of code tls names."""
+
 
 def passed(t: Texts, step: dict[str, Any]) -> str:
     """A step that went well."""
@@ -85,7 +132,8 @@ def failed(t: Texts, step: dict[str, Any], peer: dict[str, Any], what: str = "")
     name, code = str(step["step"]), str(step.get("code", ""))
     if code == "no-context" and name == "associate":
         name = {"worklist": "find", "mpps": "mpps"}.get(what, "store")
-    found = CAUSES.get((name, code)) or CAUSES.get(("connect" if name == "connect" else "associate", code))
+    found = TLS_CAUSES.get(str(step.get("cause", ""))) if code == "tls" else None
+    found = found or CAUSES.get((name, code)) or CAUSES.get(("connect" if name == "connect" else "associate", code))
     if found is not None:
         names = {key: str(item) for key, item in peer.items()}
         return t(found[0]).format(**names), t(found[1])

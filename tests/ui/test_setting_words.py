@@ -71,3 +71,9 @@ def test_every_cause_names_only_what_a_peer_has() -> None:
             assert what
             assert hint
             assert "{" not in what + hint
+        for cause in sorted(connection_words.TLS_CAUSES):
+            step = {"step": "tls", "code": "tls", "cause": cause, "message": "m"}
+            what, hint = connection_words.failed(t, step, peer)
+            assert what
+            assert hint
+            assert "{" not in what + hint
