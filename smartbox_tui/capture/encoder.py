@@ -12,15 +12,16 @@ from typing import Any, Final
 import av
 from av.video.frame import PictureType
 
-from hw.base import Frame, VideoFormat
+from hw.base import Frame, PixelFormat, VideoFormat
 from hw.video.trim import NOTHING, Trim
 from smartbox_tui.capture.access import AccessUnit, Stream
 from smartbox_tui.capture.clock import NS
 from smartbox_tui.capture.convert import Converter, Undecodable
-from smartbox_tui.capture.encoders import CODECS, Codec, context_of
 from smartbox_tui.capture.fitting import Fitter
 from smartbox_tui.capture.frames import RING_BYTES
-from smartbox_tui.capture.told import starts_gop, told
+from smartbox_tui.media.encoders import CODECS, Codec, opened
+from smartbox_tui.media.told import starts_gop, told
+from smartbox_tui.media.vui import UNSPECIFIED, Colour
 from smartbox_tui.model.formats import Format
 
 log = logging.getLogger(__name__)
@@ -31,8 +32,7 @@ QUEUE_S: Final = 0.4
 _CONVERTED: Final = 3
 """Pictures between the two threads; each is 3 MB at 1080p."""
 
-_RATE_TOLERANCE: Final = 0.0005
-"""Grabbers say 10000000/333333 for 30: a stream's header may round that. 29.97 is twice as far away."""
+_BT601: Final = Colour(matrix=6)
 
 NO_LIMIT: Final = 1 << 62
 
@@ -52,7 +52,9 @@ class Encoder:
         self.format = form
         self._codec = codec
         self._plan = plan
-        self._context = context_of(codec, form, plan, bitrate)
+        # JPEG is always BT.601 (T.871); players guess BT.709 for HD
+        colour = _BT601 if form.pixel is PixelFormat.MJPEG else UNSPECIFIED
+        self._context = opened(codec, plan, bitrate, colour, live=True)
         self._fitter = Fitter(plan)
         self._count = 0
         self._gop_ns: int | None = None
@@ -92,16 +94,9 @@ class Encoder:
         plan = self._plan
         try:
             found = told(self._codec.name, data)
+            found.check(plan)
         except ValueError as exc:
-            raise OtherThanAsked(str(exc)) from exc
-        if (found.width, found.height) != (plan.width, plan.height):
-            raise OtherThanAsked(
-                f"the encoder made {found.width}x{found.height} of {plan.width}x{plan.height} pixels"
-            )
-        if found.fps is not None and abs(found.fps / plan.fps - 1) > _RATE_TOLERANCE:
-            raise OtherThanAsked(
-                f"the encoder wrote {float(found.fps):g} instead of {float(plan.fps):g} frames a second"
-            )
+            raise OtherThanAsked(f"what it made is not what it should be: {exc}") from exc
         return Stream(
             next(_STREAMS), found.width, found.height, plan.fps, found.transfer_syntax_uid, self._codec.name
         )
@@ -214,7 +209,7 @@ class EncoderThreads:
     def _planned(self, form: VideoFormat) -> Format | None:
         """None, and `trouble` says why, where nothing can be recorded of that format."""
         try:
-            plan = self._codec.plan(form)
+            plan = self._codec.plan(form.width, form.height, form.fps)
         except ValueError as exc:
             self._tell(str(exc))
             return None

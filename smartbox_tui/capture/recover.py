@@ -20,9 +20,9 @@ from smartbox_tui.capture.exams import ExamDesk
 from smartbox_tui.capture.pictures import Pictures
 from smartbox_tui.capture.recordings import Recordings
 from smartbox_tui.capture.stills import withdraw
-from smartbox_tui.capture.told import told
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.media import ts
+from smartbox_tui.media.told import told
 from smartbox_tui.media.tsmux import CLOCK_HZ
 from smartbox_tui.spool.durable import fsync_dir
 from smartbox_tui.spool.layout import exam_dir, exam_folders, is_uuid

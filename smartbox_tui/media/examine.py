@@ -12,6 +12,7 @@ from typing import Final
 
 from smartbox_tui.media import h264, hevc, mp4, mpeg2
 from smartbox_tui.media.mp4 import Read
+from smartbox_tui.media.vui import UNSPECIFIED, Colour
 
 HEAD: Final = 1 << 18
 _PACKET: Final = 188
@@ -31,6 +32,8 @@ class Video:
     front           an MP4's moov comes before its media data
     brand           the major one of an MP4: "qt" is QuickTime
     wide            MPEG2's aspect_ratio_information says 16:9
+    vbv_bits        MPEG2's buffer
+    colour          of H.264 and HEVC; MPEG2's display extension is not read
     turned          an MP4 that is to be shown rotated or mirrored
     """
 
@@ -52,6 +55,8 @@ class Video:
     high_tier: bool = False
     brand: str = ""
     wide: bool = False
+    vbv_bits: int = 0
+    colour: Colour = UNSPECIFIED
     turned: bool = False
 
 
@@ -73,18 +78,19 @@ def sequence(codec: str, stream: bytes, container: str = "raw") -> Video:
         return Video(
             container, codec, avc.profile_idc, avc.level_idc, avc.width, avc.height, avc.fps,
             chroma_420=avc.chroma == 1, bit_depth=avc.bit_depth, progressive=avc.progressive, aspect=avc.aspect,
+            colour=avc.colour,
         )  # fmt: skip
     if codec in ("mpeg1", "mpeg2") and (old := mpeg2.find_sequence(stream)) is not None:
         return Video(
             container, codec, old.profile, old.level, old.width, old.height, old.fps,
             chroma_420=old.chroma_420, progressive=old.progressive, aspect=old.aspect, bitrate=old.bitrate,
-            wide=old.wide,
+            wide=old.wide, vbv_bits=old.vbv_bits,
         )  # fmt: skip
     if codec == "hevc" and (new := hevc.find_sps(stream)) is not None:
         return Video(
             container, codec, new.profile_idc, new.level_idc, new.width, new.height, new.fps,
             chroma_420=new.chroma == 1, bit_depth=new.bit_depth, progressive=new.progressive, aspect=new.aspect,
-            high_tier=new.high_tier,
+            high_tier=new.high_tier, colour=new.colour,
         )  # fmt: skip
     return Video(container, codec)
 

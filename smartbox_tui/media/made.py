@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from smartbox_tui.media.examine import Video
-from smartbox_tui.media.h264 import PROFILE_HIGH
-from smartbox_tui.media.mpeg2 import PROFILE_MAIN
-from smartbox_tui.model.instance import h264_transfer_syntax, hevc_transfer_syntax, mpeg2_transfer_syntax
 
 _BLOCK: Final = 1 << 20
 _RATES: Final = tuple(
@@ -42,37 +39,6 @@ class Made:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-
-def syntax_of(video: Video) -> str:
-    """The transfer syntax of a clip, by its sequence header. Raises ValueError with a sentence where none fits."""
-    if not video.width:
-        raise ValueError("its sequence header is missing")
-    if video.turned:
-        raise ValueError("it is to be shown rotated or mirrored, which DICOM cannot tell")
-    if video.aspect not in (None, 1):
-        raise ValueError("its pixels are not square")
-    if not video.chroma_420 or video.bit_depth != 8:
-        raise ValueError("its samples are not 4:2:0 with 8 bits")
-    if video.codec == "h264":
-        if video.profile != PROFILE_HIGH:
-            raise ValueError(f"its H.264 profile is {video.profile}, not High")
-        return h264_transfer_syntax(video.level)
-    if video.codec == "hevc":
-        return hevc_transfer_syntax(video.profile, video.level)
-    if video.profile != PROFILE_MAIN:
-        raise ValueError(f"its MPEG2 profile is {video.profile}, not Main")
-    if video.fps is None:
-        raise ValueError("its frame rate has no code")
-    return mpeg2_transfer_syntax(video.width, video.height, float(video.fps), video.bitrate or 0)
-
-
-def syntax_or_none(video: Video) -> str:
-    """`syntax_of`, empty for what has none."""
-    try:
-        return syntax_of(video)
-    except ValueError:
-        return ""
 
 
 def rate_of(video: Video, usual_ticks: int, time_base: Fraction) -> Fraction:

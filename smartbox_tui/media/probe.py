@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.media.examine import Video, examine
-from smartbox_tui.media.made import syntax_of
 from smartbox_tui.media.remux import Index, seconds
+from smartbox_tui.media.told import syntax_of
 from smartbox_tui.media.units import Bounded, Clip
 
 _PROFILES: Final = {

@@ -14,11 +14,11 @@ from typing import Any, BinaryIO, Final
 
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.media import h264, hevc, mpeg2
-from smartbox_tui.media.made import Made, rate_of, sha256_of, size_of, syntax_or_none
+from smartbox_tui.media.made import Made, rate_of, sha256_of, size_of
 from smartbox_tui.media.mp4mux import Entry, Samples, avcc, esds, front, hvcc
+from smartbox_tui.media.told import syntax_or_none
 from smartbox_tui.media.tsmux import TsMuxer
 from smartbox_tui.media.units import Clip, Unit, byte_stream, essence, kind_of, parameter_units, sample, split
-from smartbox_tui.media.vui import UNSPECIFIED, Colour
 
 _NS: Final = 1_000_000_000
 
@@ -154,19 +154,14 @@ def _read_again(clip: Clip, index: Index) -> Iterator[tuple[Unit, list[bytes]]]:
 
 def _write_mp4(clip: Clip, index: Index, file: BinaryIO) -> tuple[int, str]:
     video, samples = clip.video, index.samples
-    colour: Colour = UNSPECIFIED
     try:
         if clip.codec == "h264":
             parameters = avcc(index.parameters)
-            sps = h264.find_sps(b"".join(b"\0\0\1" + unit for unit in index.parameters))
-            colour = sps.colour if sps else UNSPECIFIED
         elif clip.codec == "hevc":
             parameters = hvcc(index.parameters)
-            new = hevc.find_sps(b"".join(b"\0\0\1" + unit for unit in index.parameters))
-            colour = new.colour if new else UNSPECIFIED
         else:
             parameters = esds(index.parameters[0], max(samples.sizes), video.bitrate or 0)
-        entry = Entry(clip.codec, parameters, video.width, video.height, colour)
+        entry = Entry(clip.codec, parameters, video.width, video.height, video.colour)
         scale = round(1 / index.time_base)
         file.write(front(entry, samples, scale, index.last_ticks))
     except ValueError as exc:

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.media import h264, hevc, mpeg2
-from smartbox_tui.media.encoding import Plan, bitrate_for, opened, plan_for
-from smartbox_tui.media.made import Made, syntax_of
+from smartbox_tui.media import mpeg2
+from smartbox_tui.media.encoders import CODECS, opened
+from smartbox_tui.media.encoding import Plan, bitrate_for, plan_for
+from smartbox_tui.media.made import Made
 from smartbox_tui.media.remux import Index, checked, feed, seconds
+from smartbox_tui.media.told import own, starts_gop
 from smartbox_tui.media.tsmux import TsMuxer
 from smartbox_tui.media.units import Clip, split
-from smartbox_tui.media.vui import UNSPECIFIED, Colour
 from smartbox_tui.model.formats import placed
-from smartbox_tui.model.instance import MPEG2_MPHL
 
 _NS: Final = 1_000_000_000
 _GAP: Final = Fraction(3, 2)
@@ -57,7 +57,7 @@ def transcode(clip: Clip, codec: str, max_bytes: int, path: Path, file: BinaryIO
         raise _too_large(clip, max_bytes) from exc
     writer = _Writer(clip, plan, max_bytes, file)
     try:
-        encoder = opened(plan, bitrate, _colour(clip, index))
+        encoder = opened(CODECS[codec], plan.form, bitrate, video.colour, live=False)
         pictures = _fitted(clip, plan, width, height, _decoded(clip, index))
         for number, (picture, at) in enumerate(_timed(plan, index, writer, pictures)):
             writer.expect(at)
@@ -203,17 +203,6 @@ def _shown(
     return slot
 
 
-def _colour(clip: Clip, index: Index) -> tuple[int, int, int]:
-    """Code points that the source tells; for MPEG2 unspecified, its display extension is not read."""
-    units = b"".join(b"\0\0\1" + unit for unit in index.parameters)
-    found: Colour = UNSPECIFIED
-    if clip.codec == "h264" and (old := h264.find_sps(units)) is not None:
-        found = old.colour
-    elif clip.codec == "hevc" and (new := hevc.find_sps(units)) is not None:
-        found = new.colour
-    return found.primaries, found.transfer, found.matrix
-
-
 # ---- access units out
 
 
@@ -223,6 +212,7 @@ class _Writer:
     def __init__(self, clip: Clip, plan: Plan, max_bytes: int, file: BinaryIO) -> None:
         self._clip = clip
         self._plan = plan
+        self._gop = CODECS[plan.codec].gop(plan.form)
         self._max_bytes = max_bytes
         self._file = file
         self._mux = TsMuxer(plan.codec)
@@ -249,12 +239,12 @@ class _Writer:
         """Raises SmartBoxError for what is too large, or not as it was asked for."""
         for packet in packets:
             data = bytes(packet)
-            key = bool(packet.is_keyframe)
+            key = starts_gop(self._plan.codec, data)
             at = self._waiting.popleft()
             if self._plan.codec == "mpeg2":
                 self._look_at(data, key=key)
             self._since_key = 0 if key else self._since_key + 1
-            if self._since_key >= self._plan.gop or (not self.frames and not key):
+            if self._since_key >= self._gop or (not self.frames and not key):
                 raise self._wrong("a GOP is longer than a second")
             packed = self._mux.access_unit(data, -(-at.numerator * _NS // at.denominator), idr=key)
             self.size += len(packed)
@@ -265,7 +255,7 @@ class _Writer:
             self.frames += 1
 
     def _look_at(self, data: bytes, *, key: bool) -> None:
-        if mpeg2.picture_type(data) != ("I" if key else "P") or mpeg2.starts_gop(data) != key:
+        if mpeg2.picture_type(data) != ("I" if key else "P"):
             raise self._wrong("a picture is not of the kind that it should be")
         if key and mpeg2.closed_gop(data) is not True:
             raise self._wrong("a GOP is not closed")
@@ -276,22 +266,17 @@ class _Writer:
             path, self._file, self._plan.codec, (self.frames, self._hash.hexdigest()), self._plan.form.fps
         )
         with Clip(path) as result:
-            video = result.video
-        try:
-            syntax = syntax_of(video)
-        except ValueError as exc:
-            raise self._wrong(str(exc)) from exc
-        form = self._plan.form
-        if (made.width, made.height) != (form.width, form.height) or video.fps != form.fps:
-            raise self._wrong("it has not the size or the rate that it should have")
-        if syntax == MPEG2_MPHL and not video.wide:
-            raise self._wrong("its display aspect is not told as 16:9")
+            try:
+                found = own(result.video)
+                found.check(self._plan.form)
+            except ValueError as exc:
+                raise self._wrong(str(exc)) from exc
         kept = len(index.samples) - self.dropped + self.repeated
         if made.frames != kept:
             raise self._wrong(f"it has {made.frames} frames instead of {kept}")
         return Made(
             **{name: getattr(made, name) for name in Made.__slots__}
-            | {"transfer_syntax_uid": syntax, "dropped": self.dropped, "repeated": self.repeated}
+            | {"transfer_syntax_uid": found.transfer_syntax_uid, "dropped": self.dropped, "repeated": self.repeated}
         )
 
     def _wrong(self, why: str) -> SmartBoxError:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from smartbox_tui.model.instance import MPEG2_HD_SIZES, MPEG2_RATES, mpeg2_transfer_syntax
+from smartbox_tui.model import instance
+from smartbox_tui.model.instance import MPEG2_HD_SIZES, mpeg2_transfer_syntax
 
-_RATES: Final = tuple(Fraction(rate).limit_denominator(1001) for rate in MPEG2_RATES)
+MPEG2_RATES: Final = tuple(Fraction(rate).limit_denominator(1001) for rate in instance.MPEG2_RATES)
 """MPEG2 itself has codes for 24 and 23.976, too, but DICOM does not list them; others cannot be written at all: in
 Main Profile frame_rate_extension is 0 (ISO/IEC 13818-2 8.1)."""
 
-H264_MOST_BLOCKS: Final = 8704
-"""Macroblocks of a picture up to level 4.2 (ITU-T H.264 table A-1); level 4.1 ends at 8192."""
+_H264_41: Final = (8192, 245_760)
+_H264_42: Final = (8704, 522_240)
+"""Macroblocks of a picture, and a second, up to levels 4.1 and 4.2 (ITU-T H.264 table A-1)."""
+
+_HEVC_51: Final = (8_912_896, 534_773_760)
+"""Luma samples of a picture, and a second, up to level 5.1 (ITU-T H.265 tables A.8 and A.9)."""
 
 _TOLERANCE: Final = Fraction(1, 2000)
 """Grabbers write 29.97 as 2997/100 or 30000/1001; 30 is twice as far away as that."""
@@ -27,6 +33,30 @@ class Format:
     height: int
     fps: Fraction
     every: int = 1
+
+
+def h264_format(width: int, height: int, fps: Fraction) -> Format:
+    """What level 4.2 holds of a source: a picture too large is made smaller, of too many frames every n-th kept."""
+    wide, high = shrunk(width, height, _H264_42[0])
+    return _thinned(wide, high, fps, _H264_42[1] / Fraction(blocks(wide, high)))
+
+
+def is_level_41(form: Format) -> bool:
+    """Whether H.264's level 4.1 holds it, which is ...4.102; else it is 4.2 and ...4.104."""
+    size = blocks(form.width, form.height)
+    return size <= _H264_41[0] and size * form.fps <= _H264_41[1]
+
+
+def hevc_format(width: int, height: int, fps: Fraction) -> Format:
+    """What HEVC's level 5.1 holds of a source, as with H.264."""
+    wide, high = shrunk(width, height, _HEVC_51[0] // 256)
+    return _thinned(wide, high, fps, Fraction(_HEVC_51[1], wide * high))
+
+
+def _thinned(width: int, height: int, fps: Fraction, most: Fraction) -> Format:
+    """Of the frames as many as are within `most` a second."""
+    every = max(1, math.ceil(fps / most))
+    return Format(width, height, fps / every, every)
 
 
 def mpeg2_format(width: int, height: int, fps: Fraction) -> Format:
@@ -58,7 +88,7 @@ def _is_legal(width: int, height: int, fps: Fraction) -> bool:
 
 
 def _legal_rate(fps: Fraction) -> Fraction | None:
-    nearest = min(_RATES, key=lambda rate: abs(rate - fps))
+    nearest = min(MPEG2_RATES, key=lambda rate: abs(rate - fps))
     return nearest if abs(nearest - fps) <= nearest * _TOLERANCE else None
 
 

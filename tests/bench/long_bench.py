@@ -35,10 +35,10 @@ from smartbox_tui.capture.access import AccessUnit
 from smartbox_tui.capture.clock import NS
 from smartbox_tui.capture.convert import Converter
 from smartbox_tui.capture.encoder import Encoder
-from smartbox_tui.capture.encoders import CODECS
 from smartbox_tui.capture.recorder import Recorder
 from smartbox_tui.capture.recordings import MOST_BYTES
 from smartbox_tui.media import ts
+from smartbox_tui.media.encoders import CODECS
 from smartbox_tui.media.tsmux import CLOCK_HZ, PACKET
 from smartbox_tui.spool.layout import exam_dir
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState
@@ -57,7 +57,7 @@ _WARM: Final = 0.1
 def looped(codec: str, width: int, height: int) -> list[AccessUnit]:
     """The test pattern, LOOP frames of it in a row, encoded as capture does, at whatever speed this machine has."""
     form = VideoFormat(PixelFormat.I420, width, height, Fraction(FPS), full_range=False)
-    encoder = Encoder(CODECS[codec], form, CODECS[codec].plan(form), 8_000_000)
+    encoder = Encoder(CODECS[codec], form, CODECS[codec].plan(width, height, form.fps), 8_000_000)
     pattern = Mucosa(width, height)
     pattern.neutralise(*strip_size(width))
     converter, units = Converter(), []

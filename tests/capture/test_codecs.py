@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import time
 from collections.abc import Iterator
@@ -15,12 +16,12 @@ import pytest
 from hw.base import PixelFormat, VideoFormat
 from hw.fake.source import FakeSource, Frames, Gap
 from smartbox_tui.capture.encoder import Encoder, OtherThanAsked
-from smartbox_tui.capture.encoders import CODECS, Codec
 from smartbox_tui.capture.fitting import Fitter
-from smartbox_tui.capture.told import starts_gop, told
 from smartbox_tui.commands import doctor
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.media import h264, hevc, mpeg2, ts
+from smartbox_tui.media.encoders import CODECS
+from smartbox_tui.media.told import starts_gop, told
 from smartbox_tui.media.tsmux import STREAM_TYPES
 from smartbox_tui.model.formats import Format, blocks, mpeg2_format, placed, shrunk
 from smartbox_tui.model.instance import (
@@ -48,7 +49,7 @@ def form_of(width: int, height: int, fps: Fraction | int) -> VideoFormat:
 
 def encoder_of(codec: str, width: int, height: int, fps: Fraction | int, bitrate: int = 8_000_000) -> Encoder:
     form = form_of(width, height, fps)
-    return Encoder(CODECS[codec], form, CODECS[codec].plan(form), bitrate)
+    return Encoder(CODECS[codec], form, CODECS[codec].plan(width, height, Fraction(fps)), bitrate)
 
 
 def grey(width: int, height: int) -> Any:
@@ -277,24 +278,47 @@ def test_a_smaller_picture_lies_in_the_middle_with_black_around() -> None:
 
 
 def test_what_the_encoder_really_made_decides() -> None:
-    def plain_h264(plan: Format, gop: int, bitrate: int) -> Any:
-        context: Any = av.CodecContext.create("libx264", "w")
-        context.options = {"preset": "ultrafast", "tune": "zerolatency"}
-        return context
+    def made(codec: str, **instead: str) -> None:
+        def options(plan: Format, bitrate: int, live: bool) -> dict[str, str]:
+            return CODECS[codec].options(plan, bitrate, live) | instead
 
-    codec = Codec("h264", CODECS["h264"].plan, CODECS["h264"].gop, plain_h264)
-    form = form_of(320, 240, 30)
-    with pytest.raises(OtherThanAsked, match="profile 66 instead of High"):
-        Encoder(codec, form, codec.plan(form), 1_000_000).encode(grey(320, 240), 0, 0, idr=True)
+        other = dataclasses.replace(CODECS[codec], options=options)
+        plan = Format(320, 240, Fraction(30))
+        Encoder(other, form_of(320, 240, 30), plan, 1_000_000).encode(grey(320, 240), 0, 0, idr=True)
 
-    def high_1440(plan: Format, gop: int, bitrate: int) -> Any:
-        context = CODECS["mpeg2"].opened(plan, gop, bitrate)
-        context.options = {**context.options, "level": "6"}
-        return context
+    made("h264")
+    plain = {"x264-params": "8x8dct=0", "profile": "baseline"}
+    with pytest.raises(OtherThanAsked, match=r"H\.264 profile is 66, not High"):
+        made("h264", **plain)
+    with pytest.raises(OtherThanAsked, match="MPEG2 level is 6, not 8"):
+        made("mpeg2", level="6")
 
-    codec = Codec("mpeg2", CODECS["mpeg2"].plan, CODECS["mpeg2"].gop, high_1440)
-    with pytest.raises(OtherThanAsked, match="level 6"):
-        Encoder(codec, form, codec.plan(form), 1_000_000).encode(grey(320, 240), 0, 0, idr=True)
+
+@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080)])
+def test_high_level_tells_a_wide_display_and_is_refused_where_it_does_not(size: tuple[int, int]) -> None:
+    unit = encoder_of("mpeg2", *size, 30).encode(grey(*size), 0, 0, idr=True).data
+    assert told("mpeg2", unit).transfer_syntax_uid == MPEG2_MPHL
+    at = unit.index(b"\0\0\1\xb3") + 7
+    assert unit[at] >> 4 == 3
+    square = unit[:at] + bytes([1 << 4 | unit[at] & 15]) + unit[at + 1 :]
+    with pytest.raises(ValueError, match="16:9"):
+        told("mpeg2", square)
+
+
+def test_another_size_or_rate_than_planned_is_told() -> None:
+    found = told("hevc", encoder_of("hevc", 320, 240, 30).encode(grey(320, 240), 0, 0, idr=True).data)
+    found.check(Format(320, 240, Fraction(10_000_000, 333_333)))
+    with pytest.raises(ValueError, match="320x240 instead of 320x200"):
+        found.check(Format(320, 200, Fraction(30)))
+    with pytest.raises(ValueError, match=r"30 instead of 29\.97 frames"):
+        found.check(Format(320, 240, Fraction(30000, 1001)))
+    with pytest.raises(ValueError, match="does not tell its frame rate"):
+        dataclasses.replace(found, fps=None).check(Format(320, 240, Fraction(30)))
+
+
+def test_a_grabbers_thirty_stays_at_level_4_1() -> None:
+    unit = encoder_of("h264", 1920, 1080, Fraction(10_000_000, 333_333)).encode(grey(1920, 1080), 0, 0, idr=True)
+    assert unit.stream.transfer_syntax_uid == H264_HP_41
 
 
 def test_a_source_that_mpeg2_cannot_tell_is_refused_with_a_sentence_and_stills_work(tmp_path: Path) -> None:

@@ -96,12 +96,12 @@ def test_the_stream_is_high_profile_with_closed_gops_of_a_second_at_most(tmp_pat
 def test_level_4_2_and_its_transfer_syntax_where_the_rate_needs_it() -> None:
     from hw.base import VideoFormat
     from smartbox_tui.capture.encoder import Encoder
-    from smartbox_tui.capture.encoders import CODECS
+    from smartbox_tui.media.encoders import CODECS
 
     def stream_of(width: int, height: int, fps: int) -> Any:
         form = VideoFormat(PixelFormat.I420, width, height, Fraction(fps), full_range=False)
         codec = CODECS["h264"]
-        encoder = Encoder(codec, form, codec.plan(form), 8_000_000)
+        encoder = Encoder(codec, form, codec.plan(width, height, Fraction(fps)), 8_000_000)
         encoder.encode(av.VideoFrame(width, height, "yuv420p"), 0, 0, idr=True)
         return encoder.stream
 

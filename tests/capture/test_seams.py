@@ -16,9 +16,9 @@ import pytest
 from hw.base import PixelFormat
 from hw.fake.source import FakeSource
 from smartbox_tui.capture.access import AccessUnit, Stream
-from smartbox_tui.capture.encoders import CODECS
 from smartbox_tui.capture.recorder import Recorder
 from smartbox_tui.media import ts
+from smartbox_tui.media.encoders import CODECS
 from smartbox_tui.model.instance import H264_HP_41
 from smartbox_tui.spool.layout import exam_dir
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState

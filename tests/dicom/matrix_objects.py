@@ -18,13 +18,13 @@ import simplejpeg
 
 from hw.base import PixelFormat, VideoFormat
 from smartbox_tui.capture.encoder import Encoder
-from smartbox_tui.capture.encoders import CODECS
 from smartbox_tui.dicom.build import build_header
 from smartbox_tui.dicom.compose import Composition, compose, document
 from smartbox_tui.dicom.iods import IODS
 from smartbox_tui.dicom.rejection import build_rejection_note
 from smartbox_tui.dicom.relabel import decoded, relabelled
 from smartbox_tui.media.decode import decode
+from smartbox_tui.media.encoders import CODECS
 from smartbox_tui.media.jpeg import baseline_at
 from smartbox_tui.media.remux import remux
 from smartbox_tui.media.tsmux import TsMuxer
@@ -98,7 +98,7 @@ def transport_stream(path: Path, syntax: str) -> None:
     name, width, height, fps, frames = VIDEOS[syntax]
     codec, form = CODECS[name], VideoFormat(PixelFormat.YUYV, width, height, Fraction(fps), False)
     noise = np.random.default_rng(1)  # a stream of a few packets is taken for something else by whoever probes it
-    encoder, muxer, data = Encoder(codec, form, codec.plan(form), 4_000_000), TsMuxer(name), b""
+    encoder, muxer, data = Encoder(codec, form, codec.plan(width, height, form.fps), 4_000_000), TsMuxer(name), b""
     for number in range(frames):
         picture = av.VideoFrame(width, height, "yuv420p")
         for plane in picture.planes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ from smartbox_tui.dicom.scu.find import find_worklist
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.dicom.scu.query import identifier
 from smartbox_tui.dicom.scu.store import StoreSession
+from smartbox_tui.dicom.scu.tls import Tls
 from smartbox_tui.engine.configuration import connection
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.instance import (
@@ -172,7 +174,8 @@ def test_what_capture_records_in_is_what_is_stated(made: Statement) -> None:
         except ValueError:
             continue
     assert syntaxes == set(RECORDED["h264"])
-    from smartbox_tui.capture import encoders, stills
+    from smartbox_tui.capture import stills
+    from smartbox_tui.media import encoders
 
     assert set(encoders.CODECS) == set(RECORDED)
     assert [each for syntaxes in RECORDED.values() for each in syntaxes] == list(MADE[Kind.CLIP])
@@ -345,14 +348,14 @@ def test_nothing_is_claimed_that_is_not_built(made: Statement) -> None:
     text = made.page.markdown()
     for uid in ("1.2.840.10008.1.20.1", "1.2.840.10008.5.1.4.1.2"):  # storage commitment, query and retrieve
         assert uid not in text
-    for word in ("STOW", "WADO", "QIDO", "BCP 195", "2762", "11112"):
+    for word in ("STOW", "WADO", "QIDO", "11112"):
         assert word not in text
     assert {row[3] for row in rows(made.page, "1.2 DIMSE")} == {"no"}  # nothing is a provider
 
 
 def test_what_the_statement_denies_is_not_built_yet() -> None:
     """Who builds one of these changes the statement, too: its sections 1.3, 6, 7.1, 7.2 and 8."""
-    for path in ("kind", "tls", "commitment", "associations"):
+    for path in ("kind", "commitment", "associations"):
         key = describe.place(f"destinations.any.{path}").key
         assert key is not None
         assert (path, key.fixed) == (path, True)
@@ -360,6 +363,23 @@ def test_what_the_statement_denies_is_not_built_yet() -> None:
         for file in (ROOT / "smartbox_tui" / room).rglob("*.py"):
             text = file.read_text(encoding="utf-8")
             assert not re.search(r"dicom\.scp|dicom import .*scp|performed_scp|AE\(", text), file.name
+
+
+def test_the_statement_of_tls_is_what_the_box_does(made: Statement) -> None:
+    text = made.page.markdown()
+    assert "B.12" in text
+    context = Tls().context("x")
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert (context.check_hostname, context.verify_mode) == (True, ssl.CERT_REQUIRED)
+    assert not context.options & ssl.OP_NO_TLSv1_3
+    assert not context.verify_flags & (ssl.VERIFY_CRL_CHECK_LEAF | ssl.VERIFY_CRL_CHECK_CHAIN)
+    for cipher in context.get_ciphers():
+        if cipher["protocol"] != "TLSv1.3":
+            assert re.match(r"(ECDHE|DHE)-.*(GCM|CHACHA20)", cipher["name"]), cipher["name"]
+    for name in ("ca_file", "cert_file", "key_file", "tls_name"):
+        assert f"`{name}`" in text
+        for section in ("destinations.any", "worklist", "mpps"):
+            assert describe.place(f"{section}.{name}").key is not None
 
 
 def test_the_first_page_has_the_values_of_the_box() -> None:
@@ -371,13 +391,13 @@ def test_the_first_page_has_the_values_of_the_box() -> None:
             "destinations": [
                 {"name": "archive", "host": "10.1.2.3", "port": 4242, "aet": "PACS", "calling_aet": "BOX"}
             ],
-            "worklist": {"host": "ris.invalid", "aet": "RIS"},
+            "worklist": {"host": "ris.invalid", "aet": "RIS", "tls": True, "port": 2762},
         }
     )
     page = statement(site_of(settings, own=True)).page
     sheet = rows(page, "Sheet")
     assert any(row[1:5] == ("10.1.2.3", "4242", "PACS", "BOX") for row in sheet)
-    assert any(row[1:5] == ("ris.invalid", "104", "RIS", "ENDO|1") for row in sheet)
+    assert any(row[1:5] == ("ris.invalid", "2762 (TLS)", "RIS", "ENDO|1") for row in sheet)
     assert any(row[0] == "Procedure steps" and row[1] == "not set" for row in sheet)
     storage = [row for row in sheet if row[0].startswith("Storage")]
     assert any("VL Photographic" in row[1] for row in storage)
