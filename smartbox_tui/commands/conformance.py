@@ -109,7 +109,7 @@ def _servers(settings: Settings) -> list[Server]:
             charset = ""
             if role == "Archive" and isinstance(server, Destination):
                 charset = DEFINED_TERMS[server.charset]
-            found.append(Server(role, *who, _plain(server.aet), _plain(calling), charset))
+            found.append(Server(role, *who, _plain(server.aet), _plain(calling), charset, server.tls))
     return found
 
 

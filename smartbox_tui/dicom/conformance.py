@@ -20,7 +20,7 @@ TITLE: Final = "SmartBox: DICOM conformance statement"
 @dataclass(frozen=True, slots=True)
 class Server:
     """A peer as set: `role` Archive, Worklist or Procedure steps; `charset` the defined term of what an archive is
-    sent."""
+    sent; `tls` whether it is called with TLS."""
 
     role: str
     name: str
@@ -29,6 +29,7 @@ class Server:
     called_aet: str
     calling_aet: str
     charset: str = ""
+    tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +102,15 @@ def _sheet(site: Site) -> Iterator[Block]:
             ("Listens on: no port. The box opens every connection itself; nothing needs to reach it.",),
             (f"Implementation Class UID {IMPLEMENTATION_CLASS_UID}, Version Name {IMPLEMENTATION_VERSION_NAME}",),
             (
-                "TLS: no. Associations at a time: one for each service of each server; a worklist search by hand "
-                "and a connection test are one more each.",
+                "TLS: set for each server, 1.2 or 1.3, off by default; port 2762 is usual. Associations at a time: "
+                "one for each service of each server; a worklist search by hand and a connection test are one more "
+                "each.",
             ),
         ],
     )
     rows = [
-        (f"{item.role} {item.name}".strip(), item.host, str(item.port), item.called_aet, item.calling_aet,
+        (f"{item.role} {item.name}".strip(), item.host, f"{item.port}{' (TLS)' * item.tls}", item.called_aet,
+         item.calling_aet,
          _TO_ENTER[item.role] + (f"; text of the objects in {item.charset}" if item.charset else ""))
         for item in site.servers
     ]  # fmt: skip
@@ -325,11 +328,16 @@ def _network(proposed: list[Context]) -> Iterator[Block]:
 def _security() -> Iterator[Block]:
     yield Heading(1, "8 Security")
     yield Text(
-        "DICOM security profiles (PS3.15): none in this version. No secure transport connection, no user identity, "
-        "no audit messages to a repository, no signatures, no attribute confidentiality, no media security. "
-        "Connect the box to a network in which that is acceptable."
+        "Secure transport connection, as client (TLS initiator): BCP 195 RFC 8996, 9325 TLS Secure Transport "
+        "Connection Profile (PS3.15 B.12), for each server that it is switched on for (`tls`); never downgraded to "
+        "a connection without. Details in Annex C. Without it, connect the box to a network in which that is "
+        "acceptable."
     )
-    yield Text("Ports: outgoing only, to the ports of the servers set (104 by default).")
+    yield Text(
+        "Of the other security profiles of PS3.15 none in this version: no user identity, no audit messages to a "
+        "repository, no signatures, no attribute confidentiality, no media security."
+    )
+    yield Text("Ports: outgoing only, to the ports of the servers set (104 by default; 2762 is usual for TLS).")
 
 
 def _annexes(site: Site) -> Iterator[Block]:
@@ -337,6 +345,22 @@ def _annexes(site: Site) -> Iterator[Block]:
     yield from objects.objects(iods)
     yield from objects.rejection_note(iods)
     yield Heading(1, "Annex C: Security details")
-    yield Text("None, see 8.")
+    yield table(
+        "TLS | Value",
+        [
+            ("Versions", "1.2 and 1.3; the newest that both sides have"),
+            ("Cipher suites of TLS 1.2", "ECDHE or DHE, with AES-GCM or ChaCha20-Poly1305 (authenticated "
+             "encryption and forward secrecy only)"),
+            ("Cipher suites of TLS 1.3", "all"),
+            ("The server's certificate", "always verified, with its validity and the name of the server: the one "
+             "that is called, or the one set as `tls_name`. Revocation is not looked up."),
+            ("Trusted", "what stands in `ca_file` (PEM: roots, intermediates, or the server's own certificate), "
+             "and nothing else; where none is set, the CAs that the operating system trusts"),
+            ("The box's certificate", "`cert_file` and `key_file` (PEM, RSA or ECDSA), shown to a server that "
+             "demands one; none otherwise"),
+            ("Files", "read for each connection: a renewed certificate holds at once"),
+            ("Renegotiation, compression, early data", "none"),
+        ],
+    )  # fmt: skip
     yield from objects.mapping(iods)
     yield from objects.codes()
