@@ -30,6 +30,7 @@ ORDER: Final = (
     "scanner", "codes", "watched", "clock", "retention",
 )  # fmt: skip
 """What is set up first comes first."""
+WITH_TLS: Final = ("ca_file", "cert_file", "key_file", "tls_name")
 NEW_ENTRY: Final = {
     "sources": N_("New picture source"),
     "pedals": N_("New pedal"),

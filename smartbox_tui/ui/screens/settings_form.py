@@ -96,13 +96,21 @@ class SettingsFormScreen(SettingsBase):
             self.query_one(Title).say(headline, line, "bold $good")
         else:
             self.query_one(Title).say(headline, view.t("Touch a line to change it."))
-        items = [self._item(view, known, key) for key in self._keys()]
+        items = [self._item(view, known, key) for key in self._shown(known)]
         if items != self._items or view.t.language != self._language:
             self._items, self._language = items, view.t.language
             self.query_one(BigList).fill(view, items, lambda item: item.key.key)
 
     def _keys(self) -> list[Key]:
         return [key for key in self._section.keys if not key.fixed and key.key != self._section.list_key]
+
+    def _shown(self, known: Known) -> list[Key]:
+        """Without what only says something with TLS, where that is off and nothing is entered."""
+        keys, tls = self._keys(), self._section.key("tls")
+        if tls is None or self._pending.get("tls", self._saved(known, tls)) is True:
+            return keys
+        said = {*self._pending, self._error[0]}
+        return [k for k in keys if k.key not in setting_words.WITH_TLS or k.key in said or self._saved(known, k)]
 
     def _item(self, view: View, known: Known, key: Key) -> Item:
         t, path = view.t, self._path(key)
