@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Final
 
 from hw.base import Frame
-from smartbox_tui.capture.clipfile import NO_FRAME, room_file
-from smartbox_tui.capture.clock import NS, elapsed_ms, wall_of
+from smartbox_tui.capture.clipfile import NO_FRAME, keep_room, room_file
+from smartbox_tui.capture.clock import NS, elapsed_ms
 from smartbox_tui.capture.exams import ExamDesk, Held
 from smartbox_tui.capture.frames import Pinned
 from smartbox_tui.capture.session import Session
-from smartbox_tui.capture.stills import Jpeg, StillEncoder
+from smartbox_tui.capture.stills import StillEncoder, seen
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.media.jpeg import whole_pictures
-from smartbox_tui.model.instance import JPEG_BASELINE
+from smartbox_tui.media.jpeg import Jpeg, whole_pictures
 from smartbox_tui.spool.durable import disk_errors, fsync_dir
 from smartbox_tui.spool.layout import exam_dir
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, read_sidecar, write_sidecar
@@ -48,18 +47,12 @@ class BurstFile:
         """Raises disk-full: nothing is left of it then. `draft` is that of a still."""
         frame = pinned.frame
         self.folder = folder
-        self.sidecar = draft.with_(
+        self.sidecar = seen(draft, frame, jpeg).with_(
             kind="burst",
             media="jpegs",
             state=SidecarState.RECORDING,
             file=f"{draft.id}.mjpeg",
             sop_class=sop_class,
-            frame_ns=frame.timestamp_ns,
-            captured_at=wall_of(frame.timestamp_ns),
-            width=jpeg.width,
-            height=jpeg.height,
-            sampling=jpeg.sampling,
-            transfer_syntax_uid=JPEG_BASELINE,
             note=pinned.note,
             frames=0,
         )
@@ -75,7 +68,7 @@ class BurstFile:
         with disk_errors(self._path):
             self._fd = os.open(self._path, flags, 0o640)
             try:
-                _keep_room(self._room)
+                keep_room(self._room, _ROOM_BYTES)
                 self._append(jpeg.data)
                 os.fsync(self._fd)
                 write_sidecar(folder, self.sidecar)
@@ -228,11 +221,3 @@ def _counted(
         duration_s=round(frame_time_ms * len(index) / 1000, 3) if frame_time_ms else None,
         note="; ".join(filter(None, (sidecar.note, note))),
     )
-
-
-def _keep_room(path: Path) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        os.posix_fallocate(fd, 0, _ROOM_BYTES)
-    finally:
-        os.close(fd)

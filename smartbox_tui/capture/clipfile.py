@@ -90,7 +90,7 @@ class ClipFile:
             with disk_errors(self._path):
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
                 self._fd = os.open(self._path, flags, 0o640)
-                _keep_room(self._room)
+                keep_room(self._room, _ROOM_BYTES)
                 fsync_dir(folder)
         except (OSError, SmartBoxError):
             self._room.unlink(missing_ok=True)
@@ -225,10 +225,11 @@ def room_file(folder: Path, picture: str) -> Path:
     return folder / f".{picture}.room"
 
 
-def _keep_room(path: Path) -> None:
+def keep_room(path: Path, size: int) -> None:
+    """Blocks of the disk, not only a length. Raises OSError."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
     try:
-        os.posix_fallocate(fd, 0, _ROOM_BYTES)
+        os.posix_fallocate(fd, 0, size)
     finally:
         os.close(fd)
 

@@ -89,16 +89,16 @@ def _trimmed(picture: Any, trim: Trim, form: VideoFormat, *, black: int, shared:
         kept.color_range, kept.colorspace = picture.color_range, picture.colorspace
         for source, target in zip(picture.planes, kept.planes, strict=True):
             across, down = picture.width // source.width, picture.height // source.height
-            np.copyto(_rows(target), trim.kept(_rows(source), across, down))
+            np.copyto(rows(target), trim.kept(rows(source), across, down))
     for left, top, right, bottom in trim.covered(form):
         for number, plane in enumerate(kept.planes):
             across, down = kept.width // plane.width, kept.height // plane.height
             colour = _NEUTRAL if number else black
-            _rows(plane)[top // down : bottom // down, left // across : right // across] = colour
+            rows(plane)[top // down : bottom // down, left // across : right // across] = colour
     return kept
 
 
-def _rows(plane: Any) -> npt.NDArray[np.uint8]:
+def rows(plane: Any) -> npt.NDArray[np.uint8]:
     """A plane as (rows, columns), without what pads its lines."""
     return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
 

@@ -208,12 +208,8 @@ class ExamDesk:
                 held = self._make(at_ns)
                 made = held is self._held
             self._begin(held)
-        if made:
-            self._changed(held)
-        try:
+        with self._using(held, made=made):
             yield held
-        finally:
-            self._end(held)
 
     @contextlib.contextmanager
     def emergency(self, at_ns: int, made_for_ns: int | None) -> Iterator[Held]:
@@ -235,10 +231,16 @@ class ExamDesk:
                 held, made = self._new(since_ns, None), True
                 self._change(held, since_ns)
             self._begin(held)
-        if made:
-            self._changed(held)
-        try:
+        with self._using(held, made=made):
             yield held
+
+    @contextlib.contextmanager
+    def _using(self, held: Held, *, made: bool) -> Iterator[None]:
+        """What has begun ends, whatever happens; an exam made for it is told first."""
+        try:
+            if made:
+                self._changed(held)
+            yield
         finally:
             self._end(held)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 import av
-import numpy as np
-import numpy.typing as npt
 from av.video.reformatter import VideoReformatter
 
+from smartbox_tui.capture.convert import rows
 from smartbox_tui.model.formats import Format, placed
 
 _BLACK: Final = (16, 128, 128)
@@ -36,11 +35,7 @@ class Fitter:
         canvas.color_range = picture.color_range
         for plane, source, black in zip(canvas.planes, picture.planes, _BLACK, strict=True):
             half = 1 if plane.width == form.width else 2
-            rows, own = _rows(plane), _rows(source)
-            rows[:] = black
-            rows[top // half : (top + high) // half, left // half : (left + wide) // half] = own
+            target, own = rows(plane), rows(source)
+            target[:] = black
+            target[top // half : (top + high) // half, left // half : (left + wide) // half] = own
         return canvas
-
-
-def _rows(plane: Any) -> npt.NDArray[np.uint8]:
-    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from hw.video.trim import NOTHING, Trim
 from smartbox_tui.capture.clock import elapsed_ms, wall_of
 from smartbox_tui.capture.convert import Converter, Undecodable
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.media.jpeg import NotBaseline, repair
+from smartbox_tui.media.jpeg import Jpeg, NotBaseline, repair
 from smartbox_tui.model.instance import JPEG_BASELINE
 from smartbox_tui.spool.durable import fsync_dir, write_new
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, write_sidecar
@@ -28,16 +27,6 @@ log = logging.getLogger(__name__)
 QUALITY = 95
 _DICOM_SAMPLINGS = ("422", "444")
 """4:2:0 is none of the photometric interpretations that JPEG Baseline has in DICOM (PS3.5 8.2.1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Jpeg:
-    """A picture ready to be written. `sampling` as in the sidecar."""
-
-    data: bytes
-    width: int
-    height: int
-    sampling: str
 
 
 class StillEncoder:
@@ -59,7 +48,7 @@ class StillEncoder:
             try:
                 own = repair(frame.data)
                 if own.sampling in ((sampling,) if sampling else _DICOM_SAMPLINGS):
-                    return Jpeg(own.data, own.width, own.height, own.sampling)
+                    return own
             except NotBaseline as exc:
                 log.info("a JPEG of the source is encoded anew: %s", exc)
         with self._lock:
@@ -79,21 +68,27 @@ def _plane(plane: Any) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(rows)
 
 
-def write_still(folder: Path, draft: Sidecar, frame: Frame, jpeg: Jpeg, state: SidecarState) -> Sidecar:
-    """Bitstream, sidecar, folder: all durable when this returns the sidecar as written. Raises disk-full.
-
-    `draft` lacks what frame and JPEG know. The answer's `trigger_to_disk_ms` is what it took until everything was
-    safe; the sidecar on disk, written a moment before, gets it with `settle`.
-    """
-    sidecar = draft.with_(
-        state=state,
-        file=f"{draft.id}.jpg",
+def seen(draft: Sidecar, frame: Frame, jpeg: Jpeg) -> Sidecar:
+    """The draft with what frame and JPEG know."""
+    return draft.with_(
         frame_ns=frame.timestamp_ns,
         captured_at=wall_of(frame.timestamp_ns),
         width=jpeg.width,
         height=jpeg.height,
         sampling=jpeg.sampling,
         transfer_syntax_uid=JPEG_BASELINE,
+    )
+
+
+def write_still(folder: Path, draft: Sidecar, frame: Frame, jpeg: Jpeg, state: SidecarState) -> Sidecar:
+    """Bitstream, sidecar, folder: all durable when this returns the sidecar as written. Raises disk-full.
+
+    `draft` lacks what frame and JPEG know. The answer's `trigger_to_disk_ms` is what it took until everything was
+    safe; the sidecar on disk, written a moment before, gets it with `settle`.
+    """
+    sidecar = seen(draft, frame, jpeg).with_(
+        state=state,
+        file=f"{draft.id}.jpg",
         bytes=len(jpeg.data),
         sha256=hashlib.sha256(jpeg.data).hexdigest(),
         trigger_to_disk_ms=elapsed_ms(draft.trigger_ns),

@@ -20,8 +20,9 @@ from smartbox_tui.capture.exams import ExamDesk, Held
 from smartbox_tui.capture.frames import Pinned
 from smartbox_tui.capture.pictures import Pictures, instance_of
 from smartbox_tui.capture.session import Session
-from smartbox_tui.capture.stills import Jpeg, StillEncoder, withdraw, write_still
+from smartbox_tui.capture.stills import StillEncoder, withdraw, write_still
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.media.jpeg import Jpeg
 from smartbox_tui.model.exam import ExamState
 from smartbox_tui.spool import ledger
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, write_sidecar

@@ -8,7 +8,7 @@ from typing import Any
 
 from smartbox_tui.commands.area import Area
 from smartbox_tui.commands.options import Options
-from smartbox_tui.commands.output import note, table
+from smartbox_tui.commands.output import note, source_text, table
 from smartbox_tui.errors import PROCESS_AWAY, SmartBoxError
 from smartbox_tui.wire import client
 
@@ -50,7 +50,7 @@ class _Box(Area):
         open_ = sum(queue[name] for name in ("held", "queued", "preparing", "sending", "waiting", "blocked"))
         lines = [
             f"exam         {exam['state'] + ' ' + exam['id'] if exam else 'none'}",
-            *[f"source       {item['id']}: {item['signal_text']}" for item in value["sources"]],
+            *[f"source       {item['id']}: {source_text(item)}" for item in value["sources"]],
             f"queue        {open_} open, {queue['blocked']} blocked, {queue['stored']} stored",
             *[f"destination  {item['name']}: {item['state']} {item['reason']}" for item in value["destinations"]],
             *_servers(value),
@@ -62,7 +62,7 @@ class _Box(Area):
     def sources(self) -> int:
         value = self._engine("/v1/sources")
         rows = [
-            [item["id"], item["kind"], f"{item['width']}x{item['height']}", item["fps"], item["signal_text"]]
+            [item["id"], item["kind"], f"{item['width']}x{item['height']}", item["fps"], source_text(item)]
             for item in value["sources"]
         ]
         return self._out(value, table(rows, ["ID", "KIND", "SIZE", "FPS", "SIGNAL"]))

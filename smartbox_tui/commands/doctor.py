@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from smartbox_tui.commands.options import Options
-from smartbox_tui.commands.output import out
+from smartbox_tui.commands.output import out, source_text
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings import whole
 from smartbox_tui.settings.load import load
@@ -148,7 +148,13 @@ def _processes(checks: _Checks, folders: Paths) -> dict[str, Any] | None:
 
 def _running(checks: _Checks, folders: Paths, status: dict[str, Any]) -> None:
     for item in status["sources"]:
-        checks.add(f"source.{item['id']}", item["signal"], item["signal_text"], "Check cable and processor.")
+        trouble = bool(item.get("trouble"))
+        checks.add(
+            f"source.{item['id']}",
+            item["signal"] and not trouble,
+            source_text(item),
+            "Record it in another codec, size or rate." if trouble else "Check cable and processor.",
+        )
     for item in status["destinations"]:
         _connection(checks, folders, f"destination.{item['name']}", "destination", item["name"])
     if status["worklist"] is not None:

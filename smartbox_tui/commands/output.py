@@ -27,3 +27,9 @@ def table(rows: list[list[Any]], heads: list[str]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
+
+
+def source_text(item: dict[str, Any]) -> str:
+    """A source in a few words: its signal, and why what it delivers cannot be recorded."""
+    text = str(item["signal_text"])
+    return f"{text}; cannot be recorded: {item['trouble']}" if item.get("trouble") else text

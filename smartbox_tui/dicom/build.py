@@ -5,6 +5,7 @@ The same values always give the same bytes, so a header can be made anew and com
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from smartbox_tui.dicom.charset import DEFINED_TERMS, check_values
@@ -60,15 +61,20 @@ def build_dataset(
     return dataset
 
 
-def _check_values(study: StudyValues, picture: Picture) -> None:
+def check_study(study: StudyValues, made_at: datetime) -> None:
+    """Raises invalid-object: a character set that the box does not write, a time without its offset."""
     if study.charset not in DEFINED_TERMS:
         raise SmartBoxError(
             "invalid-object",
             f"'{study.charset}' is no character set the box writes.",
             f"One of: {', '.join(DEFINED_TERMS)}.",
         )
-    if study.study_at.utcoffset() is None or picture.captured_at.utcoffset() is None:
+    if study.study_at.utcoffset() is None or made_at.utcoffset() is None:
         raise SmartBoxError("invalid-object", "A time without UTC offset.", "Give aware times.")
+
+
+def _check_values(study: StudyValues, picture: Picture) -> None:
+    check_study(study, picture.captured_at)
     if picture.number_of_frames < 1 or picture.bitstream_bytes < 1:
         raise SmartBoxError("invalid-object", "The picture holds no frame.", "An empty recording is not sent.")
     if not (0 < picture.columns < 65536 and 0 < picture.rows < 65536):

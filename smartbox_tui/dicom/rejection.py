@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from smartbox_tui.dicom.build import part10, set_attribute
-from smartbox_tui.dicom.charset import DEFINED_TERMS, check_values
+from smartbox_tui.dicom.build import check_study, part10, set_attribute
+from smartbox_tui.dicom.charset import check_values
 from smartbox_tui.dicom.iods import Iod
 from smartbox_tui.dicom.lineage import Lineage
 from smartbox_tui.dicom.modules import MODULES, Inputs
@@ -77,14 +77,7 @@ def build_rejection_note(study: StudyValues, note: RejectionNote, equipment: Equ
 
 
 def _check(study: StudyValues, note: RejectionNote) -> None:
-    if study.charset not in DEFINED_TERMS:
-        raise SmartBoxError(
-            "invalid-object",
-            f"'{study.charset}' is no character set the box writes.",
-            f"One of: {', '.join(DEFINED_TERMS)}.",
-        )
-    if study.study_at.utcoffset() is None or note.made_at.utcoffset() is None:
-        raise SmartBoxError("invalid-object", "A time without UTC offset.", "Give aware times.")
+    check_study(study, note.made_at)
     rejected = [item[2] for item in note.instances]
     if not rejected or len(set(rejected)) != len(rejected) or note.sop_instance_uid in rejected:
         raise SmartBoxError(

@@ -9,6 +9,7 @@ from smartbox_tui.dicom.validate_report import Report
 from smartbox_tui.dicom.validate_values import Values, number_of_frames
 from smartbox_tui.media.examine import Video, examine
 from smartbox_tui.media.mp4 import Read
+from smartbox_tui.model.formats import H264_41, H264_42, HEVC_51
 from smartbox_tui.model.instance import (
     H264_HP_41,
     H264_HP_42_2D,
@@ -43,10 +44,10 @@ VIDEO_RULES: Final = {
         "PS3.5 8.2.6", "mpeg2", 4, frozenset({4, 6, 8, 10}), "MPEG2 Main Profile at High Level", (8704, 244800)
     ),
     H264_HP_41: VideoRule(
-        "PS3.5 8.2.7", "h264", 100, frozenset(range(9, 42)), "H.264 High Profile to Level 4.1", (8192, 245760)
+        "PS3.5 8.2.7", "h264", 100, frozenset(range(9, 42)), "H.264 High Profile to Level 4.1", H264_41
     ),
     H264_HP_42_2D: VideoRule(
-        "PS3.5 8.2.8", "h264", 100, frozenset(range(9, 43)), "H.264 High Profile to Level 4.2", (8704, 522240)
+        "PS3.5 8.2.8", "h264", 100, frozenset(range(9, 43)), "H.264 High Profile to Level 4.2", H264_42
     ),
     HEVC_MP_51: VideoRule(
         "PS3.5 8.2.10",
@@ -54,7 +55,7 @@ VIDEO_RULES: Final = {
         1,
         frozenset(range(30, 154)),
         "HEVC Main Profile to Level 5.1",
-        (8912896, 534773760),
+        HEVC_51,
         unit=1,
     ),
 }

@@ -1,11 +1,14 @@
-"""Bit by bit through a header of a video stream: fixed lengths and Exp-Golomb codes."""
+"""Bit by bit through a header of a video stream: fixed lengths and Exp-Golomb codes; and where its units lie."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 HEADER_MAX: Final = 2048
 """Bytes that a sequence header is read to: a real one has less than a hundred, garbage must not take long."""
+
+_START: Final = b"\x00\x00\x01"
 
 
 class Bits:
@@ -44,6 +47,17 @@ class Bits:
         """Exp-Golomb, signed (ITU-T H.264 9.1.1)."""
         code = self.ue()
         return (code + 1) // 2 if code % 2 else -(code // 2)
+
+
+def units_between(stream: bytes) -> Iterator[bytes]:
+    """What stands between the start codes of a byte stream (Annex B of both), without the zeros behind it."""
+    at = stream.find(_START)
+    while at >= 0:
+        start = at + 3
+        at = stream.find(_START, start)
+        unit = stream[start : at if at >= 0 else len(stream)].rstrip(b"\x00")
+        if unit:
+            yield unit
 
 
 def raw_bytes(unit: bytes) -> bytes:

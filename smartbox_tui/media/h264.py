@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from smartbox_tui.media.bits import Bits, raw_bytes
+from smartbox_tui.media.bits import Bits, raw_bytes, units_between
 from smartbox_tui.media.vui import UNSPECIFIED, Colour, sample_aspect
 
 NAL_IDR: Final = 5
@@ -16,7 +16,6 @@ NAL_PPS: Final = 8
 NAL_DELIMITER: Final = 9
 PROFILE_HIGH: Final = 100
 
-_START: Final = b"\x00\x00\x01"
 _CHROMA_PROFILES: Final = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 
 
@@ -47,13 +46,8 @@ class Sps:
 
 def nal_units(stream: bytes) -> Iterator[tuple[int, bytes]]:
     """(nal_unit_type, the unit without its start code) of each unit, in order."""
-    at = stream.find(_START)
-    while at >= 0:
-        start = at + 3
-        at = stream.find(_START, start)
-        unit = stream[start : at if at >= 0 else len(stream)].rstrip(b"\x00")
-        if unit:
-            yield unit[0] & 0x1F, unit
+    for unit in units_between(stream):
+        yield unit[0] & 0x1F, unit
 
 
 def find_sps(stream: bytes) -> Sps | None:

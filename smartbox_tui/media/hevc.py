@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from smartbox_tui.media.bits import Bits, raw_bytes
+from smartbox_tui.media.bits import Bits, raw_bytes, units_between
 from smartbox_tui.media.vui import UNSPECIFIED, Colour, sample_aspect
 
 NAL_VPS: Final = 32
@@ -18,8 +18,6 @@ IRAP: Final = range(16, 24)
 """Pictures that decoding can begin at (table 7-1); IDR are 19 and 20."""
 IDR: Final = (19, 20)
 PROFILE_MAIN: Final = 1
-
-_START: Final = b"\x00\x00\x01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +54,8 @@ class Sps:
 
 def nal_units(stream: bytes) -> Iterator[tuple[int, bytes]]:
     """(nal_unit_type, the unit without its start code) of each unit, in order."""
-    at = stream.find(_START)
-    while at >= 0:
-        start = at + 3
-        at = stream.find(_START, start)
-        unit = stream[start : at if at >= 0 else len(stream)].rstrip(b"\x00")
-        if unit:
-            yield unit[0] >> 1 & 0x3F, unit
+    for unit in units_between(stream):
+        yield unit[0] >> 1 & 0x3F, unit
 
 
 def find_sps(stream: bytes) -> Sps | None:

@@ -14,11 +14,11 @@ MPEG2_RATES: Final = tuple(Fraction(rate).limit_denominator(1001) for rate in in
 """MPEG2 itself has codes for 24 and 23.976, too, but DICOM does not list them; others cannot be written at all: in
 Main Profile frame_rate_extension is 0 (ISO/IEC 13818-2 8.1)."""
 
-_H264_41: Final = (8192, 245_760)
-_H264_42: Final = (8704, 522_240)
+H264_41: Final = (8192, 245_760)
+H264_42: Final = (8704, 522_240)
 """Macroblocks of a picture, and a second, up to levels 4.1 and 4.2 (ITU-T H.264 table A-1)."""
 
-_HEVC_51: Final = (8_912_896, 534_773_760)
+HEVC_51: Final = (8_912_896, 534_773_760)
 """Luma samples of a picture, and a second, up to level 5.1 (ITU-T H.265 tables A.8 and A.9)."""
 
 _TOLERANCE: Final = Fraction(1, 2000)
@@ -37,20 +37,20 @@ class Format:
 
 def h264_format(width: int, height: int, fps: Fraction) -> Format:
     """What level 4.2 holds of a source: a picture too large is made smaller, of too many frames every n-th kept."""
-    wide, high = shrunk(width, height, _H264_42[0])
-    return _thinned(wide, high, fps, _H264_42[1] / Fraction(blocks(wide, high)))
+    wide, high = shrunk(width, height, H264_42[0])
+    return _thinned(wide, high, fps, H264_42[1] / Fraction(blocks(wide, high)))
 
 
 def is_level_41(form: Format) -> bool:
     """Whether H.264's level 4.1 holds it, which is ...4.102; else it is 4.2 and ...4.104."""
     size = blocks(form.width, form.height)
-    return size <= _H264_41[0] and size * form.fps <= _H264_41[1]
+    return size <= H264_41[0] and size * form.fps <= H264_41[1]
 
 
 def hevc_format(width: int, height: int, fps: Fraction) -> Format:
     """What HEVC's level 5.1 holds of a source, as with H.264."""
-    wide, high = shrunk(width, height, _HEVC_51[0] // 256)
-    return _thinned(wide, high, fps, Fraction(_HEVC_51[1], wide * high))
+    wide, high = shrunk(width, height, HEVC_51[0] // 256)
+    return _thinned(wide, high, fps, Fraction(HEVC_51[1], wide * high))
 
 
 def _thinned(width: int, height: int, fps: Fraction, most: Fraction) -> Format:

@@ -54,7 +54,7 @@ def elementary(data: bytes) -> None:
             pass
     list(h264.nal_units(data)), list(hevc.nal_units(data)), list(mpeg2.units(data))
     h264.starts_gop(data), hevc.starts_gop(data), mpeg2.starts_gop(data)
-    mpeg2.picture_type(data), mpeg2.closed_gop(data), mpeg2.parameters(data), mpeg2.shown_wide(data)
+    mpeg2.picture_type(data), mpeg2.closed_gop(data), mpeg2.parameters(data)
 
 
 def parameter_sets(data: bytes) -> None:
