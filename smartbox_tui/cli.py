@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from smartbox_tui.commands import build_options
 from smartbox_tui.commands.options import Options
 from smartbox_tui.errors import PROCESS_AWAY, SmartBoxError
 
@@ -340,6 +341,7 @@ def _media(parser: argparse.ArgumentParser) -> None:
 
 def _dicom(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    build_options.add(actions.add_parser("build", help="an object of pictures or a video, whoever made them"))
     send = actions.add_parser("send", help="the engine's own sender")
     send.add_argument("--to", required=True, metavar="HOST:PORT:AET")
     send.add_argument("--calling", default="SMARTBOX", metavar="AET")

@@ -68,7 +68,7 @@ class Exams(Area):
                 raise SmartBoxError(
                     "bad-value", "Either --patient-file or single values.", "Leave one of them out."
                 )
-            patient = _read_patient(arguments.patient_file)
+            patient = read_patient(arguments.patient_file)
         if arguments.age and arguments.emergency is None:
             raise SmartBoxError("bad-value", "--age goes with --emergency.", "A patient has a birth date.")
         return {
@@ -81,7 +81,7 @@ class Exams(Area):
         }
 
 
-def _read_patient(name: str) -> dict[str, Any]:
+def read_patient(name: str) -> dict[str, Any]:
     """PATIENT from a file or standard input. The errors name the place, never the content."""
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")

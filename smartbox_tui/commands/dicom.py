@@ -14,6 +14,10 @@ from smartbox_tui.errors import SmartBoxError
 
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Raises SmartBoxError; the exit status otherwise."""
+    if arguments.action == "build":
+        from smartbox_tui.commands.build import build
+
+        return build(arguments, options)
     if arguments.action == "validate":
         from smartbox_tui.commands.validate import validate
 

@@ -199,6 +199,14 @@ def bare(data: bytes) -> Jpeg:
     return Jpeg(whole.data, whole.width, whole.height, "rgb" if found.colour == "rgb" else whole.sampling)
 
 
+def as_extended(data: bytes) -> bytes:
+    """A baseline picture under the marker of process 2, sequential extended, which covers it: SOF1 for SOF0."""
+    for marker, start, _end in _segments(data):
+        if marker == 0xC0:
+            return data[: start - 3] + b"\xc1" + data[start - 2 :]
+    return data
+
+
 def _one_scan(data: bytes, start: int) -> bytes:
     """The entropy-coded data of one scan, and EOI."""
     at = data.find(b"\xff", start)
