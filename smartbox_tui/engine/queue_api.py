@@ -33,8 +33,8 @@ class QueueArea:
         return [web.get("/v1/queue/page", self.page), web.get("/v1/deliveries/{id}", self.delivery)]
 
     async def page(self, request: web.Request) -> web.Response:
-        """`state` (several: a,b), `destination`, `offset`, `limit`: {"deliveries", "offset", "total", "counts":
-        {destination: {state: count}}}. Raises bad-value."""
+        """`state` (several: a,b), `destination`, `offset`, `limit`: {"deliveries", "patients": {exam: PATIENT},
+        "offset", "total", "counts": {destination: {state: count}}}. Raises bad-value."""
         query = request.query
         states = [item for item in query.get("state", "").split(",") if item] or list(pages.ORDER)
         for state in states:
@@ -47,6 +47,7 @@ class QueueArea:
         return reply(
             {
                 "deliveries": [view.delivery(row) for row in rows],
+                "patients": pages.patients(self._store.reader, (row.exam for row in rows)),
                 "offset": offset,
                 "total": sum(pages.total(known, state, destination) for state in set(states)),
                 "counts": known,

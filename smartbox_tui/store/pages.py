@@ -78,3 +78,10 @@ def open_ids(database: Any, destination: str | None, after: int, limit: int) -> 
         sql += " AND destination = ?"
         return [row[0] for row in database.execute_sql(f"{sql} ORDER BY id LIMIT ?", (*values, destination, limit))]
     return [row[0] for row in database.execute_sql(f"{sql} ORDER BY id LIMIT ?", (*values, limit))]
+
+
+def patients(database: Any, exams: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Whose exams these are: {exam: PATIENT with `emergency`}."""
+    sql = "SELECT id, patient, emergency FROM exam WHERE id IN (SELECT value FROM json_each(?))"
+    rows = database.execute_sql(sql, (json.dumps(sorted(set(exams))),)).fetchall()
+    return {identity: {**json.loads(patient), "emergency": emergency} for identity, patient, emergency in rows}

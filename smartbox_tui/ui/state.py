@@ -166,8 +166,8 @@ def sending(box: BoxState) -> list[wire.Delivery]:
 # ---- the reducer
 
 Fact = msgspec.Struct | Gone
-_KEPT_CLOSED: Final = 200
-"""Finished deliveries that the queue screen still shows; older ones are asked for, not kept."""
+_KEPT: Final = 400
+"""Deliveries that the console remembers: what goes on just now. The others are asked for."""
 
 
 def reduce(box: BoxState, fact: Fact, heard_s: float) -> BoxState:
@@ -274,9 +274,12 @@ def _(fact: events.InstanceAdopted, box: BoxState, heard_s: float) -> BoxState:
 @_reduce.register
 def _(fact: events.DeliveryChanged, box: BoxState, heard_s: float) -> BoxState:
     deliveries = {**box.deliveries, fact.delivery.id: fact.delivery}
-    closed = [key for key, item in deliveries.items() if item.state not in OPEN]
-    for key in closed[: max(0, len(closed) - _KEPT_CLOSED)]:
-        del deliveries[key]
+    if len(deliveries) > _KEPT:
+        rest = [key for key, item in deliveries.items() if item.state != "sending" and key != fact.delivery.id]
+        # those that are over first: the queue's screen reads its rows by pages, nothing else needs all of them
+        rest.sort(key=lambda key: deliveries[key].state in OPEN)
+        for key in rest[: len(deliveries) - _KEPT]:
+            del deliveries[key]
     return replace(box, deliveries=deliveries)
 
 
@@ -329,6 +332,15 @@ def _of_exam(box: BoxState) -> BoxState:
 def key_of(picture: wire.Instance) -> str:
     """What a picture is known by: its SOP Instance UID changes when it is another patient's, its own id never."""
     return picture.id or picture.sop_instance_uid
+
+
+def is_of(delivery: wire.Delivery, picture: wire.Instance) -> bool:
+    """Whether it is this picture's, in whichever rendition. An older one, for it was another patient's, is not."""
+    if delivery.state == "superseded":
+        return False
+    if delivery.instance and picture.id:
+        return delivery.instance == picture.id
+    return delivery.sop_instance_uid == picture.sop_instance_uid
 
 
 def _taken(picture: wire.Instance) -> tuple[int, float, int]:

@@ -27,6 +27,7 @@ from smartbox_tui.wire.preview import preview_name
 from tests.support import fakepeople
 from tests.support.fake_settings import FakeSettings
 from tests.support.fakequeue import START as START
+from tests.support.fakequeue import QueuePages
 from tests.support.fakequeue import assorted as assorted
 from tests.support.fakequeue import delivery as delivery
 from tests.support.moving import MovingPreview
@@ -59,7 +60,7 @@ def loaded() -> Loaded:
 
 
 @dataclass
-class FakeBox(fakepeople.People):
+class FakeBox(fakepeople.People, QueuePages):
     """`now` is the box's wall clock. State is changed by the methods, which publish what they changed."""
 
     runtime: Path
@@ -83,6 +84,7 @@ class FakeBox(fakepeople.People):
     def __post_init__(self) -> None:
         self.settings = FakeSettings(self.runtime)
         fakepeople.People.__init__(self)
+        QueuePages.__init__(self)
         self.answering = asyncio.Event()
         """Cleared, a query of the worklist server waits for it, or for being cancelled."""
         self.answering.set()
@@ -119,7 +121,7 @@ class FakeBox(fakepeople.People):
             web.post("/v1/command", self._command_handler(kinds)),
             web.get("/v1/events", hub.serve),
             web.get("/v1/queue", self._queue),
-            *((*self.routes(), *self.settings.routes()) if process == "engine" else ()),
+            *((*self.routes(), *self.queue_routes(), *self.settings.routes()) if process == "engine" else ()),
         ]
         self._runners[process] = await serve.serve_unix(routes, self.runtime / f"{process}.sock")
 

@@ -23,6 +23,7 @@ from smartbox_tui.ui.purpose import Purpose
 from smartbox_tui.ui.screens.base import BoxScreen
 from smartbox_tui.ui.screens.choice import ChoiceScreen, Option
 from smartbox_tui.ui.screens.pictures import PicturesScreen
+from smartbox_tui.ui.screens.where import WhereScreen
 from smartbox_tui.ui.state import NOTE, Process, current_exam
 from smartbox_tui.ui.view import Shown, View
 from smartbox_tui.ui.widgets.big_button import BigButton
@@ -108,6 +109,7 @@ class ExamScreen(BoxScreen):
         ("t", "send", ""),
         ("h", "hold", ""),
         ("i", "discontinue", ""),
+        ("z", "where", ""),
         ("pageup", "page(-1)", ""),
         ("pagedown", "page(1)", ""),
     ]
@@ -150,6 +152,10 @@ class ExamScreen(BoxScreen):
             with Horizontal(id="pages"):
                 yield BigButton("▲", "screen.page(-1)", id="page-up")
                 yield BigButton("▼", "screen.page(1)", id="page-down")
+
+    def compose_nav(self) -> Iterable[Widget]:
+        yield from super().compose_nav()
+        yield BigButton(N_("Where is it?"), "screen.where", "z", id="where")
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -280,6 +286,10 @@ class ExamScreen(BoxScreen):
 
     def action_hold(self) -> None:
         self.console.order(commands.ExamHold(id=new_id(), exam=self._exam.id), self)
+
+    def action_where(self) -> None:
+        """Each picture at each archive."""
+        self.app.push_screen(WhereScreen(self._exam, self._pictures, self._deliveries))
 
     def action_discontinue(self) -> None:
         if self._is_current:

@@ -15,7 +15,7 @@ from smartbox_tui.ui.i18n import N_, clip_length
 from smartbox_tui.ui.link import StateWasRead
 from smartbox_tui.ui.screens.base import BoxScreen
 from smartbox_tui.ui.sentences import sentence
-from smartbox_tui.ui.state import BoxState, current_exam, key_of
+from smartbox_tui.ui.state import BoxState, current_exam, is_of, key_of
 from smartbox_tui.ui.view import Shown, View
 from smartbox_tui.ui.widgets.big_button import BigButton
 from smartbox_tui.ui.widgets.thumbs import Large
@@ -70,7 +70,7 @@ class PictureText(Shown):
         t = view.t
         known = {row.id: row for row in self.deliveries}
         known |= {row.id: row for row in view.box.deliveries.values()}  # what has changed since
-        rows = [row for row in known.values() if row.sop_instance_uid == item.sop_instance_uid]
+        rows = [row for row in known.values() if is_of(row, item)]
         if not rows:
             return [] if item.discarded else [Content.styled(t("Not yet to be sent."), "$dim")]
         lines = []

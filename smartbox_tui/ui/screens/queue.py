@@ -1,298 +1,301 @@
-"""The queue screen: every delivery with its state and the reason in words; retry, first, pause, cancel."""
+"""The queue: every delivery in the order in which it goes out, with its reason in words. Only the rows in sight are
+asked for, however long it is."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from urllib.parse import quote
 
-from rich.text import Text
-from textual.containers import Horizontal
-from textual.content import Content
+import msgspec
+from textual import on
+from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
-from textual.widgets import DataTable
 
-from smartbox_tui.model.delivery import MAKING, NOTHING, OFFERED, PIXELS, TAKES
-from smartbox_tui.ui import words
-from smartbox_tui.ui.i18n import N_, Texts
-from smartbox_tui.ui.link import new_id
-from smartbox_tui.ui.screens.base import BoxScreen
+from smartbox_tui.ui import queue_rows
+from smartbox_tui.ui.i18n import N_
+from smartbox_tui.ui.link import ReadingFailed, StateWasRead, new_id
+from smartbox_tui.ui.pages import PAGE_ROWS, Missing, Paged
+from smartbox_tui.ui.queue_rows import FILTERS
+from smartbox_tui.ui.rates import Rates
+from smartbox_tui.ui.screens.archives import ArchivesScreen
 from smartbox_tui.ui.screens.choice import ChoiceScreen, Option
+from smartbox_tui.ui.screens.delivery import DeliveryScreen, RowActions
 from smartbox_tui.ui.sentences import sentence
-from smartbox_tui.ui.state import Process
-from smartbox_tui.ui.view import Shown, View
+from smartbox_tui.ui.state import Process, sending
+from smartbox_tui.ui.view import View
 from smartbox_tui.ui.widgets.big_button import BigButton, Label
+from smartbox_tui.ui.widgets.biglist import BigList, Row
 from smartbox_tui.wire import commands, state
 
-FILTERS: Final[dict[str, tuple[str, frozenset[str]]]] = {
-    "open": (N_("Open"), frozenset({"held", "queued", "preparing", "sending", "waiting", "blocked"})),
-    "blocked": (N_("Blocked"), frozenset({"blocked"})),
-    "sent": (N_("Sent"), frozenset({"stored", "committed"})),
-    "all": (N_("All"), frozenset(words.DELIVERY)),
-}
-_ORDER: Final = {
-    name: at for at, name in enumerate(("blocked", "sending", "preparing", "waiting", "queued", "held"))
-}
-_COLOUR: Final = {
-    "blocked": "red",
-    "waiting": "wait",
-    "stored": "good",
-    "committed": "good",
-    "sending": "calm",
-}
+_FRESH_S: Final = 0.5
+"""Changes that come within it are one reading."""
 
 
-HELD: Final = {
-    "exam-open": N_("Goes out when the exam is closed or released."),
-    "no-patient": N_("No patient is assigned: it stays on the box."),
-    "manual": N_("Is sent by hand: release it."),
-}
-"""Why a row is held, by its code."""
-DETAIL_LINES: Final = 5
-NOTHING_TAKEN: Final = N_("nothing that the box makes")
-QUEUED: Final = {"clock": N_("The clock is not yet sure.")}
-"""What a queued row waits for, by its code."""
-
-
-def rows(view: View, chosen: str) -> list[state.Delivery]:
-    """The filter's deliveries: what needs a hand first, then the newest."""
-    wanted = FILTERS[chosen][1]
-    found = [item for item in view.box.deliveries.values() if item.state in wanted]
-    return sorted(found, key=lambda item: (_ORDER.get(item.state, len(_ORDER)), -item.id))
-
-
-def reason(t: Texts, item: state.Delivery) -> str:
-    """Why it is where it is: by code, with the archive's own words after it."""
-    if item.state == "held":
-        return t(HELD.get(item.code, HELD["exam-open"]))
-    if item.state == "queued" and item.code in QUEUED:
-        return t(QUEUED[item.code])
-    if item.reason.startswith(MAKING):
-        what = item.reason.removeprefix(MAKING)
-        return t("Is made ready: {what}", what=t("single pixels") if what == PIXELS else what)
-    what = sentence(t, item.code)[0] if item.code else ""
-    said = _refused(t, item.reason) if item.code == "no-context" else ""
-    return " · ".join(part for part in (what, said or item.reason) if part and part != item.code)
-
-
-def _refused(t: Texts, text: str) -> str:
-    """What an archive takes instead of what it was offered; empty for another reason."""
-    offered, between, rest = text.partition(OFFERED)[2].partition(TAKES)
-    if not between:
-        return ""
-    takes, _, more = rest.partition(". ")  # a point within a name has no space behind it
-    takes = takes.removesuffix(".")
-    shown = t(NOTHING_TAKEN) if takes == NOTHING else takes
-    found = t("It takes: {takes}. It was offered: {offered}.", takes=shown, offered=offered)
-    return f"{found} {more}".strip()
-
-
-class Detail(Shown):
-    """The row under the cursor, its reason in full and what to do."""
-
-    DEFAULT_CSS = (
-        "Detail { height: auto; min-height: 2; max-height: 6; padding: 0 1; background: $raised; color: $text; }"
-    )
-
-    def __init__(self) -> None:
-        super().__init__(id="detail")
-        self.item: state.Delivery | None = None
-
-    def point(self, item: state.Delivery | None) -> None:
-        """The delivery to explain."""
-        self.item = item
-        self._draw()
-
-    def text(self, view: View, width: int, height: int) -> Content:
-        item, t = self.item, view.t
-        if item is None:
-            return Content.styled(t("Nothing here."), "$dim")
-        hint = sentence(t, item.code)[1] if item.code else ""
-        why = reason(t, item) or t(words.DELIVERY.get(item.state, item.state))
-        lines = [Content(line) for line in textwrap.wrap(f"#{item.id} {why}", max(width, 20))[:DETAIL_LINES]]
-        due = words.when(item.next_attempt_at)
-        if due is not None:
-            again = t("Next attempt {time}", time=t.clock(view.clock.local(due), seconds=True))
-            hint = f"{again}. {hint}"
-        return Content("\n").join([*lines, Content.styled(hint, "$dim")])
-
-
-class QueueScreen(BoxScreen):
-    """Buttons and keys work on the row under the cursor."""
+class QueueScreen(RowActions):
+    """A touch opens a delivery; the keys work on the one under the cursor."""
 
     BINDINGS = [
-        ("escape", "back", ""),
-        ("t", "retry", ""),
-        ("f", "change('prioritise')", ""),
-        ("a", "pause", ""),
-        ("x", "cancel", ""),
         ("1", "filter('open')", ""),
         ("2", "filter('blocked')", ""),
         ("3", "filter('sent')", ""),
         ("4", "filter('all')", ""),
+        ("5", "next_archive", ""),
+        ("up", "move(-1)", ""),
+        ("down", "move(1)", ""),
+        ("pageup", "page(-1)", ""),
+        ("pagedown", "page(1)", ""),
+        ("home,ctrl+home", "edge(False)", ""),
+        ("end,ctrl+end", "edge(True)", ""),
+        ("enter", "tap", ""),
+        ("g", "retry_all", ""),
+        ("z", "archives", ""),
     ]
-    AUTO_FOCUS = "DataTable"
+    AUTO_FOCUS = "#list"
 
     DEFAULT_CSS = """
-    QueueScreen #filters { height: 3; padding: 0 0; }
+    QueueScreen #filters { height: 3; }
     QueueScreen #filters BigButton { width: auto; min-width: 12; padding: 0 1; margin-right: 1; }
-    QueueScreen DataTable { height: 1fr; }
-    QueueScreen.-narrow #nav #back { width: 10; padding: 0; }
+    QueueScreen #lists { height: 1fr; }
+    QueueScreen #pages { width: 10; height: 1fr; }
+    QueueScreen #pages BigButton { height: 1fr; width: 10; }
+    QueueScreen.-narrow #archive { display: none; }
+    QueueScreen.-narrow.-one-archive #archive { display: block; min-width: 10; padding: 0; width: 1fr; }
+    QueueScreen.-narrow.-one-archive #filters BigButton { min-width: 10; margin-right: 0; padding: 0; }
     """
 
-    def __init__(self) -> None:
+    def __init__(self, destination: str = "", chosen: str = "open") -> None:
         super().__init__()
-        self._filter = "open"
-        self._language = ""
-        self._shown: list[state.Delivery] = []
+        self._filter, self._destination = chosen, destination
+        self._rows = Paged(lambda row: str(row.id))
+        self._counts: Mapping[str, Mapping[str, int]] | None = None
+        self._patients: dict[str, dict[str, Any]] = {}
+        self._known: dict[int, state.Delivery] = {}
+        self._rates = Rates()
+        self._said = N_("One moment …")
+        self._seen: object = None
+        self._asked_s = -_FRESH_S
+        self._due = False
 
     def compose_body(self) -> Iterable[Widget]:
         with Horizontal(id="filters"):
             for key, name in enumerate(FILTERS, 1):
-                action = f"screen.filter('{name}')"
-                yield BigButton(self._filter_label(name), action, str(key), id=f"filter-{name}")
-        yield DataTable(id="table", cursor_type="row", zebra_stripes=False)
-        yield Detail()
+                yield BigButton(self._filter_label(name), f"screen.filter('{name}')", str(key), id=f"filter-{name}")
+            yield BigButton(self._archive_label, "screen.next_archive", "5", id="archive")
+        with Horizontal(id="lists"):
+            yield BigList(self._row, empty=lambda view: view.t(self._said), id="list")
+            with Vertical(id="pages"):
+                yield BigButton("▲", "screen.page(-1)", id="page-up")
+                yield BigButton("▼", "screen.page(1)", id="page-down")
 
     def compose_nav(self) -> Iterable[Widget]:
         yield from super().compose_nav()
         engine = Process.ENGINE
-        yield BigButton(self._retry_label, "screen.retry", "t", needs=engine, id="retry")
-        yield BigButton(N_("First"), "screen.change('prioritise')", "f", needs=engine, id="first")
-        yield BigButton(self._pause_label, "screen.pause", "a", needs=engine, id="pause")
-        yield BigButton(N_("Cancel"), "screen.cancel", "x", needs=engine, id="cancel")
+        yield BigButton(self.retry_label, "screen.retry", "t", needs=engine, id="retry")
+        yield BigButton(N_("All again"), "screen.retry_all", "g", needs=engine, id="retry-all")
+        yield BigButton(N_("Archives"), "screen.archives", "z", id="archives")
+
+    @property
+    def _list(self) -> BigList:
+        return self.query_one("#list", BigList)
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.action_filter(self._filter)
+        self._begin()
+
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        if self.is_mounted:
+            self._outdate()
+
+    # ---- what is shown
+
+    def _row(self, view: View, entry: Any, width: int) -> Row:
+        if isinstance(entry, Missing):
+            self.call_next(self._look)
+            return queue_rows.empty_row(view, entry.at)
+        rate = self._rates.of(entry.id, view.now_s)
+        return queue_rows.row(view, entry, width, self._patients.get(entry.exam), rate)
+
+    def _begin(self) -> None:
+        """Another filter: the list begins at its top."""
+        self._rows.clear()
+        self._said = N_("One moment …")
+        for each in FILTERS:
+            self.query_one(f"#filter-{each}").set_class(each == self._filter, "-on")
+        self.query_one("#archive").set_class(bool(self._destination), "-on")
+        self.set_class(bool(self._destination), "-one-archive")
+        self._fill(self.console.view())
+        self._list.edge(False)
+        self._list.scroll_to(y=0, animate=False, force=True)
+        self._look()
+        self.draw()
+
+    def _target(self, page: int) -> str:
+        states = ",".join(sorted(FILTERS[self._filter][1]))
+        archive = f"&destination={quote(self._destination)}" if self._destination else ""
+        return f"/v1/queue/page?state={states}{archive}&offset={page * PAGE_ROWS}&limit={PAGE_ROWS}"
+
+    def _look(self) -> None:
+        """Asks for what is in sight and not there yet."""
+        for page in self._rows.wanted(*self._list.seen):
+            self._asked_s = self.console.view().now_s
+            self.console.read(self._target(page), self)
+
+    def _outdate(self) -> None:
+        """Something has changed: soon everything in sight is read again, once for all that comes meanwhile."""
+        if self._due:
+            return
+        self._due = True
+        wait = max(0.01, _FRESH_S - (self.console.view().now_s - self._asked_s))
+        self.set_timer(wait, self._read_again, name="queue-again")
+
+    def _read_again(self) -> None:
+        self._due = False
+        self._rows.outdate(*self._list.seen)
+        self._look()
+
+    @on(StateWasRead)
+    def _was_read(self, message: StateWasRead) -> None:
+        message.stop()
+        value = message.value
+        page = int(value["offset"]) // PAGE_ROWS
+        if message.target != self._target(page):
+            return  # of the filter before
+        rows = msgspec.convert(value["deliveries"], list[state.Delivery])
+        self._counts, self._said = value["counts"], N_("Nothing here.")
+        if len(self._patients) > 2000:
+            self._patients.clear()
+        self._patients |= value.get("patients") or {}
+        self._rows.take(page, rows, int(value["total"]))
+        view = self.console.view()
+        self._fill(view)
+        self._look()  # what changed while it was on its way
+        for button in self.query("#filters BigButton").results(BigButton):
+            button.show(view)
+
+    @on(ReadingFailed)
+    def _failed(self, message: ReadingFailed) -> None:
+        offset = message.target.rpartition("offset=")[2].partition("&")[0]
+        self._rows.failed(int(offset) // PAGE_ROWS)
+        if not len(self._rows):
+            self._said = sentence(self.console.view().t, message.error.code)[0]
+            self._fill(self.console.view())
 
     def show(self, view: View) -> None:
         super().show(view)
+        if not self.is_mounted:
+            return
+        self._rates.hear(sending(view.box), view.now_s)
+        moved = False
+        for identity, item in view.box.deliveries.items():
+            if self._known.get(identity) is item:
+                continue
+            before = self._rows.replace(item)
+            moved = moved or before is None or queue_rows.place(before) != queue_rows.place(item)
+        self._known = view.box.deliveries
+        seen = (view.box.engine, view.box.status.queue if view.box.status else None)
+        if self._seen is not None and (moved or seen != self._seen):
+            self._outdate()
+        self._seen = seen
         self._fill(view)
 
-    # ---- the table
-
     def _fill(self, view: View) -> None:
-        found = rows(view, self._filter)
-        if found == self._shown and view.t.language == self._language:
-            return
-        table = self.query_one(DataTable)
-        if view.t.language != self._language:
-            table.clear(columns=True)
-            for title, width in self._columns(view.t):
-                table.add_column(title, width=width)
-        pointed = self._pointed()
-        self._shown, self._language = found, view.t.language
-        table.clear()
-        for item in found:
-            table.add_row(*self._cells(view, item), key=str(item.id))
-        at = next((index for index, item in enumerate(found) if pointed and item.id == pointed.id), 0)
-        table.move_cursor(row=at, animate=False)
-        self.query_one(Detail).point(self._pointed())
+        self._list.fill(view, self._rows, self._rows.key_of)
 
-    def _columns(self, t: Texts) -> list[tuple[str, int]]:
-        """Titles and widths; the reason takes what is left. On a narrow screen the detail line has the rest."""
-        columns = [(t("No."), 5), (t("Kind"), 5), (t("State"), 13), (t("Archive"), 10), (t("Progress"), 10)]
-        if self._wide:
-            columns += [(t("Attempts"), 8), (t("Next"), 8)]
-        used = sum(width + 2 for _title, width in columns)
-        return [*columns, (t("Reason"), max(10, self.app.size.width - used - 2))]
+    @on(BigList.Pointed)
+    def _pointed_at(self, message: BigList.Pointed) -> None:
+        message.stop()
+        self.query_one("#retry", BigButton).show(self.console.view())
 
     @property
-    def _wide(self) -> bool:
-        return self.app.size.width >= 100
-
-    def _cells(self, view: View, item: state.Delivery) -> list[Text]:
-        t = view.t
-        variables = self.app.theme_variables
-        word = t("paused") if item.paused else t(words.DELIVERY.get(item.state, item.state))
-        colour = variables.get(_COLOUR.get(item.state, ""), "")
-        kind = item.kind or next(
-            (known.kind for known in view.box.pictures if known.sop_instance_uid == item.sop_instance_uid), ""
-        )
-        progress = Text(t.size(item.bytes) if item.bytes else "")
-        if item.state == "sending":
-            part = words.share(item)
-            progress = Text.assemble((f"{words.bar(part, 5):<5}", colour), f" {part:4.0%}")
-        cells = [
-            Text(str(item.id)),
-            Text(t(words.KIND.get(kind, kind))),
-            Text(word, style=f"bold {colour}" if colour else ""),
-            Text(item.destination),
-            progress,
-        ]
-        if self._wide:
-            due = words.when(item.next_attempt_at)
-            cells.append(Text(t.number(item.attempts) if item.attempts else ""))
-            cells.append(Text(t.clock(view.clock.local(due), seconds=True) if due else ""))
-        return [*cells, Text(reason(t, item), overflow="ellipsis", no_wrap=True)]
-
-    def _pointed(self) -> state.Delivery | None:
-        row = self.query_one(DataTable).cursor_row
-        return self._shown[row] if 0 <= row < len(self._shown) else None
-
-    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
-        event.stop()
-        self.query_one(Detail).point(self._pointed())
-        for button in ("#pause", "#retry"):
-            self.query_one(button, BigButton).show(self.console.view())
+    def pointed(self) -> state.Delivery | None:
+        entry = self._list.pointed
+        return entry if isinstance(entry, state.Delivery) else None
 
     # ---- labels
 
     def _filter_label(self, name: str) -> Label:
         def label(view: View) -> str:
-            return f"{view.t(FILTERS[name][0])} {view.t.number(len(rows(view, name)))}"
+            word, states = FILTERS[name]
+            if self._counts is None:
+                queue = view.box.status.queue if view.box.status else {}
+                count = sum(int(queue.get(each) or 0) for each in states)
+            else:
+                named = [self._destination] if self._destination else list(self._counts)
+                count = sum(self._counts.get(each, {}).get(one, 0) for each in named for one in states)
+            return f"{view.t(word)} {queue_rows.short(view.t, count)}"
 
         return label
 
-    def _retry_label(self, view: View) -> str:
-        item = self._pointed() if self.is_mounted else None
-        return view.t("Release") if item is not None and item.state == "held" else view.t("Retry")
+    def _archive_label(self, view: View) -> str:
+        return self._destination or view.t("All archives")
 
-    def _pause_label(self, view: View) -> str:
-        item = self._pointed() if self.is_mounted else None
-        return view.t("Resume") if item is not None and item.paused else view.t("Pause")
-
-    # ---- actions
+    # ---- moving
 
     def action_filter(self, name: str) -> None:
         self._filter = name
-        for each in FILTERS:
-            self.query_one(f"#filter-{each}").set_class(each == name, "-on")
-        self._fill(self.console.view())
+        self._begin()
 
-    def action_change(self, action: str) -> None:
-        """`action` of the contract, for the row under the cursor."""
-        item = self._pointed()
+    def action_next_archive(self) -> None:
+        """All, then one archive after the other."""
+        status = self.console.view().box.status
+        names = [item.name for item in status.destinations] if status else []
+        names += sorted(set(self._counts or ()) - set(names))  # those that were removed and still have rows
+        order = ["", *names]
+        at = order.index(self._destination) if self._destination in order else 0
+        self.choose_archive(order[(at + 1) % len(order)])
+
+    def choose_archive(self, name: str) -> None:
+        """Only what goes to this one; empty: to all."""
+        self._destination = name
+        self._begin()
+
+    def action_archives(self) -> None:
+        self.app.push_screen(ArchivesScreen(self.choose_archive))
+
+    def action_move(self, step: int) -> None:
+        self._list.move(step)
+
+    def action_page(self, step: int) -> None:
+        self._list.page(step)
+
+    def action_edge(self, last: bool) -> None:
+        self._list.edge(last)
+
+    def action_tap(self) -> None:
+        self._list.tap(by_key=True)
+
+    @on(BigList.Tapped)
+    def _tapped(self, message: BigList.Tapped) -> None:
+        message.stop()
+        if isinstance(message.entry, state.Delivery):
+            self.app.push_screen(DeliveryScreen(message.entry))
+
+    # ---- many at once
+
+    def action_retry_all(self) -> None:
+        """Asks first: it may be thousands."""
+        name = self._destination
+        counts = self._counts or {}
+        named = [name] if name else list(counts)
+        count = sum(counts.get(each, {}).get(one, 0) for each in named for one in ("blocked", "waiting"))
         t = self.console.view().t
-        if item is None:
-            self.console.say(t("No row is chosen."), t("Choose one with the arrow keys or a finger."))
+        if not count:
+            self.console.say(t("Nothing is blocked or waiting."), t("What is queued goes out by itself."))
             return
-        self.console.order(commands.QueueChange(id=new_id(), action=action, deliveries=[item.id]))
 
-    def action_retry(self) -> None:
-        """Now; a held one goes out with all the others of its exam."""
-        item = self._pointed()
-        if item is not None and item.state == "held":
-            self.console.order(commands.ExamRelease(id=new_id(), exam=item.exam))
-        else:
-            self.action_change("retry")
+        def headline(view: View) -> str:
+            return view.t.n("Send {count} picture again?", "Send {count} pictures again?", count)
 
-    def action_pause(self) -> None:
-        item = self._pointed()
-        self.action_change("resume" if item is not None and item.paused else "pause")
+        def detail(view: View) -> str:
+            where = name or view.t("All archives")
+            return f"{where}. " + view.t("What an archive refused before, it may refuse again.")
 
-    def action_cancel(self) -> None:
-        """Asks first: a cancelled delivery never arrives."""
-        if self._pointed() is None:
-            self.action_change("cancel")
-            return
-        self.app.push_screen(
-            ChoiceScreen(
-                N_("Cancel this delivery?"),
-                N_("The picture stays on the box, but does not go to this archive."),
-                (Option("cancel", N_("Yes, cancel it"), "Enter", "-red"),),
-                lambda _value: self.action_change("cancel"),
-                enter="cancel",
+        def again(_value: str) -> None:
+            self.console.order(
+                commands.QueueChange(id=new_id(), action="retry", all=not name, destination=name or None), self
             )
-        )
+
+        option = Option("again", N_("Yes, send again"), "Enter")
+        self.app.push_screen(ChoiceScreen(headline, detail, (option,), again, enter="again"))

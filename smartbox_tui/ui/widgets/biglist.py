@@ -13,6 +13,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
 
+from smartbox_tui.ui.pages import Paged
 from smartbox_tui.ui.view import View, spread
 
 ROWS: Final = 3
@@ -33,8 +34,9 @@ class Row(NamedTuple):
     bar: str = ""
 
 
-class BigList(ScrollView, can_focus=True):
-    """`row` makes an entry's lines for a width; the entry under the cursor and the chosen one stand out."""
+class BigList(ScrollView, can_focus=True, inherit_bindings=False):
+    """`row` makes an entry's lines for a width; the entry under the cursor and the chosen one stand out. Keys are
+    the screen's: those of a scroll view would move a long list under its cursor."""
 
     DEFAULT_CSS = """
     BigList { height: 1fr; background: $night; color: $text; scrollbar-size-vertical: 1;
@@ -70,6 +72,7 @@ class BigList(ScrollView, can_focus=True):
         self._key: Callable[[Any], str] = str
         self._lines: dict[int, tuple[Strip, Strip]] = {}
         self.cursor = 0
+        self._held = ""  # the key of the entry under the cursor; the entries may be others by now
         self.chosen = ""
         self._grip: tuple[int, float, bool] | None = None
 
@@ -77,19 +80,22 @@ class BigList(ScrollView, can_focus=True):
 
     def fill(self, view: View, entries: Sequence[Any], key: Callable[[Any], str]) -> None:
         """Shows these; the cursor stays on the entry that it was on, by its key."""
-        before = self.pointed
-        old = self._key(before) if before is not None else ""
+        old = self._held
         self._view, self._entries, self._key = view, entries, key
         self.cursor = min(self.cursor, max(0, len(entries) - 1))
         if old:
             # the same place first: a list of thousands is not searched when nothing has moved
             here = self.pointed
-            if here is None or key(here) != old:
+            if isinstance(entries, Paged):
+                found = entries.find(old)  # where it is not there any more, the cursor stays at its place
+                self.cursor = self.cursor if found is None else found
+            elif here is None or key(here) != old:
                 self.cursor = next((at for at, entry in enumerate(entries) if key(entry) == old), 0)
         self._lines.clear()
         self._measure()
         after = self.pointed
-        if (key(after) if after is not None else "") != old:
+        self._held = key(after) if after is not None else ""
+        if self._held != old:
             self.post_message(self.Pointed(after))
         self.refresh()
 
@@ -102,6 +108,12 @@ class BigList(ScrollView, can_focus=True):
             if at is not None:
                 self._point(at)
         self.refresh()
+
+    @property
+    def seen(self) -> tuple[int, int]:
+        """The first and the last place in sight."""
+        first = int(self.scroll_offset.y) // ROWS
+        return first, first + max(1, self.size.height) // ROWS + 1
 
     @property
     def pointed(self) -> Any | None:
@@ -161,6 +173,7 @@ class BigList(ScrollView, can_focus=True):
             for line in (self.cursor, at):
                 self._lines.pop(line, None)
             self.cursor = at
+            self._held = self._key(self.pointed)
             self.post_message(self.Pointed(self.pointed))
         self._into_sight()
         self.refresh()

@@ -1,0 +1,178 @@
+"""The archives: which is reachable, why not, how much waits for it; pause, resume, try now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from textual import on
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widget import Widget
+
+from smartbox_tui.ui import words
+from smartbox_tui.ui.i18n import N_
+from smartbox_tui.ui.link import new_id
+from smartbox_tui.ui.screens.base import BoxScreen
+from smartbox_tui.ui.screens.choice import ChoiceScreen, Option
+from smartbox_tui.ui.sentences import sentence
+from smartbox_tui.ui.state import Presence, Process
+from smartbox_tui.ui.view import View
+from smartbox_tui.ui.widgets.big_button import BigButton
+from smartbox_tui.ui.widgets.biglist import BigList, Row
+from smartbox_tui.wire import commands, state
+
+_SIGN = {
+    "ok": ("✓", "$good"),
+    "unreachable": ("✗", "bold $wait"),
+    "rejected": ("✗", "bold $red"),
+    "paused": ("‖", "bold $wait"),
+}
+_BAR = {"unreachable": "$wait", "rejected": "$red", "paused": "$wait"}
+
+
+class ArchivesScreen(BoxScreen):
+    """A touch chooses one; the buttons work on it."""
+
+    BINDINGS = [
+        ("escape", "back", ""),
+        ("up", "move(-1)", ""),
+        ("down", "move(1)", ""),
+        ("pageup", "page(-1)", ""),
+        ("pagedown", "page(1)", ""),
+        ("enter", "rows", ""),
+        ("a", "pause", ""),
+        ("t", "retry", ""),
+        ("i", "technical", ""),
+    ]
+    AUTO_FOCUS = "#list"
+
+    DEFAULT_CSS = """
+    ArchivesScreen #lists { height: 1fr; }
+    ArchivesScreen #pages { width: 16; height: 1fr; }
+    ArchivesScreen #pages BigButton { height: 1fr; max-height: 5; width: 16; padding: 0; }
+    """
+
+    def __init__(self, choose: Callable[[str], None]) -> None:
+        """`choose` is given the name of the archive whose rows are to be shown, or an empty one for all."""
+        super().__init__()
+        self._choose = choose
+        self._technical = False
+
+    def compose_body(self) -> Iterable[Widget]:
+        with Horizontal(id="lists"):
+            yield BigList(self._row, empty=lambda view: view.t("No archive is set up"), id="list")
+            with Vertical(id="pages"):
+                yield BigButton("▲", "screen.page(-1)", id="page-up")
+                yield BigButton("▼", "screen.page(1)", id="page-down")
+                yield BigButton(self._technical_label, "screen.technical", "i", id="technical")
+
+    def compose_nav(self) -> Iterable[Widget]:
+        yield from super().compose_nav()
+        engine = Process.ENGINE
+        yield BigButton(N_("Its pictures"), "screen.rows", N_("Enter"), id="rows")
+        yield BigButton(self._pause_label, "screen.pause", "a", needs=engine, id="pause")
+        yield BigButton(N_("Try now"), "screen.retry", "t", needs=engine, id="retry")
+
+    @property
+    def _list(self) -> BigList:
+        return self.query_one("#list", BigList)
+
+    @property
+    def _pointed(self) -> state.Destination | None:
+        entry = self._list.pointed if self.is_mounted else None
+        return entry if isinstance(entry, state.Destination) else None
+
+    def show(self, view: View) -> None:
+        if self.is_mounted:
+            status = view.box.status
+            self._list.fill(view, status.destinations if status else [], lambda item: str(item.name))
+        super().show(view)
+
+    def _row(self, view: View, item: state.Destination, width: int) -> Row:
+        t = view.t
+        sign, style = _SIGN.get(item.state, ("○", "$dim"))
+        word = t(words.DESTINATION.get(item.state, item.state))
+        if view.box.engine is Presence.AWAY:
+            sign, style, word = "○", "$dim", t("not known")
+        waiting = t.n("{count} open", "{count} open", item.open) if item.open else t("nothing open")
+        why = " ".join(part for part in sentence(t, item.code) if part) if item.code else ""
+        if item.state == "paused":
+            why = t("Paused by hand: nothing is sent to it until it is resumed.")
+        if self._technical and item.reason:
+            why = " · ".join(part for part in (item.code, item.reason) if part)
+        return Row(
+            Content.assemble((item.name, "bold"), (f"  {item.kind}", "$dim")),
+            Content.styled(f"{sign} {word}", style),
+            Content.styled(why or (item.reason if item.state != "ok" else ""), "$hint" if self._technical else ""),
+            Content.styled(waiting, "" if item.open else "$dim"),
+            _BAR.get(item.state, ""),
+        )
+
+    @on(BigList.Pointed)
+    def _pointed_at(self, message: BigList.Pointed) -> None:
+        message.stop()
+        self.query_one("#pause", BigButton).show(self.console.view())
+
+    @on(BigList.Tapped)
+    def _tapped(self, message: BigList.Tapped) -> None:
+        message.stop()
+        if message.by_key:
+            self.action_rows()
+
+    def _pause_label(self, view: View) -> str:
+        item = self._pointed
+        return view.t("Resume") if item is not None and item.state == "paused" else view.t("Pause")
+
+    def _technical_label(self, view: View) -> str:
+        return view.t("In words") if self._technical else view.t("Technical")
+
+    # ---- what can be done
+
+    def _change(self, action: str) -> None:
+        item = self._pointed
+        if item is None:
+            t = self.console.view().t
+            self.console.say(t("No archive is set up"), t("Set one up in the settings."))
+            return
+        self.console.order(commands.QueueChange(id=new_id(), action=action, destination=item.name), self)
+
+    def action_pause(self) -> None:
+        """What is being sent is finished."""
+        item = self._pointed
+        self._change("resume" if item is not None and item.state == "paused" else "pause")
+
+    def action_retry(self) -> None:
+        """What waits for it, and what it refused, now. Asks first where it may be many."""
+        item = self._pointed
+        if item is None or item.open < 2:
+            self._change("retry")
+            return
+
+        def again(_value: str) -> None:
+            self.console.order(commands.QueueChange(id=new_id(), action="retry", destination=item.name), self)
+
+        detail = N_("What waits or is blocked is sent again. What an archive refused before, it may refuse again.")
+        option = Option("again", N_("Yes, send again"), "Enter")
+        self.app.push_screen(
+            ChoiceScreen(
+                lambda view: view.t("Try {name} now?", name=item.name), detail, (option,), again, enter="again"
+            )
+        )
+
+    def action_rows(self) -> None:
+        """Back to the queue, with the rows of this archive."""
+        item = self._pointed
+        self.action_back()
+        if item is not None:
+            self._choose(item.name)
+
+    def action_technical(self) -> None:
+        self._technical = not self._technical
+        self.query_one("#technical").set_class(self._technical, "-on")
+        self.draw()
+
+    def action_move(self, step: int) -> None:
+        self._list.move(step)
+
+    def action_page(self, step: int) -> None:
+        self._list.page(step)
