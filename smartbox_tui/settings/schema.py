@@ -14,11 +14,11 @@ CLASSES_CLIP: Final = ("video-endoscopic", "video-microscopic", "video-photograp
 PEDAL_FUNCTIONS: Final = ("still", "burst", "record", "mark", "emergency", "none")
 REQUIRED: Final = object()
 
-TLS_DOC: Final = "encrypted (TLS 1.2 or 1.3), the server's certificate verified; its port is often 2762"
-CA_DOC: Final = "PEM file with the CA, or the server's own certificate, to trust; empty: the system's CAs"
+TLS_DOC: Final = "encrypted, the server's certificate verified; often port 2762"
+CA_DOC: Final = "PEM file with the CA or server to trust; empty: the system's CAs"
 CERT_DOC: Final = "PEM file with the box's certificate, where the server demands one"
-KEY_DOC: Final = "PEM file with its private key; empty: it stands in the certificate's file"
-NAME_DOC: Final = "name in the server's certificate, where it is another than the server's here"
+KEY_DOC: Final = "PEM file with its private key; empty: in the certificate's file"
+NAME_DOC: Final = "the name in the server's certificate, where it is another"
 
 
 def key(

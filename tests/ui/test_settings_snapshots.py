@@ -18,7 +18,7 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "settings-archives": ("o", "enter"),
     "settings-archive": ("o", "enter", "enter"),
     "settings-port": ("o", "enter", "enter", "down", "enter"),
-    "settings-send": ("o", "enter", "enter", *("down",) * 5, "enter"),
+    "settings-send": ("o", "enter", "enter", *("down",) * 6, "enter"),
     "settings-test": ("o", "enter", "enter", "t"),
     "settings-history": ("o", "h"),
     "settings-file": ("o", "f"),
