@@ -110,7 +110,7 @@ def test_an_encoder_that_is_too_slow_drops_and_counts_and_never_keeps_the_reader
         units.append(each)
         time.sleep(0.02)
 
-    threads = EncoderThreads("test", 1_000_000, slow, lambda *_: None)
+    threads = EncoderThreads("test", "h264", 1_000_000, slow, lambda *_: None)
     end = run(threads)
     data = picture(PixelFormat.I420, 320, 240, 0)
     started = time.monotonic()
@@ -129,7 +129,7 @@ def test_an_encoder_that_is_too_slow_drops_and_counts_and_never_keeps_the_reader
 
 def test_a_broken_picture_is_lost_and_counted_and_the_next_is_encoded() -> None:
     units: list[AccessUnit] = []
-    threads = EncoderThreads("test", 1_000_000, units.append, lambda *_: None)
+    threads = EncoderThreads("test", "h264", 1_000_000, units.append, lambda *_: None)
     end = run(threads)
     data = picture(PixelFormat.I420, 320, 240, 0)
     for number, content in enumerate((data, data[:-1], data)):
