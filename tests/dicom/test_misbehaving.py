@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -14,14 +15,39 @@ from smartbox_tui.dicom.compose import Composition
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.dicom.scu.status import Outcome, meaning
 from smartbox_tui.dicom.scu.store import StoreResult, StoreSession, TransferLost
+from smartbox_tui.dicom.scu.tls import Tls, TlsTrouble
 from smartbox_tui.errors import SmartBoxError
 from tests.dicom.pictures import ORDERED, composition, still
-from tests.support.badpeer import AFTER, BEFORE, MIDDLE, RELEASE, Bad
+from tests.support.badpeer import AFTER, BEFORE, MIDDLE, RELEASE, Bad, Script
+from tests.support.certificates import Authority
 from tests.support.peer import Call, scripted_peer
 
 TIMEOUT_S = 0.6
 LONGEST_S = 12.0
 """What a loaded machine may need for what takes at most three time-outs."""
+
+
+class Secured:
+    """The same misbehaviour behind a TLS that behaves."""
+
+    def __init__(self, folder: Path) -> None:
+        authority = Authority(folder)
+        pair = authority.issue("archive", "server", "IP:127.0.0.1")
+        self.trusting = Tls(ca_file=str(authority.cert))
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(pair.cert, pair.key)
+
+    def around(self, script: Script) -> Script:
+        def secured(call: Call) -> None:
+            call.sock = self._context.wrap_socket(call.sock, server_side=True)
+            script(call)
+
+        return secured
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Secured:
+    return Secured(tmp_path_factory.mktemp("ca"))
 
 
 def by_name(bad: Bad) -> str:
@@ -65,11 +91,12 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> tuple[Composition, Comp
     return found[0], found[1]
 
 
-def send_to(bad: Bad, item: Composition) -> StoreResult | SmartBoxError:
+def send_to(bad: Bad, item: Composition, tls: Secured | None = None) -> StoreResult | SmartBoxError:
     """One object on one association, in time."""
-    with scripted_peer(bad.script, receive_buffer=65536) as peer:
+    script = bad.script if tls is None else tls.around(bad.script)
+    with scripted_peer(script, receive_buffer=65536) as peer:
         begin = time.monotonic()
-        target = Peer("127.0.0.1", peer.port, "ANY", timeout_s=TIMEOUT_S)
+        target = Peer("127.0.0.1", peer.port, "ANY", timeout_s=TIMEOUT_S, tls=tls.trusting if tls else None)
         try:
             with StoreSession(target, [(item.sop_class_uid, item.transfer_syntax_uid)]) as session:
                 return session.store(item)
@@ -110,6 +137,43 @@ def test_at_the_release(bad: Bad, objects: tuple[Composition, Composition]) -> N
     answer = send_to(bad, objects[0])
     assert isinstance(answer, StoreResult), "what was answered before counts"
     assert answer.status == bad.status
+
+
+@pytest.mark.parametrize("bad", [*MIDDLE, *AFTER, *RELEASE], ids=by_name)
+def test_under_tls_it_is_the_same(bad: Bad, objects: tuple[Composition, Composition], secured: Secured) -> None:
+    answer = send_to(bad, objects[1 if bad in MIDDLE else 0], secured)
+    if bad.code is None:
+        assert isinstance(answer, StoreResult), answer
+        assert answer.status == bad.status
+    else:
+        assert isinstance(answer, TransferLost)
+        assert (answer.code, answer.outcome_unknown) == (bad.code, bad.code == "outcome-unknown")
+
+
+def test_every_silence_in_the_greeting_of_tls_ends_in_time(objects: tuple[Composition, Composition]) -> None:
+    for said in (
+        b"",
+        b"\x16",
+        b"\x16\x03\x03\x00\x7a",
+        b"\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03" + bytes(32),
+    ):
+
+        def script(call: Call, said: bytes = said) -> None:
+            call.sock.recv(10)
+            for position in range(len(said)):
+                call.sock.sendall(said[position : position + 1])
+            call.silent()
+
+        with scripted_peer(script) as peer:
+            begin = time.monotonic()
+            session = StoreSession(
+                Peer("127.0.0.1", peer.port, "ANY", timeout_s=TIMEOUT_S, tls=Tls()),
+                [(objects[0].sop_class_uid, objects[0].transfer_syntax_uid)],
+            )
+            with pytest.raises(TlsTrouble) as caught:
+                session.open()
+            assert caught.value.cause == "silent"
+            assert time.monotonic() - begin < LONGEST_S
 
 
 STATUSES = {
