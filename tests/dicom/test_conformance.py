@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +37,6 @@ from smartbox_tui.dicom.scu.find import find_worklist
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.dicom.scu.query import identifier
 from smartbox_tui.dicom.scu.store import StoreSession
-from smartbox_tui.dicom.scu.tls import Tls
 from smartbox_tui.engine.configuration import connection
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.instance import (
@@ -363,23 +361,6 @@ def test_what_the_statement_denies_is_not_built_yet() -> None:
         for file in (ROOT / "smartbox_tui" / room).rglob("*.py"):
             text = file.read_text(encoding="utf-8")
             assert not re.search(r"dicom\.scp|dicom import .*scp|performed_scp|AE\(", text), file.name
-
-
-def test_the_statement_of_tls_is_what_the_box_does(made: Statement) -> None:
-    text = made.page.markdown()
-    assert "B.12" in text
-    context = Tls().context("x")
-    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
-    assert (context.check_hostname, context.verify_mode) == (True, ssl.CERT_REQUIRED)
-    assert not context.options & ssl.OP_NO_TLSv1_3
-    assert not context.verify_flags & (ssl.VERIFY_CRL_CHECK_LEAF | ssl.VERIFY_CRL_CHECK_CHAIN)
-    for cipher in context.get_ciphers():
-        if cipher["protocol"] != "TLSv1.3":
-            assert re.match(r"(ECDHE|DHE)-.*(GCM|CHACHA20)", cipher["name"]), cipher["name"]
-    for name in ("ca_file", "cert_file", "key_file", "tls_name"):
-        assert f"`{name}`" in text
-        for section in ("destinations.any", "worklist", "mpps"):
-            assert describe.place(f"{section}.{name}").key is not None
 
 
 def test_the_first_page_has_the_values_of_the_box() -> None:
