@@ -345,6 +345,9 @@ def _dicom(parser: argparse.ArgumentParser) -> None:
     send = actions.add_parser("send", help="the engine's own sender")
     send.add_argument("--to", required=True, metavar="HOST:PORT:AET")
     send.add_argument("--calling", default="SMARTBOX", metavar="AET")
+    send.add_argument("--tls", action="store_true", help="encrypted, the server's certificate verified")
+    for name in ("ca-file", "cert-file", "key-file", "tls-name"):
+        send.add_argument(f"--{name}", default="", metavar=name.split("-")[1].upper(), help="as in the settings")
     send.add_argument("files", nargs="+", metavar="FILE", type=Path)
     validate = actions.add_parser("validate", help="is each file what it says it is? (PS3.3, PS3.5, its bitstream)")
     validate.add_argument("files", nargs="+", metavar="FILE", type=Path)

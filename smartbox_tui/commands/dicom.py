@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,28 @@ def peer_from(text: str, calling: str) -> Any:
     return Peer(host.strip("[]"), int(port), aet, calling)
 
 
+def _secured(peer: Any, arguments: argparse.Namespace) -> Any:
+    """The peer with TLS, where it is asked for. Raises bad-value."""
+    from smartbox_tui.dicom.scu.tls import Tls
+
+    ca, cert, key = (
+        str(Path(given).absolute()) if (given := getattr(arguments, name)) else ""
+        for name in ("ca_file", "cert_file", "key_file")
+    )
+    if arguments.tls:
+        return dataclasses.replace(peer, tls=Tls(ca, cert, key, arguments.tls_name))
+    if ca or cert or key or arguments.tls_name:
+        raise SmartBoxError("bad-value", "Certificates are for TLS only.", "Give --tls, too.")
+    return peer
+
+
 def send(arguments: argparse.Namespace, options: Options) -> int:
     """Sends files as they are over one association; exit 1 when one of them is not stored."""
     from smartbox_tui.dicom.compose import from_part10
     from smartbox_tui.dicom.scu.status import Outcome
     from smartbox_tui.dicom.scu.store import StoreSession, TransferLost
 
-    peer = peer_from(arguments.to, arguments.calling)
+    peer = _secured(peer_from(arguments.to, arguments.calling), arguments)
     failed: list[dict[str, str]] = []
     ready = []
     for path in arguments.files:

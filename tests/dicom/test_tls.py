@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -73,6 +76,26 @@ def test_objects_arrive_under_tls_as_they_left(
         sent = sends(Peer("localhost", peer.port, "STORESCP", tls=trusting(made)), media)
         held = {found.sop_instance_uid: b"".join(found.chunks()) for found in map(from_part10, peer.files())}
     assert held == sent
+
+
+def test_the_command_sends_with_tls_too(made: Certificates, media: Media, tmp_path: Path) -> None:
+    item = composition(ORDERED, still("vl-endoscopic", media.still), media.still)
+    item.write(tmp_path / "still.dcm")
+    command = [sys.executable, "-m", "smartbox_tui.cli", "--json", "dicom", "send"]
+
+    def sent(port: int, *options: str) -> tuple[int, Any]:
+        to = ["--to", f"localhost:{port}:SCP", *options, str(tmp_path / "still.dcm")]
+        done = subprocess.run([*command, *to], capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, json.loads(done.stdout)
+
+    with storescp(tmp_path / "scp", *scp_options(made, "-rc")) as peer:
+        own = ["--cert-file", str(made.client.cert), "--key-file", str(made.client.key)]
+        status, value = sent(peer.port, "--tls", "--ca-file", str(made.authority.cert), *own)
+        assert (status, value["sent"]) == (0, 1), value
+        status, value = sent(peer.port, "--tls", *own)
+        assert (status, value["failed"][0]["code"]) == (1, "tls")
+        status, value = sent(peer.port, *own)
+        assert (status, value["error"]["code"]) == (1, "bad-value")
 
 
 def test_storescp_demands_a_client_certificate(made: Certificates, media: Media, tmp_path: Path) -> None:
