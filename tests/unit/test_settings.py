@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.settings.load import load
+from smartbox_tui.settings import whole
+from smartbox_tui.settings.load import load, settings_from
 from smartbox_tui.settings.schema import Settings
 
 BASE = """
@@ -97,3 +98,11 @@ def test_a_table_that_is_none_in_the_file_is_told_and_not_stumbled_over(tmp_path
     with pytest.raises(SmartBoxError) as caught:
         load(write(tmp_path, text), tmp_path, {})
     assert caught.value.code == "bad-value"
+
+
+def test_a_key_without_its_certificate_is_told_before_it_is_written() -> None:
+    given = {"name": "archive", "host": "a.example", "aet": "PACS", "key_file": "/etc/smartbox/box.key"}
+    good = settings_from({"destinations": [{**given, "cert_file": "/etc/smartbox/box.pem"}]})
+    bad = settings_from({"destinations": [given], "worklist": {"key_file": "box-key"}})
+    whole.check(good, Settings())
+    assert [path for path, _ in whole.problems(bad)] == ["destinations.archive.cert_file", "worklist.cert_file"]
