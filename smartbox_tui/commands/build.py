@@ -197,6 +197,7 @@ def _wanted(arguments: argparse.Namespace, iod: Iod, raw: tuple[int, int, str] |
         reencode=arguments.reencode,
         quality=arguments.quality,
         colour=iod.multi_frame,
+        rgb=iod.word == "secondary-capture",
         raw=raw,
         frame_time_ms=time,
     )

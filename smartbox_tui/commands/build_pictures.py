@@ -34,6 +34,7 @@ _JPEG: Final = "ISO_10918_1"
 class Wanted:
     """syntax      a transfer syntax UID, empty: as the pictures are
     colour      grey becomes three samples: the class has no other (PS3.3 A.8.5.4)
+    rgb         a JPEG of RGB may stay one
     raw         (columns, rows, format) of files without a header, else None
     """
 
@@ -42,6 +43,7 @@ class Wanted:
     reencode: bool = False
     quality: int = 95
     colour: bool = False
+    rgb: bool = False
     raw: tuple[int, int, str] | None = None
     frame_time_ms: float | None = None
 
@@ -207,6 +209,8 @@ def _jpeg(one: Path, data: bytes, wanted: Wanted, found: _Taking) -> _Frame:
         why = "EXIF says that it is to be turned or mirrored, and DICOM viewers do not do that"
     if not why and wanted.colour and jpeg.sampling == "grey":
         why = "it is grey, and the class has three samples a pixel (PS3.3 A.8.5.4)"
+    if not why and jpeg.colour == "rgb" and not wanted.rgb:
+        why = "it is RGB, and compressed images of the class have luma and chroma (PS3.3 C.8.12.1.1.1, A.8.5.4)"
     if not why and wanted.syntax == JPEG_BASELINE and jpeg.process == "extended":
         why = "it is sequential extended, not baseline"
     if not why and wanted.reencode and wanted.multi_frame and jpeg.sampling != "422":

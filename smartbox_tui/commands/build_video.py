@@ -39,12 +39,8 @@ def take(
         word = {"mpeg-ps": "an MPEG programme stream", "elementary": "a bare bitstream"}.get(kind, kind.upper())
         raise _other(one, f"is {word}", "mp4", "mp4")
     found = probe(one)
-    if not found.codec and not found.damage:
-        raise _refused(
-            one,
-            "holds no H.264, HEVC or MPEG2 video",
-            _encode_line(one),
-        )
+    if found.container and not found.codec:
+        raise _refused(one, "holds no H.264, HEVC or MPEG2 video", _encode_line(one))
     if found.damage:
         raise _refused(one, f"is damaged: {found.damage.rstrip('.')}", "Take it from its source again.")
     if codec:
@@ -168,12 +164,13 @@ def _encoded(
 
 def _unfit(one: Path, found: Probe) -> SmartBoxError:
     rule = {"h264": "PS3.5 8.2.7, 8.2.8", "hevc": "PS3.5 8.2.10", "mpeg2": "PS3.5 8.2.5, 8.2.6"}[found.codec]
+    mend = "" if "rotated" in found.unfit else "--transcode h264 encodes it anew; or: "  # ffmpeg turns the pixels, too
     level = f" at level {found.level}" if found.level else ""
     return _refused(
         one,
         f"is {found.codec.upper()} {found.profile}{level}, {found.width}x{found.height}, and fits no transfer "
         f"syntax: {found.unfit} ({rule})",
-        f"--transcode h264 encodes it anew; or: {_encode_line(one)}",
+        f"{mend}{_encode_line(one)}",
     )
 
 

@@ -55,6 +55,10 @@ DECIDED: Final[dict[int, str]] = {
 }
 """What no file may set, and who does."""
 
+_LATERALITY: Final = 0x00200060
+_REGION: Final = frozenset({0x00180015, 0x00082218})
+"""BodyPartExamined and AnatomicRegionSequence."""
+
 _LOSSY: Final = frozenset({0x00282110, 0x00282112, 0x00282114})
 
 
@@ -88,6 +92,7 @@ def apply(dataset: Dataset, given: Mapping[str, Any], by_option: Mapping[int, st
     Raises unknown-key, bad-value; the messages hold names of attributes, no values.
     """
     seen: set[int] = set()
+    compressed = dataset.LossyImageCompression != "00"
     for key, value in given.items():
         tag = _tag(key, "")
         name = _name(tag)
@@ -98,9 +103,12 @@ def apply(dataset: Dataset, given: Mapping[str, Any], by_option: Mapping[int, st
             raise _bad(f"{name} is in the file and given by {by_option[tag]}", "Leave one of them out.")
         if tag in DECIDED:
             raise _bad(f"{name} cannot be given", DECIDED[tag])
-        if tag in _LOSSY and dataset.LossyImageCompression != "00":
+        if tag in _LOSSY and compressed:
             raise _bad(f"{name} cannot be given for a compressed picture", _BY_BITSTREAM)
         _set(dataset, tag, value, name, 0)
+    if seen & _REGION and _LATERALITY not in seen:
+        # Empty says that nobody knows whether it is a paired one (PS3.3 C.7.3.1): whoever names the part knows.
+        del dataset[_LATERALITY]
 
 
 def _set(dataset: Dataset, tag: int, value: Any, path: str, depth: int) -> None:
@@ -118,7 +126,8 @@ def _set(dataset: Dataset, tag: int, value: Any, path: str, depth: int) -> None:
         dataset[tag] = DataElement(tag, vr, items)
         return
     checked = [_value(item, vr, path) for item in values]
-    dataset[tag] = DataElement(tag, vr, checked[0] if len(checked) == 1 else checked or None)
+    empty = "" if vr in _TEXTS or vr in ("DS", "IS") else None
+    dataset[tag] = DataElement(tag, vr, checked[0] if len(checked) == 1 else checked or empty)
 
 
 def _item(value: Any, path: str, depth: int) -> Dataset:
