@@ -35,6 +35,9 @@ TEXTS: Final = {
     "a defect of the box kept it from being sent; its log has more": N_(
         "A defect of the box kept it from being sent."
     ),
+    "Making it ready ended with a defect; the log has more.": N_(
+        "A defect of the box kept it from being made ready."
+    ),
     "The archive has been sent this picture in another codec.": N_(
         "The archive was sent this clip in another format before."
     ),

@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.ui.i18n import Texts
 from smartbox_tui.ui.pages import PAGE_ROWS, Missing
-from smartbox_tui.ui.reasons import reason
 from smartbox_tui.ui.screens.archives import ArchivesScreen
 from smartbox_tui.ui.screens.choice import ChoiceScreen
 from smartbox_tui.ui.screens.delivery import DeliveryScreen
@@ -361,34 +359,3 @@ async def test_the_language_has_a_button_too() -> None:
         await rig.pilot.click("#language")
         await rig.until(lambda: "Processes" in rig.text())
         assert "Deutsch" in rig.text()
-
-
-OFFER = "PACS at h:104 takes none of what this picture can be sent as. Offered: Video Endoscopic Image as H.264. "
-
-
-@pytest.mark.parametrize(
-    ("code", "why", "german"),
-    [
-        ("", "is made ready: MP4", "Wird vorbereitet: MP4"),
-        ("", "is made ready: pixels", "Wird vorbereitet: Bildpunkte"),
-        (
-            "no-context",
-            OFFER + "It takes: Video Endoscopic Image as MPEG2 Main Profile / Level 4.1.",
-            "Es nimmt: Video Endoscopic Image as MPEG2 Main Profile / Level 4.1. "
-            "Angeboten wurde: Video Endoscopic Image as H.264.",
-        ),
-        (
-            "no-context",
-            OFFER + "It takes: nothing that the box makes. More.",
-            "Es nimmt: nichts, was die Box macht.",
-        ),
-    ],
-)
-def test_what_is_made_and_what_an_archive_takes_is_said_in_german(code: str, why: str, german: str) -> None:
-    row = state.Delivery(
-        id=1, sop_instance_uid="1.2.3", exam="e", destination="pacs", kind="clip", state="blocked", reason=why,
-        code=code, attempts=0, next_attempt_at=None, bytes=1, bytes_sent=0,
-    )  # fmt: skip
-    said = reason(Texts("de"), row)
-    assert german in said
-    assert "Offered" not in said
