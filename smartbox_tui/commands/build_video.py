@@ -164,7 +164,8 @@ def _encoded(
 
 def _unfit(one: Path, found: Probe) -> SmartBoxError:
     rule = {"h264": "PS3.5 8.2.7, 8.2.8", "hevc": "PS3.5 8.2.10", "mpeg2": "PS3.5 8.2.5, 8.2.6"}[found.codec]
-    mend = "" if "rotated" in found.unfit else "--transcode h264 encodes it anew; or: "  # ffmpeg turns the pixels, too
+    # What is to be turned is turned by ffmpeg, not by us.
+    mend = "" if "rotated" in found.unfit else "--transcode h264 encodes it anew; or: "
     level = f" at level {found.level}" if found.level else ""
     return _refused(
         one,
