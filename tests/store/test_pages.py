@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from smartbox_tui.model.delivery import OPEN
 from smartbox_tui.model.delivery import DeliveryState as State
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile
 from smartbox_tui.store import pages, queries, queue, records
@@ -68,7 +70,7 @@ def test_pages_put_together_are_the_whole_queue_in_the_order_of_sending(
 
     def key(row: Any) -> tuple[int, int, int]:
         at = pages.ORDER.index(row.state)
-        return (at, -row.priority, row.id) if State(row.state) in queue.states.OPEN else (at, 0, -row.id)
+        return (at, -row.priority, row.id) if State(row.state) in OPEN else (at, 0, -row.id)
 
     assert [row.id for row in found] == [row.id for row in sorted(rows, key=key)]
     assert len(found) > 100
@@ -76,8 +78,8 @@ def test_pages_put_together_are_the_whole_queue_in_the_order_of_sending(
 
 def test_the_queued_of_a_page_are_in_the_order_in_which_they_are_claimed(store: Store) -> None:
     shown = [row.id for row in everything(store, ("queued",), "b")][:20]
-    claimed = [store.write(lambda db: queue.claim(db, "b", "w", 0.0)).result().id for _ in range(20)]
-    assert shown == claimed
+    claimed = [store.write(lambda db: queue.claim(db, "b", "w", 0.0)).result() for _ in range(20)]
+    assert shown == [row and row.id for row in claimed]
 
 
 def test_the_counts_are_those_of_the_rows_and_known_to_be_old_after_a_change(store: Store) -> None:
@@ -117,7 +119,8 @@ def test_chunk_by_chunk_every_row_is_changed_once_with_its_history(
     changed: list[int] = []
     after, chunks, top = 0, 0, queue.top_priority(store.reader)
     while ids := pages.open_ids(store.reader, None, after, 300):
-        changed += store.write(lambda db, ids=ids: queue.change(db, action, ids, None, top=top)).result()
+        job = partial(queue.change, action=action, ids=ids, destination=None, top=top)
+        changed += store.write(job).result()
         after, chunks = ids[-1], chunks + 1
     assert chunks > 2
     assert len(changed) == len(set(changed))
@@ -137,11 +140,12 @@ def test_chunk_by_chunk_every_row_is_changed_once_with_its_history(
 
 
 def test_the_pages_are_read_along_an_index(store: Store) -> None:
+    reader: Any = store.reader
     for where, order in (("state = 'queued'", "priority DESC, id"), ("state = 'stored'", "id DESC")):
         for more in ("", " AND destination = 'b'"):
             sql = (
                 f"EXPLAIN QUERY PLAN SELECT id FROM delivery WHERE {where}{more} ORDER BY {order} LIMIT 50 OFFSET 9"
             )
-            plan = json.dumps([row[3] for row in store.reader.execute_sql(sql).fetchall()])
+            plan = json.dumps([row[3] for row in reader.execute_sql(sql).fetchall()])
             assert "COVERING INDEX" in plan, plan
             assert "TEMP B-TREE" not in plan, plan

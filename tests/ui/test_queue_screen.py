@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from smartbox_tui.errors import SmartBoxError
@@ -35,6 +37,10 @@ async def queue(rig: Rig) -> None:
     """The queue's screen with its rows there."""
     await rig.press("q")
     await rig.until(lambda: ids(rig))
+
+
+def is_shown(rig: Rig, text: str) -> bool:
+    return text in rig.text()
 
 
 def change_of(command: commands.Command) -> tuple[str, list[int]]:
@@ -173,7 +179,7 @@ async def test_progress_moves_without_reading_anything_and_the_rate_stands_besid
         for sent in (60_000_000, 70_000_000, 80_000_000):
             rig.clock.seconds += 1.0
             rig.box.engine.publish(_changed(delivery(10, "sending", bytes_sent=sent, **row)))
-            await rig.until(lambda sent=sent: f"{sent / 84e6:4.0%}" in rig.text())
+            await rig.until(partial(is_shown, rig, f"{sent / 84e6:4.0%}"))
         assert "9,3 MB/s" in rig.text()
         assert len(rig.box.asked) == asked
 
