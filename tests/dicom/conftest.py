@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydicom import config
 
+from tests.dicom.building import Build
 from tests.dicom.pictures import Media, make_media
 from tests.support.dcmtk import need
 from tests.support.orthanc import Orthanc, orthanc
@@ -29,3 +31,10 @@ def objects(tmp_path: Path) -> Path:
     folder = tmp_path / "objects"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def build(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Build:
+    """`smartbox dicom build`; the folder it writes to is the test's own."""
+    monkeypatch.setattr(config.settings, "reading_validation_mode", config.IGNORE)
+    return Build(tmp_path, capsys)
