@@ -53,7 +53,7 @@ def short(t: Texts, count: int) -> str:
 def condition(t: Texts, item: state.Delivery) -> tuple[str, str]:
     """The state in a word with its sign, and its style."""
     if item.paused and item.state not in ("stored", "committed", "cancelled", "superseded"):
-        return "‖ " + t("paused"), "bold $wait"
+        return "○ " + t("paused"), "bold $wait"
     word = t(words.DELIVERY.get(item.state, item.state))
     return f"{GLYPH.get(item.state, '·')} {word}", STYLE.get(item.state, "")
 

@@ -25,7 +25,7 @@ _SIGN = {
     "ok": ("✓", "$good"),
     "unreachable": ("✗", "bold $wait"),
     "rejected": ("✗", "bold $red"),
-    "paused": ("‖", "bold $wait"),
+    "paused": ("○", "bold $wait"),
 }
 _BAR = {"unreachable": "$wait", "rejected": "$red", "paused": "$wait"}
 
