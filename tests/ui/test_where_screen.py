@@ -28,7 +28,8 @@ def spread_out(box: FakeBox) -> None:
             number = 100 + 10 * at + column
             condition = states[at] if column else "stored"
             box.deliveries[number] = delivery(
-                number, condition, destination=name, instance=picture.id, paused=condition == "held", exam=box.exam.id, kind=picture.kind,
+                number, condition, destination=name, instance=picture.id, exam=box.exam.id,
+                kind=picture.kind, paused=condition == "held",
                 sop_instance_uid=f"2.25.{number}", code="no-context" if condition == "blocked" else "",
                 reason="PACS takes none of what this picture can be sent as." if condition == "blocked" else "",
                 next_attempt_at=(START + timedelta(minutes=1)).isoformat() if condition == "waiting" else None,
