@@ -25,3 +25,12 @@ def box(archive: Orthanc) -> Iterator[Box]:
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def whole_data_sets() -> None:
+    """The small archive of `dicom.scp` lets pynetdicom receive in chunks, for the whole process: what one module
+    started must not leave the next one's peers with empty data sets."""
+    from pynetdicom import _config
+
+    _config.STORE_RECV_CHUNKED_DATASET = False

@@ -35,6 +35,7 @@ _TLS_PIECE: Final = 65536
 
 _SLICE_S: Final = 0.5  # how often a wait looks whether the kernel still gets rid of what we sent
 _UNREACHABLE: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
+_HUNG_UP: Final = frozenset({errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE})
 
 
 class LinkLost(Exception):
@@ -335,6 +336,12 @@ def _connect_error(peer: Peer, exc: OSError) -> SmartBoxError:
             "refused",
             f"{peer.name} refuses the connection: nothing listens on port {peer.port}.",
             "Check the port number, and that the archive's DICOM service runs.",
+        )
+    if exc.errno in _HUNG_UP:
+        return SmartBoxError(
+            "refused",
+            f"{peer.name} closes the connection as soon as it stands.",
+            "Its firewall, or the archive, may take calls of known addresses only.",
         )
     why = "no route to the host" if exc.errno in _UNREACHABLE else exc.strerror or type(exc).__name__
     return SmartBoxError(
