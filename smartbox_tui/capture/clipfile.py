@@ -82,6 +82,9 @@ class ClipFile:
         self._hash = hashlib.sha256()
         self._gop: _Gop | None = None
         self._points: deque[tuple[int, _Point]] = deque()  # (time of the unit, before it), the newest last
+        self._marked: dict[str, int] = {}  # mark -> its moment
+        self._unplaced: deque[tuple[str, int]] = deque()  # marks whose frame the writer is to say
+        self._placed: dict[str, int] = {}  # mark -> its frame
         self._path = folder / sidecar.file
         self._room = room_file(folder, sidecar.id)
         self._sync_lock = threading.Lock()
@@ -128,6 +131,8 @@ class ClipFile:
                 raise _full() from exc
             raise
         self._points.append((unit.timestamp_ns, _Point(*before)))
+        if self._unplaced:
+            self._place(unit.timestamp_ns)
         while unit.timestamp_ns - self._points[0][0] > TAKE_BACK_NS:
             self._points.popleft()
         self._hash.update(data)
@@ -172,10 +177,64 @@ class ClipFile:
             if self._fd >= 0:
                 os.fdatasync(self._fd)
 
-    def set_marks(self, marks: tuple[dict[str, Any], ...]) -> None:
-        """Durable when it returns. Raises disk-full."""
-        self.sidecar = self.sidecar.with_(marks=marks)
-        write_sidecar(self.folder, self.sidecar)
+    # ---- marks; all but `_place`, which is the writer's, under the recorder's lock
+
+    def mark(self, mark: dict[str, Any], at_ns: int) -> None:
+        """Sets a mark at a moment; its frame is said once the frame after it is written. Durable when it returns.
+        Raises disk-full."""
+        self._set_marks((*self.sidecar.marks, mark))
+        self._marked[mark["id"]] = at_ns
+        self._unplaced.append((mark["id"], at_ns))
+
+    def _set_marks(self, marks: tuple[dict[str, Any], ...]) -> None:
+        sidecar = self.sidecar.with_(marks=marks)
+        write_sidecar(self.folder, sidecar)
+        self.sidecar = sidecar
+
+    def _place(self, until_ns: int | None) -> None:
+        """The frame of each mark before `until_ns` (None: of all) is the last one at or before its moment."""
+        for _ in range(len(self._unplaced)):
+            identity, at_ns = self._unplaced.popleft()
+            if until_ns is not None and at_ns >= until_ns:
+                self._unplaced.append((identity, at_ns))
+                continue
+            later = next((point.frames for time_ns, point in self._points if time_ns > at_ns), self.frames)
+            oldest = self._points[0][1] if self._points else None
+            if oldest is not None and self._points[0][0] > at_ns and oldest.frames:  # older than what is remembered
+                later = 1 + int((at_ns - self.first_ns) * self.stream.fps / NS)
+                later = min(later, oldest.frames)
+            self._placed[identity] = max(1, later)
+
+    def keep_frames(self) -> None:
+        """What is known of the marks' frames by now becomes durable. Raises disk-full."""
+        marks = self._with_frames()
+        if marks != self.sidecar.marks:
+            self._set_marks(marks)
+
+    def _with_frames(self) -> tuple[dict[str, Any], ...]:
+        placed = dict(self._placed)
+        return tuple(
+            {**mark, "frame": placed[mark["id"]]} if mark["id"] in placed else mark for mark in self.sidecar.marks
+        )
+
+    def marks_from(self, at_ns: int) -> list[tuple[dict[str, Any], int]]:
+        """The marks at or after a moment, with theirs, without their frames."""
+        wanted = [(mark, self._marked[mark["id"]]) for mark in self.sidecar.marks if mark["id"] in self._marked]
+        return [
+            ({key: value for key, value in mark.items() if key != "frame"}, moment)
+            for mark, moment in wanted
+            if moment >= at_ns
+        ]
+
+    def take_marks(self, other: ClipFile, at_ns: int) -> None:
+        """The marks of another part from a moment on are this part's: their frames lie in it now. First they are
+        here, then no more there: a crash in between leaves them twice. Raises disk-full."""
+        taken = other.marks_from(at_ns)
+        for mark, moment in taken:
+            self.mark({**mark, "at_s": self.at_s(moment)}, moment)
+        if taken:
+            gone = {mark["id"] for mark, _ in taken}
+            other._set_marks(tuple(mark for mark in other.sidecar.marks if mark["id"] not in gone))
 
     def at_s(self, at_ns: int) -> float:
         """Seconds from the first frame on, of a moment."""
@@ -201,7 +260,13 @@ class ClipFile:
         with disk_errors(self._path):
             self.sync()
         none = {"id": self.sidecar.id, "reason": NO_FRAME, "at": times.now()}
+        self._place(None)
+        marks = tuple(
+            {**mark, "frame": min(mark["frame"], self.frames)} if self.frames and "frame" in mark else mark
+            for mark in self._with_frames()
+        )
         sidecar = self.sidecar.with_(
+            marks=marks,
             state=SidecarState.CLOSED if self.frames else SidecarState.DISCARDED,
             discarded={} if self.frames else none,
             bytes=self.size,

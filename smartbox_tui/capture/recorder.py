@@ -147,7 +147,7 @@ class Recorder:
             if self._before is not None and at_ns < clip.first_ns:
                 clip = self._before
             mark = {"id": mark_id, "at_s": clip.at_s(at_ns), "text": text}
-            clip.set_marks((*clip.sidecar.marks, mark))
+            clip.mark(mark, at_ns)
             self._begun(clip.sidecar)
             return mark
 
@@ -255,6 +255,11 @@ class Recorder:
         clip = ClipFile(self.folder, sidecar, unit)
         with self._clip_lock:
             self._clip, self._before = clip, old
+            if old is not None:
+                with contextlib.suppress(
+                    SmartBoxError, OSError
+                ):  # then they stay where they are, at its last frame
+                    clip.take_marks(old, unit.timestamp_ns)
         if old is None:
             self.since_ns = unit.timestamp_ns
         self._begun(clip.sidecar)
@@ -276,6 +281,7 @@ class Recorder:
                 if clip is not None and stop_ns:
                     if self._before is not None and clip.first_ns > stop_ns:
                         clip.take_back_all()
+                        self._before.take_marks(clip, clip.first_ns)
                         self._before.take_back(stop_ns)
                     else:
                         clip.take_back(stop_ns)
@@ -303,6 +309,11 @@ class Recorder:
             log.error("recording of %s is not closed: %s", self.first.source, exc)
             self._error = self._error or SmartBoxError("disk-full", str(exc))
 
+    @staticmethod
+    def _keep_frames(clip: ClipFile) -> None:
+        with contextlib.suppress(SmartBoxError):  # disk-full: the writer finds that out by itself
+            clip.keep_frames()
+
     def _fail(self, exc: OSError) -> None:
         with self._changed:
             if self._stop_ns is None:
@@ -317,6 +328,10 @@ class Recorder:
                 for clip in (self._before, self._clip):
                     if clip is not None:
                         clip.sync()
+                with self._clip_lock:
+                    for clip in (self._before, self._clip):
+                        if clip is not None:
+                            self._keep_frames(clip)
             except OSError as exc:
                 # What the kernel could not write it forgets: going on would promise what is not there.
                 log.exception("fsync of the recording of %s failed", self.first.source)

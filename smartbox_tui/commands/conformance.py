@@ -77,7 +77,7 @@ def site_of(settings: Settings, *, own: bool) -> Site:
     )
     note = tuple(form.pair for form in NOTE_FORMS)
     chosen = tuple(offered_contexts(settings))
-    if chosen and any(item.rejection_note for item in settings.destinations):
+    if chosen and any(item.rejection_note or item.marks for item in settings.destinations):
         chosen += note
     return Site(
         version=smartbox_tui.__version__,

@@ -32,7 +32,7 @@ from smartbox_tui.spool.layout import header_name
 from smartbox_tui.spool.sidecar import Sidecar, read_sidecar
 
 _HEAD: Final = 1 << 16
-_writing = threading.Lock()
+writing = threading.Lock()
 """One thread a destination: two of them may want the same header at the same time."""
 
 
@@ -119,7 +119,7 @@ def _header(
     own_uid = rendition.sop_uid(sidecar.id, revision)
     name = uuid5(derived_uuid(own_uid, wanted.variant), wanted.charset)
     path = folder / DERIVED / header_name(str(name), exam.revision)
-    with _writing:
+    with writing:
         if path.exists():
             header = path.read_bytes()
             if read_meta(header, path.name).transfer_syntax_uid == syntax_of(source):

@@ -16,15 +16,19 @@ _NAMESPACE: Final = UUID("0c9e1f0e-6f43-4c52-9a43-2f1d3f5f7f10")
 
 CONTAINERS: Final = ("ts", "mp4")
 CODECS: Final = ("h264", "mpeg2", "hevc")
+MARKS: Final = "marks"
+"""The document that names the marked frames of a clip (a Key Object Selection), and `kind` of its row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """`sop_class` a word of SOP_CLASSES, `container` of CONTAINERS, `codec` of CODECS; empty: as captured."""
+    """`sop_class` a word of SOP_CLASSES, `container` of CONTAINERS, `codec` of CODECS; empty: as captured.
+    `document`: not the picture, but what is said about this rendition of it (MARKS)."""
 
     sop_class: str = ""
     container: str = ""
     codec: str = ""
+    document: str = ""
 
     @property
     def is_captured(self) -> bool:

@@ -152,6 +152,9 @@ class Destination:
     rejection_note: bool = key(
         True, "after a correction of the patient this archive is told which objects are wrong (KOS 113038)"
     )
+    marks: bool = key(
+        True, "the marks of a clip follow it as a Key Object Selection of their own series (KOS 113000)"
+    )
     mpps: bool = key(False, "this archive gets the performed procedure steps, too")
     retry: Retry = key(Retry, "pauses between attempts")
 

@@ -72,7 +72,7 @@ class Sidecar:
     series_class: str = ""  # the settings' word of the source's class that tells the modality of the whole series
     part: int = 0  # of a clip that outgrew one instance: 0, 1, 2 ...
     stop_command: str = ""
-    marks: tuple[dict[str, Any], ...] = ()  # {"id", "at_s", "text"}
+    marks: tuple[dict[str, Any], ...] = ()  # {"id", "at_s", "text", "frame"}: from 1 on
     discarded: dict[str, str] = field(default_factory=dict)  # {"id", "reason", "at"}
     note: str = ""  # e.g. "closed after a crash"
     version: int = VERSION

@@ -10,10 +10,13 @@ from typing import Any
 from peewee import Case, fn
 
 from smartbox_tui.model.delivery import DeliveryState as State
+from smartbox_tui.model.variant import MARKS
 from smartbox_tui.store.tables import Delivery, DeliveryChange, Exam, Instance, PausedDestination
 
 NOTE = "note"
 """`kind` of a rejection note: an instance that is no picture."""
+_NO_PICTURES = (NOTE, MARKS)
+"""`kind` of deliveries that are none of a picture."""
 _MOMENT = fn.julianday(Instance.captured_at)
 _TAKEN = (Instance.boot, Case(Instance.boot, ((0, _MOMENT),)), Instance.frame_ns, Instance.instance_number)
 """The order in which pictures were taken, however the wall clock jumped (and whatever offset it had)."""
@@ -86,7 +89,7 @@ def delivery_counts(database: Any, exam_ids: list[str]) -> dict[str, dict[str, i
     for at in range(0, len(exam_ids), 500):  # SQLite takes at most some thousand values in a statement
         query = (
             Delivery.select(Delivery.exam, Delivery.state, fn.COUNT(Delivery.id))
-            .where(Delivery.exam.in_(exam_ids[at : at + 500]) & (Delivery.kind != NOTE))
+            .where(Delivery.exam.in_(exam_ids[at : at + 500]) & Delivery.kind.not_in(_NO_PICTURES))
             .group_by(Delivery.exam, Delivery.state)
             .tuples()
         )

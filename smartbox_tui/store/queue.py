@@ -59,6 +59,16 @@ def enqueue(
     return True
 
 
+def follow(database: Any, row: Any, values: dict[str, Any]) -> Any | None:
+    """Makes the delivery (keywords of `enqueue`) that comes after `row`, of its exam, in its place in the queue and
+    paused when it is. Returns it; None when it is there already."""
+    if not enqueue(database, **{**values, "exam": row.exam, "priority": row.priority}):
+        return None
+    where = "sop_uid = ? AND destination = ?"
+    sql = f"UPDATE delivery SET paused = ? WHERE {where} RETURNING *"
+    return _row(database, sql, row.paused, values["sop_uid"], values["destination"])
+
+
 def _remember(database: Any, identity: int, old: str, new: State, reason: str, code: str, at: str) -> None:
     database.execute_sql(
         "INSERT INTO delivery_change (delivery, at, old, new, reason, code) VALUES (?, ?, ?, ?, ?, ?)",

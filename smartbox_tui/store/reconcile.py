@@ -126,8 +126,10 @@ def apply(database: Any, changes: Iterable[Change], priority: int, reason: str) 
         ).where(Instance.id == item.id).execute(database)  # fmt: skip
         standing: dict[str, Any] = {}
         for old in list(Delivery.select().where(Delivery.instance == item.id).execute(database)):
-            if old.sop_uid == sop_uid_of(item.sop_uid, Variant.parse(old.variant)):
-                standing[old.destination] = old
+            variant = Variant.parse(old.variant)
+            if old.sop_uid == sop_uid_of(item.sop_uid, variant):
+                if not variant.document:
+                    standing[old.destination] = old
             elif State(old.state) not in _OVER:
                 queue.move(database, old.id, State.SUPERSEDED, reason, "reassigned", paused=False)
                 changed.append(old.id)

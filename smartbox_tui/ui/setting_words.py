@@ -77,6 +77,7 @@ LABELS: Final = {
     "layout": N_("Keyboard of the scanner"),
     "limit": N_("Most entries"),
     "long": N_("Long press"),
+    "marks": N_("Marks of clips"),
     "mask": N_("Blackened"),
     "max_instance_bytes": N_("Largest clip in bytes"),
     "modality": N_("Modality"),

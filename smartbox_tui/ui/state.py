@@ -24,6 +24,8 @@ TAKEN_S: Final = 2.0
 """How long what was just taken stands out on the screen."""
 NOTE: Final = "note"
 """The kind of a rejection note: an instance, but no picture."""
+MARKS: Final = "marks"
+"""The kind of a delivery that is about a clip, and not the clip."""
 
 
 class Process(StrEnum):
@@ -336,7 +338,7 @@ def key_of(picture: wire.Instance) -> str:
 
 def is_of(delivery: wire.Delivery, picture: wire.Instance) -> bool:
     """Whether it is this picture's, in whichever rendition. An older one, for it was another patient's, is not."""
-    if delivery.state == "superseded":
+    if delivery.state == "superseded" or delivery.kind == MARKS:
         return False
     if delivery.instance and picture.id:
         return delivery.instance == picture.id

@@ -93,7 +93,13 @@ DESTINATION: Final = {
     "unknown": N_("not asked yet"),
 }
 
-KIND: Final = {"still": N_("Photo"), "burst": N_("Burst"), "clip": N_("Clip"), "mark": N_("Mark")}
+KIND: Final = {
+    "still": N_("Photo"),
+    "burst": N_("Burst"),
+    "clip": N_("Clip"),
+    "mark": N_("Mark"),
+    "marks": N_("Marks"),
+}
 KIND_GLYPH: Final = {"still": "■", "burst": "▚", "clip": "▶"}
 
 PEDAL: Final = {

@@ -83,7 +83,7 @@ def _check(server: Server, peer: Peer, settings: Settings) -> dict[str, Any]:
         case Mpps():
             report = check_mpps(peer)
         case Destination():
-            notes = [form.pair for form in NOTE_FORMS] if server.rejection_note else []
+            notes = [form.pair for form in NOTE_FORMS] if server.rejection_note or server.marks else []
             report = check_destination(peer, [*offered_contexts(settings, [server]), *notes])
     last = report["steps"][-1]
     greeted = peer.tls is None and not last["ok"] and last["step"] == "associate" and last.get("code") in _SILENT

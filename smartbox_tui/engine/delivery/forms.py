@@ -102,6 +102,8 @@ def codec_of(transfer_syntax_uid: str) -> str:
 def forms_of_kind(sop_class_uid: str, transfer_syntax_uid: str, variant: Variant, transcode: str) -> list[Form]:
     """The forms of a row of the queue, as far as they are known without its bitstream; class and syntax those of
     the picture as captured."""
+    if variant.document:
+        return list(NOTE_FORMS)
     sop_class = SOP_CLASSES[variant.sop_class] if variant.sop_class else sop_class_uid
     if not variant.codec:
         return list(forms(sop_class, transfer_syntax_uid, transcode))
@@ -133,7 +135,7 @@ def every_form(source: Source, destination: Destination | None = None) -> Iterat
 
 
 NOTE_FORMS: Final = forms(KEY_OBJECT_SELECTION, EXPLICIT_VR_LE)
-"""Of a rejection note."""
+"""Of a rejection note, and of the marks of a clip."""
 
 
 # ---- in words

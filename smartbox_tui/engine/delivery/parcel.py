@@ -9,12 +9,13 @@ from typing import Any
 
 from smartbox_tui.dicom.compose import Composition, document, from_part10
 from smartbox_tui.dicom.relabel import reencoded
-from smartbox_tui.engine import composing
+from smartbox_tui.engine import composing, marking
 from smartbox_tui.engine.composing import NotMade, Wanted
 from smartbox_tui.engine.delivery import variants
-from smartbox_tui.engine.delivery.forms import NEVER, Form, coming_out, forms, forms_of_kind
+from smartbox_tui.engine.delivery.forms import NEVER, NOTE_FORMS, Form, coming_out, forms, forms_of_kind
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.delivery import MAKING, PIXELS
+from smartbox_tui.model.instance import EXPLICIT_VR_LE
 from smartbox_tui.model.variant import Variant, sop_uid_of
 from smartbox_tui.settings.schema import Destination
 from smartbox_tui.spool.layout import exam_dir
@@ -65,6 +66,8 @@ class Parcel:
         row = self._known()
         if row.kind == queries.NOTE:
             return forms(row.sop_class_uid, row.transfer_syntax_uid)
+        if self.variant.document:
+            return NOTE_FORMS
         _, sop_class = variants.series_and_class(row, self.variant)
         if row.kind == "still":
             return forms(sop_class, row.transfer_syntax_uid)
@@ -96,6 +99,12 @@ class Parcel:
         prepare = variants.prepare_of(self.folder, self._sidecar(), variant)
         return str(variant), sop_uid_of(self._known().sop_uid, variant), prepare
 
+    def marks(self) -> Any:
+        """`marking.birth` for the archive that has the picture as this row says it."""
+        if self.instance is None:
+            return None
+        return marking.birth(self.folder, self.instance, self.variant, self._destination, self._station)
+
     def why_not_anew(self) -> str:
         """More of a reason for what no archive takes, and is not encoded anew either."""
         if self._row.kind == "clip" and self._row.uncertain and self._destination.transcode != NEVER:
@@ -119,4 +128,7 @@ class Parcel:
             self._station,
             (row.series_number, row.instance_number),
         )
+        if self.variant.document:
+            data = marking.document_of(self.folder, wanted)
+            return document(data if syntax == EXPLICIT_VR_LE else reencoded(data, syntax))
         return composing.composition(self.folder, wanted)

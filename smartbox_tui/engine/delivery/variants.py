@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid5
 
 from smartbox_tui.dicom.iods import IODS
-from smartbox_tui.model.instance import SOP_CLASSES
+from smartbox_tui.model.instance import KEY_OBJECT_SELECTION, SOP_CLASSES
 from smartbox_tui.model.uids import uid_of
-from smartbox_tui.model.variant import CODECS, CONTAINERS, Variant, derived_uuid, sop_uid_of
+from smartbox_tui.model.variant import CODECS, CONTAINERS, MARKS, Variant, derived_uuid, sop_uid_of
 from smartbox_tui.settings.schema import Destination
 from smartbox_tui.spool import bitstream
 from smartbox_tui.spool.bitstream import Bitstream, captured, derived_name, read_made, remuxed_name
@@ -57,8 +58,28 @@ def renditions_of(sop_uid: str, kind: str) -> dict[str, Variant]:
     return {sop_uid_of(sop_uid, variant): variant for variant in made}
 
 
+def documents_of(sop_uid: str, kind: str) -> dict[str, Variant]:
+    """The same of what can have gone out about the picture."""
+    if kind != "clip":
+        return {}
+    made = [replace(variant, document=MARKS) for variant in renditions_of(sop_uid, kind).values()]
+    return {sop_uid_of(sop_uid, variant): variant for variant in made}
+
+
+def everything_of(sop_uid: str, kind: str) -> dict[str, Variant]:
+    """Renditions and documents: every UID that can have left the box for this picture."""
+    return renditions_of(sop_uid, kind) | documents_of(sop_uid, kind)
+
+
+def marks_series(series_uid: str) -> str:
+    """The series of the marks of all clips in a series."""
+    return uid_of(uuid5(_SERIES, f"{series_uid}/{MARKS}"))
+
+
 def series_and_class(row: Any, variant: Variant) -> tuple[str, str]:
-    """(Series Instance UID, SOP class) of a rendition; `row`: the picture's, as captured."""
+    """(Series Instance UID, SOP class) of a rendition, or document; `row`: the picture's, as captured."""
+    if variant.document:
+        return marks_series(row.series_uid), KEY_OBJECT_SELECTION
     if not variant.sop_class:
         return row.series_uid, row.sop_class_uid
     sop_class = SOP_CLASSES[variant.sop_class]

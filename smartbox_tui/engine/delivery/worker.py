@@ -327,7 +327,7 @@ class Worker(threading.Thread):
                 self._move(row, State.BLOCKED, exc.message, exc.code)
         else:
             self._back()
-            self._answered(row, parcel.folder, result)
+            self._answered(row, parcel, result)
 
     def _discarded(self, row: Any, folder: str) -> bool:
         """The operator may have taken the picture back while no engine lived: the sidecar is asked last."""
@@ -350,16 +350,27 @@ class Worker(threading.Thread):
             next_at=queue.clock() + pause,
         )
 
-    def _answered(self, row: Any, folder: Path, result: StoreResult) -> None:
+    def _answered(self, row: Any, parcel: Parcel, result: StoreResult) -> None:
         said = verdict(row, result, self.destination.retry)
         changes = said.changes
+        marks: Any = None
         if said.state is State.STORED:
             # the promise is durable in the spool before the table says it
             promise = ledger.Promise(queue.now_text(), row.sop_uid, row.destination, said.state.value, said.detail)
-            ledger.append(folder, [promise])
+            ledger.append(parcel.folder, [promise])
+            marks = parcel.marks()
         elif said.state is State.WAITING:
             changes = {**changes, "next_at": queue.clock() + said.pause_s}
-        self._move(row, said.state, said.reason, said.code, **changes)
+        if marks is None:
+            self._move(row, said.state, said.reason, said.code, **changes)
+            return
+
+        def job(database: Any) -> tuple[Any, Any]:
+            moved = queue.move(database, row.id, said.state, said.reason, said.code, **changes)
+            return moved, queue.follow(database, moved, marks) if moved is not None else None
+
+        for changed in self._store.write(job).result():
+            self._changed(changed, None)
 
     def _hang_up(self, *, abort: bool = False) -> None:
         self._line.hang_up(abort=abort)

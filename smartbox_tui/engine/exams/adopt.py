@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 from smartbox_tui.dicom.build import build_header
 from smartbox_tui.dicom.headers import numbers_of
-from smartbox_tui.engine import rendition
+from smartbox_tui.engine import marking, rendition
 from smartbox_tui.engine.delivery import variants
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model import uids
+from smartbox_tui.model.delivery import PROMISED
 from smartbox_tui.model.delivery import DeliveryState as State
 from smartbox_tui.model.instance import EXPLICIT_VR_LE, KEY_OBJECT_SELECTION
 from smartbox_tui.model.variant import AS_CAPTURED, Variant, sop_uid_of
@@ -34,6 +36,8 @@ from smartbox_tui.store.database import Store
 
 Told = dict[tuple[str, str], ledger.Promise]
 """The last promise by (SOP Instance UID, destination)."""
+Promised = dict[str, tuple[ledger.Promise, Variant]]
+"""By destination: the last promise about a rendition of a picture, and which rendition it was."""
 
 log = logging.getLogger(__name__)
 
@@ -169,6 +173,8 @@ class Adopter:
                 "prepare": "" if made is not None else variants.BITSTREAM,
             })  # fmt: skip
 
+        births += self._marks(folder, exam, patient_known, values, told, promises)
+
         # its dates can be put right before it is first sent: nobody may claim it until that is done (dates.py)
         late = values["unsure"] and not exam.extra.get("dates_final")
         late = late and sidecar.boot_id in clock.anchors(self._spool)
@@ -181,6 +187,38 @@ class Adopter:
                     queue.enqueue(database, **birth)
 
         self._store.write(job).result()
+
+    def _marks(
+        self,
+        folder: Path,
+        exam: ExamFile,
+        patient_known: bool,
+        values: dict[str, Any],
+        told: Told,
+        promises: Promised,
+    ) -> list[dict[str, Any]]:
+        """The deliveries of a clip's marks to the archives that have the clip, after the database was lost."""
+        settings = self._settings()
+        documents = documents_told(told, values["sop_uid"], values["kind"])
+        row = SimpleNamespace(**values)
+        births = []
+        for name, (promise, variant) in promises.items():
+            destination = next((item for item in settings.destinations if item.name == name), None)
+            promised = documents.get(name)
+            if destination is None or promise.state not in PROMISED:
+                continue
+            if promised is not None:  # what it has is told, whatever it wants by now
+                destination = replace(destination, marks=True)
+            station = (settings.station_name, settings.institution_name)
+            birth = marking.birth(folder, row, variant, destination, station)
+            if birth is None:
+                continue
+            if promised is not None or birth["state"] is State.QUEUED:
+                state, reason, code = self._born(exam, patient_known, destination.send, promised, None)
+                birth |= {"state": state, "reason": reason, "code": code}
+                birth |= {"uncertain": state is State.QUEUED, "priority": 1 if exam.emergency else 0}
+            births.append(birth)
+        return births
 
     def _know(self, exam_id: str) -> None:
         """The row of an exam that another one's pictures belong to; it may come later in the spool's order."""
@@ -233,12 +271,18 @@ class Adopter:
         return first_state(exam, patient_known, send)
 
 
-def told_of(told: Told, sop_uid: str, kind: str) -> dict[str, tuple[ledger.Promise, Variant]]:
+def told_of(told: Told, sop_uid: str, kind: str) -> Promised:
     """By destination: the last promise about a rendition of the picture, and which rendition it was."""
     if not told:
         return {}
     known = variants.renditions_of(sop_uid, kind)
     return {destination: (item, known[uid]) for (uid, destination), item in told.items() if uid in known}
+
+
+def documents_told(told: Told, sop_uid: str, kind: str) -> dict[str, ledger.Promise]:
+    """By destination: the last promise about a document of the picture."""
+    known = variants.documents_of(sop_uid, kind) if told else {}
+    return {destination: item for (uid, destination), item in told.items() if uid in known}
 
 
 def numbers_for(reader: Any, exam: ExamFile, revision: RevisionFile, sidecar: Sidecar) -> tuple[int, int]:

@@ -82,7 +82,7 @@ class Reassigner:
         seen = reconcile.seen_outside(self._store.reader, old.id)
         promised = self._promised(folder)
         outside = {item.instance.id for items in seen.values() for item in items}
-        outside |= {row.id for row in rows if promised & variants.renditions_of(row.sop_uid, row.kind).keys()}
+        outside |= {row.id for row in rows if promised & variants.everything_of(row.sop_uid, row.kind).keys()}
         uids = dict(before.uids)
         for row in rows:
             if row.id in outside:
@@ -126,7 +126,7 @@ class Reassigner:
         """Whether an archive has something of the exam's folder under a UID that is still in use."""
         promised = self._promised(exam_dir(self._spool, exam_id))
         rows = queries.instances_in(self._store.reader, exam_id) if promised else []
-        return any(promised & variants.renditions_of(row.sop_uid, row.kind).keys() for row in rows)
+        return any(promised & variants.everything_of(row.sop_uid, row.kind).keys() for row in rows)
 
     @staticmethod
     def _promised(folder: Path) -> frozenset[str]:
@@ -191,7 +191,7 @@ class Reassigner:
         belongs_to = exam.merged_into or exam.id
         changes = [self._change(folder, exam, revision, row, belongs_to) for row in rows]
         gone = [row for row, item in zip(rows, changes, strict=True) if row.sop_uid != item.sop_uid]
-        self._supersede(folder, {uid for row in gone for uid in variants.renditions_of(row.sop_uid, row.kind)})
+        self._supersede(folder, {uid for row in gone for uid in variants.everything_of(row.sop_uid, row.kind)})
 
         def job(database: Any) -> list[int]:
             if exam.merged_into:
