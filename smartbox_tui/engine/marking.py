@@ -1,7 +1,7 @@
 """The marks of a clip, a document of its own, for an archive that has the clip.
 
-Its delivery is born in the transaction in which the clip's is stored, and it names the very rendition that lies there:
-it is never sent before its clip, nor without it, nor about another rendition.
+Its delivery is born in the transaction in which the clip's is stored, and it names the very rendition that lies
+there: it is never sent before its clip, nor without it, nor about another rendition.
 """
 
 from __future__ import annotations
