@@ -236,6 +236,8 @@ def _model() -> Iterator[Block]:
             "Pictures are taken: objects wait in a queue that survives a loss of power.",
             "By the destination's setting at once, at the end of the exam or by hand: archives, C-STORE.",
             "The exam is closed: performed procedure step servers, N-SET.",
+            "An archive has stored a clip in which marks were set: C-STORE of the Key Object Selection that names "
+            "their frames.",
             "An exam is given to another patient after it was sent: archives, C-STORE of a rejection note and of "
             "the objects under new UIDs.",
         )
@@ -343,7 +345,7 @@ def _security() -> Iterator[Block]:
 def _annexes(site: Site) -> Iterator[Block]:
     iods = iods_of(site.offered)
     yield from objects.objects(iods)
-    yield from objects.rejection_note(iods)
+    yield from objects.documents(iods)
     yield Heading(1, "Annex C: Security details")
     yield table(
         "TLS | Value",

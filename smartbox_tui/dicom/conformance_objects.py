@@ -7,13 +7,15 @@ from typing import Final
 
 from smartbox_tui.dicom import conformance_origins as origins
 from smartbox_tui.dicom import conformance_samples as samples
+from smartbox_tui.dicom import marks
 from smartbox_tui.dicom.charset import DEFINED_TERMS
 from smartbox_tui.dicom.conformance_page import Block, Heading, Table, Text, table
 from smartbox_tui.dicom.conformance_samples import Path, name_of, tag_of, vr_of
 from smartbox_tui.dicom.decoding import ESCAPES, FALLBACKS, G1, TWO_BYTES, WHOLE
 from smartbox_tui.dicom.iods import IODS, SYNTAX_NAMES, Iod
+from smartbox_tui.dicom.keyobjects import KEY_OBJECT
 from smartbox_tui.dicom.modules import MODULES
-from smartbox_tui.dicom.rejection import KEY_OBJECT, TITLE
+from smartbox_tui.dicom.rejection import TITLE
 from smartbox_tui.model.instance import KEY_OBJECT_SELECTION, SOP_CLASSES
 from smartbox_tui.model.performed import REASONS
 
@@ -114,25 +116,36 @@ def _below(keyword: str, paths: Iterable[Path]) -> list[Path]:
     return [path for path in paths if len(path) > 1 and path[0] == keyword]
 
 
-def rejection_note(iods: list[Iod]) -> Iterator[Block]:
+def documents(iods: list[Iod]) -> Iterator[Block]:
     """Annex B."""
     keys, _ = brought(iods)
-    yield Heading(1, "Annex B: Structured content: the rejection note")
+    yield Heading(1, "Annex B: Structured content: the rejection note, the marks of a clip")
     yield Text(
         f"{KEY_OBJECT.name} (PS3.3 {KEY_OBJECT.section}), {KEY_OBJECT_SELECTION}, TID 2010, title ({TITLE[0]}, "
         f'{TITLE[1]}, "{TITLE[2]}"), Modality {KEY_OBJECT.modality}. Made when an exam is given to another patient '
         "after objects of it were sent, and sent to each destination with `rejection_note` that has them."
     )
+    yield _document(samples.note_values(), origins.NOTE, keys)
+    yield Heading(2, "B.1 The marks of a clip")
+    yield Text(
+        f'{KEY_OBJECT.name} as above, title ({marks.TITLE[0]}, {marks.TITLE[1]}, "{marks.TITLE[2]}"). Made for a clip '
+        "in which marks were set, once a destination with `marks` has stored the clip, and sent to it; one for each "
+        "instance of a clip that goes on in several."
+    )
+    yield _document(samples.marks_values(), origins.MARKS, keys)
+
+
+def _document(values: Iterable[Path], own: Mapping[str, str], keys: Mapping[Path, list[Path]]) -> Table:
     types = {attribute.keyword: attribute.type for name in KEY_OBJECT.modules for attribute in MODULES[name]}
-    known = {**origins.OBJECT, **origins.NOTE}
+    known = {**origins.OBJECT, **own}
     rows = []
-    for path in samples.note_values():
+    for path in values:
         text = origin(path, known, keys)
         if not text and path[0] == "ReferencedRequestSequence":
             text = origin(path[1:], origins.OBJECT, keys) or f"worklist: {_label(path)}"
-        kind = types.get(path[0], "") if len(path) == 1 and path[0] not in origins.NOTE else ""
+        kind = types.get(path[0], "") if len(path) == 1 and path[0] not in own else ""
         rows.append((named(path), tag_of(path[-1]), vr_of(path[-1]), kind, text))
-    yield table("Attribute | Tag | VR | Type | Value", rows)
+    return table("Attribute | Tag | VR | Type | Value", rows)
 
 
 def mapping(iods: list[Iod]) -> Iterator[Block]:
@@ -174,7 +187,12 @@ def codes() -> Iterator[Block]:
     }
     yield table(
         "Code | Scheme | Meaning | Used in",
-        [(*TITLE, "title of the rejection note"), (*region.values(), "Anatomic Region Sequence")],
+        [
+            (*TITLE, "title of the rejection note"),
+            (*marks.TITLE, "title of the marks of a clip"),
+            (*marks.DESCRIPTION, "text of the marks of a clip"),
+            (*region.values(), "Anatomic Region Sequence"),
+        ],
     )
     yield Text("Codes of a worklist entry are passed on as they came, whatever their scheme.")
 

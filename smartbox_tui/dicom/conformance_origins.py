@@ -128,7 +128,7 @@ STEP: Final[dict[str, str]] = {
     "PerformedSeriesSequence/ReferencedImageSequence/ReferencedSOPInstanceUID": "of the object",
     "PerformedSeriesSequence/ProtocolName": "scheduled step's description, else the procedure, else Unspecified",
     "PerformedSeriesSequence/SeriesInstanceUID": "of the series",
-    "PerformedSeriesSequence/ReferencedNonImageCompositeSOPInstanceSequence": "no item: the box makes images",
+    "PerformedSeriesSequence/ReferencedNonImageCompositeSOPInstanceSequence": "no item: the marks of a clip are made after the step has ended",
 }
 
 _EVIDENCE: Final = "CurrentRequestedProcedureEvidenceSequence"
@@ -170,3 +170,39 @@ NOTE: Final[dict[str, str]] = {
     "ReferencedRequestSequence": "the order that was taken by mistake, where there was one",
 }
 """Where a note differs from OBJECT; below ReferencedRequestSequence everything is the worklist entry's."""
+
+_MOMENT: Final = "the moment of the last mark"
+_CLIP: Final = "of the clip as this destination has it"
+MARKS: Final[dict[str, str]] = {
+    **NOTE,
+    "SeriesInstanceUID": "made by the box, 2.25 root; one for the marks in all clips of a series",
+    "SeriesNumber": "8000 and the number of the clip's series",
+    "SeriesDescription": f"{_FIXED}Marks",
+    "InstanceNumber": "that of the clip",
+    "ContentDate": _MOMENT,
+    "ContentTime": _MOMENT,
+    "InstanceCreationDate": _MOMENT,
+    "InstanceCreationTime": _MOMENT,
+    _EVIDENCE: "the clip",
+    f"{_EVIDENCE}/StudyInstanceUID": "the study of the clip",
+    f"{_EVIDENCE}/ReferencedSeriesSequence": "one item",
+    f"{_EVIDENCE}/ReferencedSeriesSequence/SeriesInstanceUID": _CLIP,
+    f"{_EVIDENCE}/ReferencedSeriesSequence/ReferencedSOPSequence": "one item",
+    f"{_EVIDENCE}/ReferencedSeriesSequence/ReferencedSOPSequence/ReferencedSOPClassUID": _CLIP,
+    f"{_EVIDENCE}/ReferencedSeriesSequence/ReferencedSOPSequence/ReferencedSOPInstanceUID": _CLIP,
+    "ConceptNameCodeSequence/CodeValue": f"{_FIXED}113000",
+    "ConceptNameCodeSequence/CodeMeaning": f"{_FIXED}Of Interest",
+    "ContentSequence": "one item with text, one an image for each marked frame",
+    "ContentSequence/ValueType": "TEXT, IMAGE",
+    "ContentSequence/ConceptNameCodeSequence": "of the text: (113012, DCM, Key Object Description)",
+    "ContentSequence/ConceptNameCodeSequence/CodeValue": f"{_FIXED}113012",
+    "ContentSequence/ConceptNameCodeSequence/CodingSchemeDesignator": f"{_FIXED}DCM",
+    "ContentSequence/ConceptNameCodeSequence/CodeMeaning": f"{_FIXED}Key Object Description",
+    "ContentSequence/TextValue": "a line for each mark: time from the clip's first frame, frame, what was said",
+    "ContentSequence/ReferencedSOPSequence": "of an image: one item",
+    "ContentSequence/ReferencedSOPSequence/ReferencedSOPClassUID": _CLIP,
+    "ContentSequence/ReferencedSOPSequence/ReferencedSOPInstanceUID": _CLIP,
+    "ContentSequence/ReferencedSOPSequence/ReferencedFrameNumber": "the frame shown when the mark was set",
+    "ReferencedRequestSequence": "the order, where there is one",
+}
+"""The same of the marks of a clip."""

@@ -17,10 +17,12 @@ from smartbox_tui.dicom import performed
 from smartbox_tui.dicom.build import build_dataset
 from smartbox_tui.dicom.iods import Iod
 from smartbox_tui.dicom.lineage import Lineage, LossyStep, Source
+from smartbox_tui.dicom.marks import build_marks
 from smartbox_tui.dicom.rejection import build_rejection_note
 from smartbox_tui.dicom.scu import query
 from smartbox_tui.dicom.worklist import entry_of
 from smartbox_tui.model.instance import KEY_OBJECT_SELECTION, Equipment, Kind, Picture, StudyValues
+from smartbox_tui.model.marks import Mark, MarkedFrames
 from smartbox_tui.model.patient import Patient
 from smartbox_tui.model.performed import REASONS, PerformedSeries, StepBegin, StepEnd, StepIdentity, StepState
 from smartbox_tui.model.rejection import RejectionNote
@@ -152,6 +154,15 @@ def note_values(*, ordered: bool = True) -> dict[Path, str]:
     rejected = (("1.2.2", KEY_OBJECT_SELECTION, "1.2.5"), ("1.2.2", "1.2.840.10008.5.1.4.1.1.7", "1.2.1"))
     note = RejectionNote("1.2.6", "1.2.7", 1, 1, _AT, rejected)
     return _flat(dcmread(BytesIO(build_rejection_note(study(ordered=ordered), note, _EQUIPMENT))))
+
+
+def marks_values(*, ordered: bool = True) -> dict[Path, str]:
+    """The same of the marks of a clip."""
+    from pydicom import dcmread
+
+    clip = ("1.2.2", "1.2.840.10008.5.1.4.1.1.77.1.1.1", "1.2.1")
+    marked = MarkedFrames("1.2.6", "1.2.7", 1, 1, _AT, clip, (Mark(1.0, 31, "Sample"),))
+    return _flat(dcmread(BytesIO(build_marks(study(ordered=ordered), marked, _EQUIPMENT))))
 
 
 @lru_cache(maxsize=1024)

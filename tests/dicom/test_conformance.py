@@ -28,6 +28,7 @@ from smartbox_tui.dicom.conformance_page import Heading, Page, Table
 from smartbox_tui.dicom.decoding import repertoire
 from smartbox_tui.dicom.iods import IODS, Iod
 from smartbox_tui.dicom.lineage import Lineage, LossyStep, Source
+from smartbox_tui.dicom.marks import build_marks
 from smartbox_tui.dicom.modules import MODULES
 from smartbox_tui.dicom.rejection import build_rejection_note
 from smartbox_tui.dicom.scu import mpps
@@ -49,6 +50,7 @@ from smartbox_tui.model.instance import (
     Kind,
     h264_transfer_syntax,
 )
+from smartbox_tui.model.marks import Mark, MarkedFrames
 from smartbox_tui.model.performed import REASONS, PerformedSeries, StepBegin, StepEnd, StepIdentity, StepState
 from smartbox_tui.model.rejection import RejectionNote
 from smartbox_tui.model.worklist import WorklistKeys
@@ -265,7 +267,7 @@ def test_types_are_those_of_the_tables(made: Statement) -> None:
 
 
 def test_every_value_has_an_origin_and_no_origin_is_left_over(made: Statement) -> None:
-    tables = [*(f"{name} module" for name in MODULES if MODULES[name]), "Annex B", "5.2.2"]
+    tables = [*(f"{name} module" for name in MODULES if MODULES[name]), "Annex B", "B.1", "5.2.2"]
     for name in tables:
         assert [row for row in rows(made.page, name) if not row[-1]] == []
     iods = iods_of((item.sop_class, item.transfer_syntax) for item in made.contexts)
@@ -276,6 +278,7 @@ def test_every_value_has_an_origin_and_no_origin_is_left_over(made: Statement) -
     }
     assert set(origins.STEP) <= steps
     assert set(origins.NOTE) <= {"/".join(path) for path in samples.note_values()}
+    assert set(origins.MARKS) <= {"/".join(path) for path in samples.marks_values()}
 
 
 def test_what_is_called_fixed_is_fixed(made: Statement) -> None:
@@ -283,6 +286,7 @@ def test_what_is_called_fixed_is_fixed(made: Statement) -> None:
     for table_of, values in (
         *((origins.OBJECT, samples.object_values(iod)) for iod in iods),
         (origins.NOTE, samples.note_values()),
+        (origins.MARKS, samples.marks_values()),
         (origins.STEP, samples.step_values("created") | samples.step_values("discontinued")),
     ):
         for path, text in table_of.items():
@@ -297,6 +301,17 @@ def test_the_rejection_note_is_stated(made: Statement) -> None:
     table = set(by_tags(rows(made.page, "Annex B")))
     for study in STUDIES:
         dataset = pydicom.dcmread(BytesIO(build_rejection_note(study, note, EQUIPMENT)))
+        assert written(dataset) <= table
+
+
+def test_the_marks_of_a_clip_are_stated(made: Statement) -> None:
+    marks = (Mark(0.5, 16, "Polyp"), Mark(1.5, 46))
+    marked = MarkedFrames(
+        "1.2.6", "1.2.7", 8001, 1, TAKEN, ("1.2.2", SOP_CLASSES["video-endoscopic"], "1.2.1"), marks
+    )
+    table = set(by_tags(rows(made.page, "B.1")))
+    for study in STUDIES:
+        dataset = pydicom.dcmread(BytesIO(build_marks(study, marked, EQUIPMENT)))
         assert written(dataset) <= table
 
 
@@ -388,5 +403,5 @@ def test_the_first_page_has_the_values_of_the_box() -> None:
 
 
 def test_every_keyword_has_a_tag() -> None:
-    for table_of in (origins.OBJECT, origins.STEP, origins.NOTE):
+    for table_of in (origins.OBJECT, origins.STEP, origins.NOTE, origins.MARKS):
         assert [path for path in table_of if not tag_for_keyword(path.split("/")[-1])] == []

@@ -60,11 +60,12 @@ def test_an_exam_with_stills_and_a_clip_arrives_as_it_was_taken(box: Box, archiv
     assert {row["state"] for row in held} == {"held"}
     closed = box.ctl("exam", "close")["exam"]
     assert (closed["state"], closed["released"], closed["instances"]) == ("closed", True, 4)
-    assert len(box.wait_stored(exam["id"], 4)) == 4
+    rows = box.wait_stored(exam["id"], 5)
+    assert sorted(row["kind"] for row in rows) == ["clip", "marks", "still", "still", "still"]
 
     files = exported(box, tmp_path / "out", exam["study_instance_uid"])
     assert set(files) == {item["sop_instance_uid"] for item in [*stills, clip]}
-    assert len(archive.instances()) == 4
+    assert len(archive.instances()) == 5
     for uid, data in files.items():
         assert dataset_bytes(archive.file_of(uid)) == dataset_bytes(data), uid
         errors, _ = dciodvfy(tmp_path / "out" / f"{uid}.dcm")
