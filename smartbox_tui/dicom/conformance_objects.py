@@ -128,9 +128,9 @@ def documents(iods: list[Iod]) -> Iterator[Block]:
     yield _document(samples.note_values(), origins.NOTE, keys)
     yield Heading(2, "B.1 The marks of a clip")
     yield Text(
-        f'{KEY_OBJECT.name} as above, title ({marks.TITLE[0]}, {marks.TITLE[1]}, "{marks.TITLE[2]}"). Made for a clip '
-        "in which marks were set, once a destination with `marks` has stored the clip, and sent to it; one for each "
-        "instance of a clip that goes on in several."
+        f"{KEY_OBJECT.name} as above, title ({marks.TITLE[0]}, {marks.TITLE[1]}, "
+        f'"{marks.TITLE[2]}"). Made for a clip in which marks were set, once a destination with `marks` has stored '
+        "the clip, and sent to it; one for each instance of a clip that goes on in several."
     )
     yield _document(samples.marks_values(), origins.MARKS, keys)
 

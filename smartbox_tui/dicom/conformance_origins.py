@@ -128,7 +128,7 @@ STEP: Final[dict[str, str]] = {
     "PerformedSeriesSequence/ReferencedImageSequence/ReferencedSOPInstanceUID": "of the object",
     "PerformedSeriesSequence/ProtocolName": "scheduled step's description, else the procedure, else Unspecified",
     "PerformedSeriesSequence/SeriesInstanceUID": "of the series",
-    "PerformedSeriesSequence/ReferencedNonImageCompositeSOPInstanceSequence": "no item: the marks of a clip are made after the step has ended",
+    "PerformedSeriesSequence/ReferencedNonImageCompositeSOPInstanceSequence": "no item: marks follow a stored clip",
 }
 
 _EVIDENCE: Final = "CurrentRequestedProcedureEvidenceSequence"

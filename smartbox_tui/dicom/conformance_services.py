@@ -184,8 +184,8 @@ def proposed(items: list[Context]) -> Iterator[Block]:
         "to RGB; lossy compression, its ratio and method stay stated). All under the same SOP Instance UID. A "
         "clip: the transfer syntax it is recorded in; its fragmentable twin, in which one of 4 GiB or more is "
         "several fragments; and only where the destination's setting `transcode` names another codec, a derived "
-        "instance encoded anew as MPEG2 or H.264. A rejection note and the marks of a clip: Explicit, then Implicit "
-        "VR Little Endian."
+        "instance encoded anew as MPEG2 or H.264. A rejection note and the marks of a clip: Explicit, then "
+        "Implicit VR Little Endian."
     )
     yield Text(
         "When a peer accepts none of them the object is blocked, with a sentence that names what was offered and "
