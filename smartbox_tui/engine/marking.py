@@ -61,6 +61,8 @@ def birth(folder: Path, row: Any, variant: Variant, destination: Destination, st
     except SmartBoxError as exc:
         if exc.code == "invalid-object":
             values |= {"state": State.BLOCKED, "reason": exc.message, "code": exc.code}
+    except Exception:  # whatever it is, the clip is stored: the document's own row meets it again when it is sent
+        log.exception("picture %s: a defect in the document of its marks", row.id)
     return values
 
 
@@ -124,6 +126,8 @@ def marks_of(sidecar: Sidecar, frames: int) -> tuple[Mark, ...]:
     evenly more or fewer. Raises ValueError for marks that are none."""
     found = []
     for each in sidecar.marks:
+        if not isinstance(each, dict):
+            raise ValueError("a mark in the sidecar is not readable")
         at_s = max(0.0, float(each.get("at_s") or 0.0))
         frame = int(each.get("frame") or 0) or 1 + int(at_s * sidecar.fps_num / sidecar.fps_den + 0.01)
         frame = min(max(1, frame), max(1, sidecar.frames))

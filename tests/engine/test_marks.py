@@ -12,6 +12,7 @@ from typing import Any
 import pydicom
 import pytest
 
+from smartbox_tui.engine.marking import marks_of
 from smartbox_tui.model.instance import EXPLICIT_VR_LE, H264_HP_41, IMPLICIT_VR_LE, MPEG2_MPML
 from smartbox_tui.model.variant import MARKS, Variant, sop_uid_of
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, write_sidecar
@@ -248,3 +249,25 @@ def test_killed_between_the_answer_and_the_row_the_marks_follow_once(everything:
         assert set(everything.uids()) == {own_uid(item) for item in clips} | {marks_uid(item) for item in clips}
     finally:
         box.close()
+
+
+# ---- the parts
+
+
+def sheet(frames: int, *marks: dict[str, Any]) -> Sidecar:
+    values: dict[str, Any] = {"id": "a", "exam": "b", "revision": 1, "source": "s", "kind": "clip", "file": "a.ts"}
+    values |= {"state": SidecarState.CLOSED, "command": "c", "trigger": "api", "trigger_ns": 0, "frame_ns": 0}
+    values |= {"captured_at": "", "boot_id": "", "clock": "trusted", "width": 0, "height": 0, "fps_num": 30}
+    return Sidecar(
+        **values, fps_den=1, sop_class="video-endoscopic", sampling="420", media="", frames=frames, marks=marks
+    )
+
+
+def test_a_frame_that_no_sidecar_says_follows_from_the_time_and_lies_in_the_clip() -> None:
+    said = sheet(100, {"at_s": 2.0}, {"at_s": 9.0}, {"at_s": 1.0, "frame": 25}, {"at_s": 3.0, "frame": 400}, {})
+    assert [mark.frame for mark in marks_of(said, 100)] == [1, 25, 61, 100, 100]
+    twice = marks_of(said, 200)
+    assert [mark.frame for mark in twice] == [1, 49, 121, 199, 199], "encoded anew at twice the rate"
+    for damaged in ({"at_s": "soon"}, {"at_s": 1.0, "frame": "x"}, "no mark"):
+        with pytest.raises(ValueError, match=r"could not convert|invalid literal|not readable"):
+            marks_of(sheet(10, damaged), 10)  # type: ignore[arg-type]

@@ -55,6 +55,23 @@ def test_enqueue_twice_makes_one_row(store: Store) -> None:
     assert len(queries.deliveries(store.reader)) == 1
 
 
+def test_what_follows_a_row_has_its_place_and_pause_and_is_there_once(store: Store) -> None:
+    add(store, 1, priority=7)
+    marks = {"instance": "i1", "exam": "before", "destination": "a", "bytes_": 1, "state": State.QUEUED}
+    marks |= {"reason": "", "sop_uid": "1.3", "kind": "marks", "variant": "document=marks"}
+
+    def job(db: Any) -> tuple[Any, Any]:
+        queue.pause_exam(db, EXAM, paused=True)
+        clip = queue.get(db, 1)
+        return queue.follow(db, clip, marks), queue.follow(db, clip, marks)
+
+    born, again = store.write(job).result()
+    assert (born.exam, born.priority, bool(born.paused), born.state) == (EXAM, 7, True, "queued")
+    assert again is None
+    assert len(queries.deliveries(store.reader)) == 2
+    assert queries.delivery_counts(store.reader, [EXAM]) == {EXAM: {"queued": 1}}, "it is no picture"
+
+
 def test_claim_takes_priority_then_age_and_never_twice(store: Store) -> None:
     for number, priority in ((1, 0), (2, 5), (3, 0)):
         add(store, number, priority=priority)
