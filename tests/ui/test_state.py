@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from smartbox_tui.ui.state import BoxState, Fact, Gone, Presence, Process, current_exam, reduce, sending
+from smartbox_tui.ui.state import BoxState, Fact, Gone, Presence, Process, current_exam, is_of, reduce, sending
 from smartbox_tui.wire import events, state
 from tests.support.fakebox import PATIENT, SOURCE, START, delivery
 
@@ -105,6 +105,16 @@ def test_a_picture_told_by_both_processes_counts_once() -> None:
     assert (box.stills, box.clips) == (2, 0)
     assert box.taken is not None
     assert (box.taken.kind, box.taken.number) == ("still", 2)
+
+
+def test_the_marks_of_a_clip_are_not_the_clip() -> None:
+    """Whether a clip has arrived is what its own delivery says."""
+    clip = replace(picture(1), id="p1", kind="clip")
+    own = state.Delivery(
+        id=1, sop_instance_uid="2.25.1", exam="e", destination="a", state="blocked", kind="clip", instance="p1"
+    )
+    assert is_of(own, clip)
+    assert not is_of(replace(own, id=2, sop_instance_uid="2.25.9", kind="marks", state="stored"), clip)
 
 
 def test_a_burst_is_counted_for_itself() -> None:
