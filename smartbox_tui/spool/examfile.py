@@ -92,8 +92,13 @@ def revision_name(revision: int) -> str:
 
 
 def create_exam(folder: Path, exam: ExamFile, revision: RevisionFile) -> None:
-    """Makes the exam's folder with both files, the revision first; durable when it returns."""
+    """Makes the exam's folder with both files, the revision first; durable when it returns.
+
+    A revision that a crash left without its exam means nothing yet, and is made anew: the command is repeated.
+    """
     make_folder(folder)
+    if not (folder / EXAM_FILE).exists():
+        (folder / revision_name(revision.revision)).unlink(missing_ok=True)
     write_revision(folder, revision)
     write_exam(folder, exam)
     fsync_dir(folder.parent)

@@ -132,7 +132,10 @@ def _fill(path: Path, rows: int) -> None:
             (exam, at, at, patient),
         )
         connection.executemany(
-            "INSERT INTO instance VALUES (?, ?, ?, '2.25.2', 1, ?, 'x', 'y', 'still', 'endo', ?, 1, 0, NULL, 1, 1,"
+            "INSERT INTO instance (id, sop_uid, exam, series_uid, series_number, instance_number, sop_class_uid,"
+            " transfer_syntax_uid, kind, source, captured_at, frames, frames_lost, duration_s, trigger_ns,"
+            " frame_ns, trigger_to_disk_ms, bytes, file, revision, discarded, folder)"
+            " VALUES (?, ?, ?, '2.25.2', 1, ?, 'x', 'y', 'still', 'endo', ?, 1, 0, NULL, 1, 1,"
             " 1.0, 500000, 'f', 1, 0, ?)",
             ((f"i{number}", f"2.25.{number}", exam, number, at, exam) for number in range(rows)),
         )

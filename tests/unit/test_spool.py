@@ -36,6 +36,18 @@ def test_a_revision_never_changes_its_meaning(tmp_path: Path) -> None:
         examfile.write_revision(tmp_path / exam, examfile.RevisionFile(1, {"id": "other"}, revision.study_at))
 
 
+def test_an_exam_that_a_crash_left_half_made_is_made_by_the_repeated_command(tmp_path: Path) -> None:
+    exam = put_exam(tmp_path)
+    folder = tmp_path / exam
+    file, revision = examfile.read_exam(folder), examfile.read_revision(folder, 1)
+    (folder / examfile.EXAM_FILE).unlink()
+    again = examfile.RevisionFile(1, revision.patient, revision.study_at, made_at="2026-11-21T10:00:00+01:00")
+    examfile.create_exam(folder, file, again)
+    assert (examfile.read_exam(folder), examfile.read_revision(folder, 1)) == (file, again)
+    with pytest.raises(FileExistsError):
+        examfile.create_exam(folder, file, examfile.RevisionFile(1, {"id": "other"}, revision.study_at))
+
+
 def test_a_torn_ledger_line_costs_nothing_but_itself(tmp_path: Path) -> None:
     ledger.append(tmp_path, [promise(1)])
     with (tmp_path / ledger.LEDGER_FILE).open("ab") as file:

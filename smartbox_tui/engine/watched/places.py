@@ -10,12 +10,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid5
 
 from smartbox_tui.engine.exams.lifecycle import Exams
-from smartbox_tui.engine.exams.recovery import only_begun
 from smartbox_tui.engine.who import Identity
 from smartbox_tui.model.exam import ExamState
 from smartbox_tui.model.patient import UNKNOWN
@@ -26,7 +24,6 @@ from smartbox_tui.spool.examfile import (
     create_exam,
     read_exam,
     read_revision,
-    revision_name,
 )
 from smartbox_tui.store import queries, records
 from smartbox_tui.wire import current, times
@@ -144,16 +141,9 @@ class Places:
             if first is not None:  # one study has one date
                 study_at = (await self._revision(first.id)).study_at
             revision = identity.revision(1, study_at, exam.study_instance_uid, performed=False)
-        await exams.run(self._write, exams.folder(exam_id), exam, revision)
+        await exams.run(create_exam, exams.folder(exam_id), exam, revision)
         await exams.write(lambda database: records.put_exam(database, exam, revision))
         exams.announce(exam_id)
-
-    @staticmethod
-    def _write(folder: Path, exam: ExamFile, revision: RevisionFile) -> None:
-        """The revision of an exam that a crash left without its own file means nothing yet: it is made anew."""
-        if folder.is_dir() and only_begun(folder):
-            (folder / revision_name(1)).unlink(missing_ok=True)
-        create_exam(folder, exam, revision)
 
     async def _revision(self, exam_id: str) -> RevisionFile:
         folder = self._exams.folder(exam_id)
