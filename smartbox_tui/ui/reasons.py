@@ -38,6 +38,9 @@ TEXTS: Final = {
     "Making it ready ended with a defect; the log has more.": N_(
         "A defect of the box kept it from being made ready."
     ),
+    "the archive takes no Key Object Selections, so it does not get the marks": N_(
+        "The archive has the clip; it takes no marks."
+    ),
     "The archive has been sent this picture in another codec.": N_(
         "The archive was sent this clip in another format before."
     ),

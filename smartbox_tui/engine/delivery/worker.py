@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 NETWORK: Final = frozenset({"no-route", "refused", "timeout", "tls", "called-aet-rejected", "calling-aet-rejected"})
 """Causes of the way to the archive: they open the breaker and never block a row."""
 
+NO_DOCUMENTS: Final = "the archive takes no Key Object Selections, so it does not get the marks"
 REJECTED: Final = frozenset({"called-aet-rejected", "calling-aet-rejected"})
 LINGER_S: Final = 3.0
 """An association stays open that long without work: the next picture of a running exam finds it."""
@@ -203,11 +204,17 @@ class Worker(threading.Thread):
             if exc.code in NETWORK:
                 self._hang_up(abort=True)
                 self._failed(exc)  # it waits with everything else that is queued
+            elif exc.code == "no-context" and parcel.variant.document:
+                self._spare(row)
             else:  # no-context, invalid-object: waiting would not mend it
                 self._block(row, exc.message + parcel.why_not_anew(), exc.code)
         else:
             return form
         return None
+
+    def _spare(self, row: Any) -> None:
+        """The archive has the clip and takes no document about it: nothing that anybody has to see to."""
+        self._block(row, NO_DOCUMENTS, "no-context", to=State.CANCELLED)
 
     def _need(self, row: Any, prepare: str) -> None:
         """Something must be made first: the preparer finds it."""
@@ -226,7 +233,7 @@ class Worker(threading.Thread):
             self._block(row, "The archive has been sent this picture in another codec.", "no-context")
         self._changed(changed, None)
 
-    def _block(self, row: Any, reason: str, code: str, **changes: Any) -> None:
+    def _block(self, row: Any, reason: str, code: str, *, to: State = State.BLOCKED, **changes: Any) -> None:
         """The row, unless somebody has changed it meanwhile."""
 
         def job(database: Any) -> Any:
@@ -235,7 +242,7 @@ class Worker(threading.Thread):
                 return None
             if State(now.state) not in (State.QUEUED, State.SENDING):
                 return None
-            return queue.move(database, row.id, State.BLOCKED, reason, code, **changes)
+            return queue.move(database, row.id, to, reason, code, **changes)
 
         self._changed(self._store.write(job).result(), None)
 
