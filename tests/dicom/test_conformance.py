@@ -378,30 +378,6 @@ def test_what_the_statement_denies_is_not_built_yet() -> None:
             assert not re.search(r"dicom\.scp|dicom import .*scp|performed_scp|AE\(", text), file.name
 
 
-def test_the_first_page_has_the_values_of_the_box() -> None:
-    settings = settings_from(
-        {
-            "aet": "ENDO|1",
-            "station_name": "ROOM 3",
-            "sources": [{"id": "s", "kind": "pattern", "still_class": "vl-photographic"}],
-            "destinations": [
-                {"name": "archive", "host": "10.1.2.3", "port": 4242, "aet": "PACS", "calling_aet": "BOX"}
-            ],
-            "worklist": {"host": "ris.invalid", "aet": "RIS", "tls": True, "port": 2762},
-        }
-    )
-    page = statement(site_of(settings, own=True)).page
-    sheet = rows(page, "Sheet")
-    assert any(row[1:5] == ("10.1.2.3", "4242", "PACS", "BOX") for row in sheet)
-    assert any(row[1:5] == ("ris.invalid", "2762 (TLS)", "RIS", "ENDO|1") for row in sheet)
-    assert any(row[0] == "Procedure steps" and row[1] == "not set" for row in sheet)
-    storage = [row for row in sheet if row[0].startswith("Storage")]
-    assert any("VL Photographic" in row[1] for row in storage)
-    assert not any("VL Endoscopic" in row[1] for row in storage)
-    assert "ENDO\\|1" in page.markdown()
-    assert ("`destinations.NAME.port`", "4242") in {(row[0], row[-1]) for row in rows(page, "6.3")}
-
-
 def test_every_keyword_has_a_tag() -> None:
     for table_of in (origins.OBJECT, origins.STEP, origins.NOTE, origins.MARKS):
         assert [path for path in table_of if not tag_for_keyword(path.split("/")[-1])] == []

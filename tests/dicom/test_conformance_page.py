@@ -12,6 +12,7 @@ from smartbox_tui.commands.conformance import site_of
 from smartbox_tui.dicom.conformance import statement
 from smartbox_tui.settings.load import settings_from
 from smartbox_tui.settings.schema import Settings
+from tests.dicom.test_conformance import rows
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,6 +36,30 @@ class _Links(html.parser.HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+
+
+def test_the_first_page_has_the_values_of_the_box() -> None:
+    settings = settings_from(
+        {
+            "aet": "ENDO|1",
+            "station_name": "ROOM 3",
+            "sources": [{"id": "s", "kind": "pattern", "still_class": "vl-photographic"}],
+            "destinations": [
+                {"name": "archive", "host": "10.1.2.3", "port": 4242, "aet": "PACS", "calling_aet": "BOX"}
+            ],
+            "worklist": {"host": "ris.invalid", "aet": "RIS", "tls": True, "port": 2762},
+        }
+    )
+    page = statement(site_of(settings, own=True)).page
+    sheet = rows(page, "Sheet")
+    assert any(row[1:5] == ("10.1.2.3", "4242", "PACS", "BOX") for row in sheet)
+    assert any(row[1:5] == ("ris.invalid", "2762 (TLS)", "RIS", "ENDO|1") for row in sheet)
+    assert any(row[0] == "Procedure steps" and row[1] == "not set" for row in sheet)
+    storage = [row for row in sheet if row[0].startswith("Storage")]
+    assert any("VL Photographic" in row[1] for row in storage)
+    assert not any("VL Endoscopic" in row[1] for row in storage)
+    assert "ENDO\\|1" in page.markdown()
+    assert ("`destinations.NAME.port`", "4242") in {(row[0], row[-1]) for row in rows(page, "6.3")}
 
 
 def test_the_page_is_whole_and_loads_nothing() -> None:
