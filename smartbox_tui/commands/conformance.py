@@ -14,16 +14,9 @@ from smartbox_tui.dicom.charset import DEFINED_TERMS
 from smartbox_tui.dicom.conformance import Parameter, Server, Site, Statement, statement
 from smartbox_tui.model.instance import RECORDED
 from smartbox_tui.settings import describe
+from smartbox_tui.settings.destination import CLASSES_CLIP, CLASSES_STILL, Destination
 from smartbox_tui.settings.load import load
-from smartbox_tui.settings.schema import (
-    CLASSES_CLIP,
-    CLASSES_STILL,
-    Destination,
-    Mpps,
-    Settings,
-    Source,
-    Worklist,
-)
+from smartbox_tui.settings.schema import Mpps, Settings, Source, Worklist
 
 _SECTIONS: Final = {
     describe.BOX: "Box",

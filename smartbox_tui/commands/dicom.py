@@ -59,8 +59,8 @@ def _secured(peer: Any, arguments: argparse.Namespace) -> Any:
 def send(arguments: argparse.Namespace, options: Options) -> int:
     """Sends files as they are over one association; exit 1 when one of them is not stored."""
     from smartbox_tui.dicom.compose import from_part10
-    from smartbox_tui.dicom.scu.status import Outcome
-    from smartbox_tui.dicom.scu.store import StoreSession, TransferLost
+    from smartbox_tui.dicom.scu.store import StoreSession
+    from smartbox_tui.model.answer import Outcome, TransferLost
 
     peer = _secured(peer_from(arguments.to, arguments.calling), arguments)
     failed: list[dict[str, str]] = []

@@ -15,7 +15,8 @@ from smartbox_tui.dicom.iods import Iod
 from smartbox_tui.dicom.scu import echo, find, mpps, query
 from smartbox_tui.dicom.scu.association import CONTEXTS_MAX, OUR_MAX_PDU, REJECTIONS
 from smartbox_tui.dicom.scu.negotiation import APPLICATION_CONTEXT
-from smartbox_tui.dicom.scu.status import TABLE, UNKNOWN, Outcome
+from smartbox_tui.dicom.scu.status import TABLE, UNKNOWN
+from smartbox_tui.model.answer import Outcome
 from smartbox_tui.model.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 VERIFICATION_CONTEXTS: Final = ((echo.VERIFICATION, echo.IMPLICIT),)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from smartbox_tui.dicom.scu.pace import Pace
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.dicom.scu.tls import Tls
-from smartbox_tui.settings.schema import Destination, Mpps, Worklist
+from smartbox_tui.settings.destination import Destination
+from smartbox_tui.settings.schema import Mpps, Worklist
 
 Server = Destination | Worklist | Mpps
 

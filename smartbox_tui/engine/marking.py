@@ -22,7 +22,7 @@ from smartbox_tui.model.delivery import DeliveryState as State
 from smartbox_tui.model.instance import SOP_CLASSES, Equipment
 from smartbox_tui.model.marks import Mark, MarkedFrames
 from smartbox_tui.model.variant import MARKS, Variant, derived_uuid, sop_uid_of
-from smartbox_tui.settings.schema import Destination
+from smartbox_tui.settings.destination import Destination
 from smartbox_tui.spool.bitstream import DERIVED
 from smartbox_tui.spool.durable import make_folder, write_new
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile, read_exam, read_revision

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 Rule = Callable[[Any], str | None]
 _WORD: Final = re.compile(r"^[a-z0-9][a-z0-9_-]{0,31}$", re.IGNORECASE)
@@ -104,6 +105,25 @@ def mask(value: Any) -> str | None:
 
 def host(value: Any) -> str | None:
     return None if not any(char.isspace() for char in value) else "must not contain spaces"
+
+
+def url(value: Any) -> str | None:
+    if not value:
+        return None
+    try:
+        parts = urlsplit(value)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fits = False
+    if not fits or any(char.isspace() for char in value) or parts.username or parts.query or parts.fragment:
+        return "must be a web address, as in https://archive/dicom-web, without a user and without a query"
+    return None
+
+
+def folder(value: Any) -> str | None:
+    if not value or (value.startswith("/") and value.strip("/") and "\0" not in value):
+        return None
+    return "must be a whole path, from / on"
 
 
 def rate(value: Any) -> str | None:

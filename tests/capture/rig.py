@@ -23,8 +23,9 @@ from hw.base import VideoSource
 from hw.video.strip import read_strip
 from smartbox_tui.capture.assembly import REAL, Assembly, Hardware
 from smartbox_tui.model.uids import uid_of
+from smartbox_tui.settings.destination import Destination
 from smartbox_tui.settings.paths import Paths
-from smartbox_tui.settings.schema import Destination, Pedal, Settings, Source
+from smartbox_tui.settings.schema import Pedal, Settings, Source
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile, create_exam
 from smartbox_tui.spool.layout import exam_dir
 from smartbox_tui.spool.sidecar import Sidecar, read_sidecar

@@ -11,8 +11,9 @@ import pytest
 
 from smartbox_tui.dicom.scu.echo import check_destination, echo
 from smartbox_tui.dicom.scu.peer import Peer
-from smartbox_tui.dicom.scu.store import StoreSession, TransferLost
+from smartbox_tui.dicom.scu.store import StoreSession
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.answer import TransferLost
 from smartbox_tui.model.instance import H264_HP_41, JPEG_BASELINE, SOP_CLASSES
 from tests.support.dcmtk import storescp
 from tests.support.orthanc import Orthanc

@@ -55,8 +55,9 @@ from smartbox_tui.model.performed import REASONS, PerformedSeries, StepBegin, St
 from smartbox_tui.model.rejection import RejectionNote
 from smartbox_tui.model.worklist import WorklistKeys
 from smartbox_tui.settings import describe
+from smartbox_tui.settings.destination import CLASSES_CLIP, CLASSES_STILL
 from smartbox_tui.settings.load import settings_from
-from smartbox_tui.settings.schema import CLASSES_CLIP, CLASSES_STILL, Settings
+from smartbox_tui.settings.schema import Settings
 from tests.dicom.pictures import EMERGENCY_CHILD, EQUIPMENT, ORDERED, TAKEN, UNASSIGNED, still
 
 ROOT = Path(__file__).parents[2]

@@ -13,10 +13,11 @@ import pytest
 
 from smartbox_tui.dicom.compose import Composition
 from smartbox_tui.dicom.scu.peer import Peer
-from smartbox_tui.dicom.scu.status import Outcome, meaning
-from smartbox_tui.dicom.scu.store import StoreResult, StoreSession, TransferLost
+from smartbox_tui.dicom.scu.status import meaning
+from smartbox_tui.dicom.scu.store import StoreResult, StoreSession
 from smartbox_tui.dicom.scu.tls import Tls, TlsTrouble
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.answer import Outcome, TransferLost
 from tests.dicom.pictures import ORDERED, composition, still
 from tests.support.badpeer import AFTER, BEFORE, MIDDLE, RELEASE, Bad, Script
 from tests.support.certificates import Authority

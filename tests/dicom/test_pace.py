@@ -12,8 +12,9 @@ import pytest
 from smartbox_tui.dicom.compose import Composition
 from smartbox_tui.dicom.scu.pace import Pace
 from smartbox_tui.dicom.scu.peer import Peer
-from smartbox_tui.dicom.scu.store import StoreSession, TransferCancelled, TransferLost
+from smartbox_tui.dicom.scu.store import StoreSession
 from smartbox_tui.dicom.scu.tls import Tls
+from smartbox_tui.model.answer import TransferCancelled, TransferLost
 from tests.dicom.pictures import ORDERED, composition, still
 from tests.support.certificates import Authority
 from tests.support.dcmtk import storescp

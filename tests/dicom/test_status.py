@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from smartbox_tui.dicom.scu.status import Outcome, meaning
+from smartbox_tui.dicom.scu.status import meaning
+from smartbox_tui.model.answer import Outcome
 
 STORED, WARNING, RETRY, BLOCKED, DUPLICATE = (
     Outcome.STORED,

@@ -14,9 +14,9 @@ from smartbox_tui.dicom.build import build_header
 from smartbox_tui.dicom.compose import Composition, compose, from_part10
 from smartbox_tui.dicom.scu.echo import echo
 from smartbox_tui.dicom.scu.peer import Peer
-from smartbox_tui.dicom.scu.status import Outcome
 from smartbox_tui.dicom.scu.store import StoreSession
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.answer import Outcome
 from smartbox_tui.model.instance import H264_HP_42_2D, SOP_CLASSES
 from tests.dicom.pictures import CLIP_WORDS, EQUIPMENT, ORDERED, Media, clip, composition, still
 from tests.support.dcmtk import storescp

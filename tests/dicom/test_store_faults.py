@@ -11,9 +11,9 @@ import pytest
 
 from smartbox_tui.dicom.compose import Composition
 from smartbox_tui.dicom.scu.peer import Peer
-from smartbox_tui.dicom.scu.status import Outcome
-from smartbox_tui.dicom.scu.store import StoreSession, TransferCancelled, TransferLost
+from smartbox_tui.dicom.scu.store import StoreSession
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.answer import Outcome, TransferCancelled, TransferLost
 from tests.dicom.pictures import ORDERED, composition, still
 from tests.support.peer import Call, scripted_peer
 

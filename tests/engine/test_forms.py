@@ -31,7 +31,8 @@ from smartbox_tui.model.instance import (
     SOP_CLASSES,
 )
 from smartbox_tui.model.variant import Variant
-from smartbox_tui.settings.schema import Destination, Source
+from smartbox_tui.settings.destination import Destination
+from smartbox_tui.settings.schema import Source
 
 STILL, VIDEO = SOP_CLASSES["vl-endoscopic"], SOP_CLASSES["video-endoscopic"]
 

@@ -14,7 +14,8 @@ import pytest
 
 from smartbox_tui.dicom.preload import preload
 from smartbox_tui.engine.orders.performed import PerformedSteps
-from smartbox_tui.settings.schema import Destination, Mpps, Settings
+from smartbox_tui.settings.destination import Destination
+from smartbox_tui.settings.schema import Mpps, Settings
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile, write_exam, write_revision
 from smartbox_tui.store import audit, records
 from smartbox_tui.store import performed as outbox

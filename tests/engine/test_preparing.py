@@ -16,7 +16,8 @@ from smartbox_tui.engine.delivery.preparing import DEATHS, Preparer
 from smartbox_tui.engine.exams.adopt import Adopter
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.delivery import DeliveryState as State
-from smartbox_tui.settings.schema import Destination, Settings
+from smartbox_tui.settings.destination import Destination
+from smartbox_tui.settings.schema import Settings
 from smartbox_tui.spool.bitstream import read_made, remuxed_name
 from smartbox_tui.spool.examfile import read_exam, read_revision
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, write_sidecar

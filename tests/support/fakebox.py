@@ -20,7 +20,8 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.settings.schema import Destination, Loaded, Pedal, Settings, Source
+from smartbox_tui.settings.destination import Destination
+from smartbox_tui.settings.schema import Loaded, Pedal, Settings, Source
 from smartbox_tui.wire import commands, events, serve, state
 from smartbox_tui.wire.hub import Hub
 from smartbox_tui.wire.preview import preview_name

@@ -68,7 +68,6 @@ def test_file_site_and_environment_win_in_that_order_and_are_remembered(tmp_path
         ('[[sources]]\nkind = "pattern"', "bad-value", "needs a id|needs an id"),
         ('[[sources]]\nid = "a"\nkind = "webcam"', "bad-value", "sources.a.kind"),
         ('[[sources]]\nid = "a"\nsize = "big"', "bad-value", "WIDTHxHEIGHT"),
-        ('[[destinations]]\nname = "a"\ncommitment = true', "bad-value", "this version can only do"),
         ('[[destinations]]\nname = "a"\nrate_limit = 100', "bad-value", "at least 10000"),
         ('[[destinations]]\nname = "a"\nca_file = "certs/ca.pem"', "bad-value", "whole path"),
         ('[worklist]\nkey_file = "../key"', "bad-value", "whole path"),

@@ -12,6 +12,8 @@ import pytest
 
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings import describe, history, schema
+from smartbox_tui.settings.destination import Destination
+from smartbox_tui.settings.keys import key
 from smartbox_tui.settings.load import load
 from smartbox_tui.settings.site import Site
 
@@ -69,7 +71,7 @@ def room(tmp_path: Path) -> Room:
     return Room(tmp_path)
 
 
-def destinations(room: Room) -> dict[str, schema.Destination]:
+def destinations(room: Room) -> dict[str, Destination]:
     return {item.name: item for item in room.settings.destinations}
 
 
@@ -101,7 +103,7 @@ def test_an_entry_comes_goes_and_comes_back_as_what_it_is_put_as(room: Room) -> 
     assert destinations(room) == {}
     room.put(destinations__archive={"host": "new", "aet": "NEW"})
     # not the port that the file gave the old one
-    assert destinations(room)["archive"] == schema.Destination(name="archive", host="new", aet="NEW")
+    assert destinations(room)["archive"] == Destination(name="archive", host="new", aet="NEW")
     room.put(destinations__archive__port=4)
     assert destinations(room)["archive"].port == 4
 
@@ -343,13 +345,13 @@ def test_an_import_that_does_not_hold_changes_nothing(room: Room, text: str) -> 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Server:
-    host: str = schema.key("", "name")
-    password: str = schema.key("", "secret one", secret=True)
+    host: str = key("", "name")
+    password: str = key("", "secret one", secret=True)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Small:
-    server: Server = schema.key(Server)  # noqa: RUF009
+    server: Server = key(Server)  # noqa: RUF009
 
 
 def test_secrets_are_masked_wherever_values_are_shown() -> None:

@@ -3,27 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
-
-class Outcome(StrEnum):
-    """stored_with_warning is stored, the warning is noted. retry: the archive may take it later. blocked: it
-    will not, until somebody does something. duplicate: the archive says it has this UID; stored if, and only
-    if, the last attempt ended with its outcome unknown."""
-
-    STORED = "stored"
-    STORED_WITH_WARNING = "stored_with_warning"
-    RETRY = "retry"
-    BLOCKED = "blocked"
-    DUPLICATE = "duplicate"
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    outcome: Outcome
-    sentence: str
-    hint: str = ""
+from smartbox_tui.model.answer import Meaning, Outcome
 
 
 @dataclass(frozen=True, slots=True)

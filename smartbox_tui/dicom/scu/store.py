@@ -16,8 +16,9 @@ from smartbox_tui.dicom.scu import dimse
 from smartbox_tui.dicom.scu.association import Association, Context, associate
 from smartbox_tui.dicom.scu.link import LinkLost
 from smartbox_tui.dicom.scu.peer import Peer
-from smartbox_tui.dicom.scu.status import Meaning, meaning
+from smartbox_tui.dicom.scu.status import meaning
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.answer import Meaning, TransferCancelled, TransferLost
 
 _BUFFER: Final = 1 << 20
 _BUFFER_LEAST: Final = 4096
@@ -39,21 +40,11 @@ class StoreResult:
     def meaning(self) -> Meaning:
         return meaning(self.status)
 
-
-class TransferLost(SmartBoxError):
-    """No answer of the archive. `outcome_unknown` False: it cannot have the whole object, repeat at will.
-    True (code outcome-unknown): the last byte had left us, it may have stored it."""
-
-    def __init__(self, code: str, message: str, hint: str, *, outcome_unknown: bool) -> None:
-        super().__init__(code, message, hint)
-        self.outcome_unknown = outcome_unknown
-
-
-class TransferCancelled(SmartBoxError):
-    """Stopped on this side before the last fragment: the archive cannot have the whole object."""
-
-    def __init__(self, peer: Peer) -> None:
-        super().__init__("refused", f"Sending to {peer.name} was stopped on this side.", "")
+    @property
+    def told(self) -> str:
+        if not self.status:
+            return ""
+        return f"{self.status:04X}H{': ' + self.comment if self.comment else ''}"
 
 
 class StoreSession:
@@ -77,7 +68,7 @@ class StoreSession:
         association = associate(self.peer, self._contexts)
         if self._stopped:
             association.abort()
-            raise TransferCancelled(self.peer)
+            raise TransferCancelled(self.peer.name)
         if not any(context.accepted for context in association.contexts):
             association.release()
             raise SmartBoxError(
@@ -127,7 +118,7 @@ class StoreSession:
         """
         association, slots = self._association, self._slots
         if self._stopped:
-            raise TransferCancelled(self.peer)
+            raise TransferCancelled(self.peer.name)
         if association is None or slots is None or not association.is_open():
             raise TransferLost(
                 "refused", f"The association with {self.peer.name} is closed.", "", outcome_unknown=False
@@ -150,7 +141,7 @@ class StoreSession:
         except LinkLost as exc:
             association.drop()
             if exc.local:
-                raise TransferCancelled(self.peer) from exc
+                raise TransferCancelled(self.peer.name) from exc
             raise TransferLost(
                 exc.code,
                 f"The connection to {self.peer.name} was lost before the object was complete: {exc.why}.",
@@ -178,7 +169,7 @@ class StoreSession:
         while left:
             if cancelled is not None and cancelled():
                 association.abort()
-                raise TransferCancelled(self.peer)
+                raise TransferCancelled(self.peer.name)
             count = reader.readinto_all(slots.gaps)
             left -= count
             if not count or left < 0:

@@ -16,8 +16,9 @@ from smartbox_tui.engine.calling import Server, peer_of
 from smartbox_tui.engine.delivery.forms import NOTE_FORMS, every_form
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings import describe
+from smartbox_tui.settings.destination import Destination
 from smartbox_tui.settings.load import build
-from smartbox_tui.settings.schema import Destination, Mpps, Settings, Worklist
+from smartbox_tui.settings.schema import Mpps, Settings, Worklist
 
 STEP_S: Final = 4.0
 """For the connection and for each answer, less where the settings say less."""

@@ -1,4 +1,4 @@
-"""What an archive's answer to a C-STORE makes of the row (DESIGN section 2)."""
+"""What an archive's answer to an object makes of the row (DESIGN section 2)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-from smartbox_tui.dicom.scu.status import Outcome
-from smartbox_tui.dicom.scu.store import StoreResult
 from smartbox_tui.engine.delivery.breaker import backoff
+from smartbox_tui.model.answer import Answer, Outcome
 from smartbox_tui.model.delivery import DeliveryState as State
-from smartbox_tui.settings.schema import Retry
+from smartbox_tui.settings.destination import Retry
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +24,14 @@ class Verdict:
     changes: dict[str, Any] = field(default_factory=dict)
 
 
-def verdict(row: Any, result: StoreResult, retry: Retry) -> Verdict:
+def verdict(row: Any, answer: Answer, retry: Retry) -> Verdict:
     """A duplicate means stored right after a try whose outcome is unknown, and only then."""
-    meaning = result.meaning
-    reason = meaning.sentence + (f" ({result.status:04X}H{': ' + result.comment if result.comment else ''})")
+    meaning = answer.meaning
+    reason = f"{meaning.sentence} ({answer.told})" if answer.told else meaning.sentence
     changes = {"attempts": row.attempts + 1, "failures": 0, "uncertain": False}
     stored = meaning.outcome in (Outcome.STORED, Outcome.STORED_WITH_WARNING)
     if stored or (meaning.outcome is Outcome.DUPLICATE and row.uncertain):
-        detail = "" if result.status == 0 else f"{result.status:04X}H"
+        detail = answer.told.partition(":")[0]
         changes["bytes_sent"] = row.bytes
         return Verdict(State.STORED, reason if detail else "", detail=detail, changes=changes)
     if meaning.outcome is Outcome.RETRY and row.attempts + 1 < retry.attempts:

@@ -24,7 +24,8 @@ from smartbox_tui.model.instance import (
     Kind,
 )
 from smartbox_tui.model.variant import Variant
-from smartbox_tui.settings.schema import Destination, Source
+from smartbox_tui.settings.destination import Destination
+from smartbox_tui.settings.schema import Source
 
 LONGEST_FRAGMENT: Final = 2**32 - 2
 NEVER: Final = "never"

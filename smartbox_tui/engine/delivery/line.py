@@ -6,13 +6,16 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from smartbox_tui.dicom.compose import Composition
 from smartbox_tui.dicom.iods import IODS
 from smartbox_tui.dicom.scu.association import CONTEXTS_MAX, associate
+from smartbox_tui.dicom.scu.echo import echo
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.dicom.scu.store import StoreSession
 from smartbox_tui.engine.delivery import forms
 from smartbox_tui.engine.delivery.forms import Form, Pair
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.answer import Answer, TransferLost
 from smartbox_tui.model.delivery import NOTHING, OFFERED, TAKES
 
 _ASK_AGAIN_S: Final = 60.0
@@ -20,13 +23,41 @@ _CHOOSE: Final = "Compare its conformance statement; choose another still_class,
 
 
 class Line:
-    """At most one association at a time. `session` may be aborted from another thread."""
+    """The way (way.Way) to a DIMSE archive: at most one association at a time."""
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
         self.session: StoreSession | None = None
         self._takes: list[Pair] = []
         self._asked_at = -_ASK_AGAIN_S
+
+    @property
+    def name(self) -> str:
+        return self.peer.name
+
+    @property
+    def is_connected(self) -> bool:
+        return self.session is not None
+
+    def probe(self) -> None:
+        """C-ECHO. An archive that answers, only not to it, is there."""
+        try:
+            echo(self.peer)
+        except SmartBoxError as exc:
+            if exc.code != "no-context":
+                raise
+
+    def store(
+        self, composition: Composition, *, on_progress: Callable[[int], None], cancelled: Callable[[], bool]
+    ) -> Answer:
+        session = self.session
+        if session is None:
+            raise TransferLost("refused", "The association is closed.", "", outcome_unknown=False)
+        return session.store(composition, on_progress=on_progress, cancelled=cancelled)
+
+    def abort(self) -> None:
+        if (session := self.session) is not None:
+            session.abort()
 
     def agree(self, wanted: Sequence[Form], others: Callable[[], Iterable[Form]]) -> Form:
         """The best of these forms that the archive takes, on the association that is open when it has proposed them

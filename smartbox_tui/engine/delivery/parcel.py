@@ -17,7 +17,7 @@ from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.delivery import MAKING, PIXELS
 from smartbox_tui.model.instance import EXPLICIT_VR_LE
 from smartbox_tui.model.variant import Variant, sop_uid_of
-from smartbox_tui.settings.schema import Destination
+from smartbox_tui.settings.destination import Destination
 from smartbox_tui.spool.layout import exam_dir
 from smartbox_tui.spool.sidecar import Sidecar, read_sidecar
 from smartbox_tui.store import queries

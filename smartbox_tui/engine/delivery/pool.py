@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from smartbox_tui.engine.delivery.worker import Worker
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.settings.schema import Destination, Settings
+from smartbox_tui.settings.destination import Destination
+from smartbox_tui.settings.schema import Settings
 from smartbox_tui.store import queries, queue
 from smartbox_tui.store.database import Store
 

@@ -17,7 +17,7 @@ from smartbox_tui.dicom.iods import IODS
 from smartbox_tui.model.instance import KEY_OBJECT_SELECTION, SOP_CLASSES
 from smartbox_tui.model.uids import uid_of
 from smartbox_tui.model.variant import CODECS, CONTAINERS, MARKS, Variant, derived_uuid, sop_uid_of
-from smartbox_tui.settings.schema import Destination
+from smartbox_tui.settings.destination import Destination
 from smartbox_tui.spool import bitstream
 from smartbox_tui.spool.bitstream import Bitstream, captured, derived_name, read_made, remuxed_name
 from smartbox_tui.spool.sidecar import Sidecar

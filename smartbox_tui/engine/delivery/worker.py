@@ -9,20 +9,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from smartbox_tui.dicom.scu.echo import echo
-from smartbox_tui.dicom.scu.store import StoreResult, TransferCancelled, TransferLost
 from smartbox_tui.engine.calling import peer_of
 from smartbox_tui.engine.composing import NotMade
 from smartbox_tui.engine.delivery.answers import verdict
 from smartbox_tui.engine.delivery.breaker import Breaker
 from smartbox_tui.engine.delivery.forms import Form
-from smartbox_tui.engine.delivery.line import Line
 from smartbox_tui.engine.delivery.parcel import Parcel, making
 from smartbox_tui.engine.delivery.precheck import check_before_sending
+from smartbox_tui.engine.delivery.way import way_to
 from smartbox_tui.engine.rendition import is_discarded
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.answer import Answer, TransferCancelled, TransferLost
 from smartbox_tui.model.delivery import DeliveryState as State
-from smartbox_tui.settings.schema import Destination
+from smartbox_tui.settings.destination import Destination
 from smartbox_tui.spool import ledger
 from smartbox_tui.spool.layout import exam_dir
 from smartbox_tui.store import queries, queue, records
@@ -63,7 +62,7 @@ class Worker(threading.Thread):
     ) -> None:
         super().__init__(name=f"deliver-{destination.name}", daemon=True)
         self.destination = destination
-        self._peer = peer_of(destination, calling_aet)
+        self._way = way_to(destination, peer_of(destination, calling_aet))
         self._station, self._spool, self._store = station, spool, store
         self._report, self._changed, self._may_send = report, changed, may_send
         self._wake = threading.Event()
@@ -73,7 +72,6 @@ class Worker(threading.Thread):
         self._breaker = Breaker(retry.first_s, retry.factor, retry.max_s)
         self._heard_at = -IDLE_PROBE_S  # CLOCK_MONOTONIC of the archive's last sign of life: ask at the start
         self._why = SmartBoxError("no-route", "The destination was not asked yet.")
-        self._line = Line(self._peer)
         self._current: int | None = None
         self._cancel: dict[int, str] = {}  # delivery -> why
 
@@ -94,8 +92,8 @@ class Worker(threading.Thread):
         if self._current != delivery:
             return False
         self._cancel[delivery] = reason
-        if hard and (session := self._line.session) is not None:
-            session.abort()
+        if hard:
+            self._way.abort()
         return True
 
     def probe_now(self) -> None:
@@ -107,8 +105,7 @@ class Worker(threading.Thread):
         """Ends the thread; what is being sent is aborted and goes back to the queue."""
         self._ending.set()
         self.wake()
-        if (session := self._line.session) is not None:
-            session.abort()
+        self._way.abort()
 
     # ---- the thread
 
@@ -126,7 +123,7 @@ class Worker(threading.Thread):
                 log.exception("destination %s: a defect in the delivery", self.destination.name)
                 self._hang_up(abort=True)
                 self._ending.wait(1.0)  # never spin on it
-            if self._line.session is not None and time.monotonic() - idle_since > LINGER_S:
+            if self._way.is_connected and time.monotonic() - idle_since > LINGER_S:
                 self._hang_up()
             self._wake.wait(TICK_S)
             self._wake.clear()
@@ -146,7 +143,7 @@ class Worker(threading.Thread):
             return False
         row = queue.next_queued(self._store.reader, self.destination.name)
         if row is None:
-            if self._line.session is None and now - self._heard_at >= IDLE_PROBE_S:
+            if not self._way.is_connected and now - self._heard_at >= IDLE_PROBE_S:
                 self._probe()
             return False
         self._current = row.id
@@ -191,7 +188,7 @@ class Worker(threading.Thread):
     def _agree(self, row: Any, parcel: Parcel) -> Form | None:
         """None: the row is not to be sent now. It was never `sending` then: nothing of it has left the box."""
         try:
-            form = self._line.agree(parcel.forms(), parcel.others)
+            form = self._way.agree(parcel.forms(), parcel.others)
             if form.codec:
                 self._encode_anew(row, parcel, form)
                 return None
@@ -247,14 +244,13 @@ class Worker(threading.Thread):
         self._changed(self._store.write(job).result(), None)
 
     def _probe(self) -> bool:
-        """C-ECHO while the breaker is open or nothing was heard for long: True when the archive is there; its
-        waiting rows are queued again."""
+        """While the breaker is open or nothing was heard for long: True when the destination is there; its waiting
+        rows are queued again."""
         try:
-            echo(self._peer)
+            self._way.probe()
         except SmartBoxError as exc:
-            if exc.code != "no-context":  # it answers, only not to C-ECHO: good enough to send
-                self._failed(exc)
-                return False
+            self._failed(exc)
+            return False
         self._back()
         return True
 
@@ -302,10 +298,7 @@ class Worker(threading.Thread):
             composition = parcel.composition(form)
             if row.attempts == 0 and self.destination.check:  # also after a retry by hand
                 check_before_sending(composition)
-            session = self._line.session
-            if session is None:
-                raise TransferLost("refused", "The association is closed.", "", outcome_unknown=False)
-            result = session.store(
+            answer = self._way.store(
                 composition, on_progress=self._progress(row), cancelled=lambda: row.id in self._cancel
             )
         except NotMade as exc:
@@ -334,7 +327,7 @@ class Worker(threading.Thread):
                 self._move(row, State.BLOCKED, exc.message, exc.code)
         else:
             self._back()
-            self._answered(row, parcel, result)
+            self._answered(row, parcel, answer)
 
     def _discarded(self, row: Any, folder: str) -> bool:
         """The operator may have taken the picture back while no engine lived: the sidecar is asked last."""
@@ -357,8 +350,8 @@ class Worker(threading.Thread):
             next_at=queue.clock() + pause,
         )
 
-    def _answered(self, row: Any, parcel: Parcel, result: StoreResult) -> None:
-        said = verdict(row, result, self.destination.retry)
+    def _answered(self, row: Any, parcel: Parcel, answer: Answer) -> None:
+        said = verdict(row, answer, self.destination.retry)
         changes = said.changes
         marks: Any = None
         if said.state is State.STORED:
@@ -380,7 +373,7 @@ class Worker(threading.Thread):
             self._changed(changed, None)
 
     def _hang_up(self, *, abort: bool = False) -> None:
-        self._line.hang_up(abort=abort)
+        self._way.hang_up(abort=abort)
 
     def _progress(self, row: Any) -> Callable[[int], None]:
         told = renewed = time.monotonic()

@@ -15,8 +15,9 @@ from smartbox_tui.engine.exams.lifecycle import Exams
 from smartbox_tui.engine.exams.reconcile import Reconcile
 from smartbox_tui.engine.status import StatusBoard
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.settings.destination import Destination
 from smartbox_tui.settings.paths import Paths
-from smartbox_tui.settings.schema import Destination, Settings
+from smartbox_tui.settings.schema import Settings
 from smartbox_tui.spool.layout import exam_folders, is_uuid
 from smartbox_tui.store import pages, queries, queue, records
 from smartbox_tui.store.database import Store

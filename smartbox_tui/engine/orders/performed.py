@@ -24,7 +24,8 @@ from smartbox_tui.model import performed as steps
 from smartbox_tui.model.exam import ExamState
 from smartbox_tui.model.instance import SOP_CLASSES
 from smartbox_tui.model.performed import PerformedSeries, StepBegin, StepEnd, StepState
-from smartbox_tui.settings.schema import Destination, Mpps, Retry, Settings
+from smartbox_tui.settings.destination import Destination, Retry
+from smartbox_tui.settings.schema import Mpps, Settings
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile, read_exam, read_revision
 from smartbox_tui.spool.layout import exam_dir, sidecar_paths
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, read_sidecar
