@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from smartbox_tui.dicom.scu.pace import Pace
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.dicom.scu.tls import Tls
 from smartbox_tui.settings.destination import Destination
 from smartbox_tui.settings.schema import Mpps, Worklist
+
+NOBODY: Final = "-"
+"""The AE title of what is not called by DICOM's own protocol."""
 
 Server = Destination | Worklist | Mpps
 
@@ -16,10 +21,11 @@ def peer_of(server: Server, own_aet: str, longest_s: float = 600.0) -> Peer:
     rate limit holds for all connections of this Peer together."""
     tls = Tls(server.ca_file, server.cert_file, server.key_file, server.tls_name) if server.tls else None
     rate = server.rate_limit if isinstance(server, Destination) else 0
+    nameless = isinstance(server, Destination) and server.kind != "dimse" and not server.aet
     return Peer(
         server.host,
         server.port,
-        server.aet,
+        NOBODY if nameless else server.aet,
         server.calling_aet or own_aet,
         min(server.timeout_s, longest_s),
         tls,

@@ -12,22 +12,26 @@ from smartbox_tui.errors import SmartBoxError
 class Outcome(StrEnum):
     """stored_with_warning is stored, the warning is noted. retry: the archive may take it later. blocked: it
     will not, until somebody does something. duplicate: the archive says it has this UID; stored if, and only
-    if, the last attempt ended with its outcome unknown."""
+    if, the last attempt ended with its outcome unknown. later: this object alone waits for a while, and nothing
+    has been said about it that would count as an attempt."""
 
     STORED = "stored"
     STORED_WITH_WARNING = "stored_with_warning"
     RETRY = "retry"
     BLOCKED = "blocked"
     DUPLICATE = "duplicate"
+    LATER = "later"
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """`sentence`, `hint`: for people, in English; the screens translate them."""
+    """`sentence`, `hint`: for people, in English; the screens translate them. `pause_s`: how long the archive asks
+    to be left alone, 0 where it does not say."""
 
     outcome: Outcome
     sentence: str
     hint: str = ""
+    pause_s: float = 0.0
 
 
 class Answer(Protocol):

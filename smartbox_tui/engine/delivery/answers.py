@@ -28,6 +28,8 @@ def verdict(row: Any, answer: Answer, retry: Retry) -> Verdict:
     """A duplicate means stored right after a try whose outcome is unknown, and only then."""
     meaning = answer.meaning
     reason = f"{meaning.sentence} ({answer.told})" if answer.told else meaning.sentence
+    if meaning.outcome is Outcome.LATER:
+        return Verdict(State.WAITING, reason, "archive-refused", meaning.pause_s)
     changes = {"attempts": row.attempts + 1, "failures": 0, "uncertain": False}
     stored = meaning.outcome in (Outcome.STORED, Outcome.STORED_WITH_WARNING)
     if stored or (meaning.outcome is Outcome.DUPLICATE and row.uncertain):
@@ -36,5 +38,6 @@ def verdict(row: Any, answer: Answer, retry: Retry) -> Verdict:
         return Verdict(State.STORED, reason if detail else "", detail=detail, changes=changes)
     if meaning.outcome is Outcome.RETRY and row.attempts + 1 < retry.attempts:
         pause = backoff(row.attempts + 1, retry.first_s, retry.factor, retry.max_s, random.random())  # noqa: S311
-        return Verdict(State.WAITING, reason, "archive-refused", pause, changes=changes)
+        asked = min(meaning.pause_s, retry.max_s)
+        return Verdict(State.WAITING, reason, "archive-refused", max(pause, asked), changes=changes)
     return Verdict(State.BLOCKED, reason, "archive-refused", changes=changes)

@@ -48,7 +48,12 @@ class Line:
                 raise
 
     def store(
-        self, composition: Composition, *, on_progress: Callable[[int], None], cancelled: Callable[[], bool]
+        self,
+        composition: Composition,
+        *,
+        on_progress: Callable[[int], None],
+        cancelled: Callable[[], bool],
+        uncertain: bool = False,
     ) -> Answer:
         session = self.session
         if session is None:

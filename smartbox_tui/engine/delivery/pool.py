@@ -57,7 +57,7 @@ class Delivery:
 
     def add(self, destination: Destination, settings: Settings) -> None:
         """Starts (or replaces) a destination's worker."""
-        if not destination.host or not destination.aet:
+        if destination.kind == "dimse" and not (destination.host and destination.aet):
             raise SmartBoxError(
                 "bad-value",
                 f"The destination '{destination.name}' has no {'aet' if destination.host else 'host'}.",

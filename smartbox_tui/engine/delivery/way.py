@@ -34,12 +34,18 @@ class Way(Protocol):
         that is open for it. Raises no-context, and what the network does."""
 
     def store(
-        self, composition: Composition, *, on_progress: Callable[[int], None], cancelled: Callable[[], bool]
+        self,
+        composition: Composition,
+        *,
+        on_progress: Callable[[int], None],
+        cancelled: Callable[[], bool],
+        uncertain: bool = False,
     ) -> Answer:
         """Sends one object and waits for the answer, whatever it is.
 
         on_progress  told the bytes of the data set that have gone; cancelled  asked before each piece, the last one
-        included: True ends it so that the destination has nothing whole.
+        included: True ends it so that the destination has nothing whole; uncertain  an earlier attempt may have
+        arrived: a way that has two roads takes the one of that attempt.
         Raises TransferLost (with whether it may have arrived), TransferCancelled, no-context, invalid-object,
         OSError of the picture's own files.
         """

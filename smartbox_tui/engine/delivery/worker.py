@@ -299,7 +299,10 @@ class Worker(threading.Thread):
             if row.attempts == 0 and self.destination.check:  # also after a retry by hand
                 check_before_sending(composition)
             answer = self._way.store(
-                composition, on_progress=self._progress(row), cancelled=lambda: row.id in self._cancel
+                composition,
+                on_progress=self._progress(row),
+                cancelled=lambda: row.id in self._cancel,
+                uncertain=row.uncertain,
             )
         except NotMade as exc:
             self._move(row, State.QUEUED, making(row.variant, exc.prepare), prepare=exc.prepare)
