@@ -98,6 +98,22 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX delivery_over ON delivery (state, id, destination)",
         "DROP INDEX delivery_state",
     ),
+    (  # 7: hooks: who is told of what, what waits, and what became of it
+        """CREATE TABLE hook_want (
+            event TEXT NOT NULL, hook TEXT NOT NULL, patient INTEGER NOT NULL, PRIMARY KEY (event, hook)
+            ) WITHOUT ROWID""",
+        """CREATE TABLE hook_event (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, hook TEXT NOT NULL, event_id TEXT NOT NULL, event TEXT NOT NULL,
+            at TEXT NOT NULL, born REAL NOT NULL, data TEXT NOT NULL, known TEXT NOT NULL,
+            attempts INTEGER NOT NULL, failures INTEGER NOT NULL, next_at REAL)""",
+        "CREATE INDEX hook_event_next ON hook_event (hook, id)",
+        """CREATE TABLE hook_state (
+            hook TEXT PRIMARY KEY, delivered INTEGER NOT NULL, refused INTEGER NOT NULL, dropped INTEGER NOT NULL,
+            untold INTEGER NOT NULL, delivered_at TEXT, error TEXT NOT NULL, code TEXT NOT NULL, error_at TEXT
+            ) WITHOUT ROWID""",
+        # exams of which something may have been the last to be delivered
+        "CREATE TABLE hook_watch (exam TEXT PRIMARY KEY) WITHOUT ROWID",
+    ),
 )
 
 VERSION: Final = len(STEPS)
