@@ -51,6 +51,9 @@ class Destination:
         False, "DICOMweb: what it cannot take, or while it cannot be reached, goes to host, port and aet by C-STORE"
     )
     path: str = key("", "folder: where it is; it must be mounted there to count as reachable", rule=rules.folder)
+    mounted: bool = key(
+        True, "folder: a medium or share is mounted at the path; off for a folder of a disk that is always there"
+    )
     plain: bool = key(True, "folder: JPEG and MP4 files beside the DICOM files")
     timeout_s: float = key(
         30.0, "seconds for connecting and for each sign of progress", rule=rules.between(0.5, 600)
@@ -84,3 +87,27 @@ class Destination:
     )
     mpps: bool = key(False, "this archive gets the performed procedure steps, too")
     retry: Retry = key(Retry, "pauses between attempts")
+
+
+NEEDED: Final = {"dimse": ("host", "aet"), "dicomweb": ("url",), "folder": ("path",)}
+"""By kind, what it cannot be reached without."""
+
+_DIMSE: Final = ("dimse",)
+_NET: Final = ("dimse", "dicomweb")
+_WEB: Final = ("dicomweb",)
+_FOLDER: Final = ("folder",)
+KINDS_OF: Final = {
+    **dict.fromkeys(("host", "port", "aet", "calling_aet", "tls", "commitment", "mpps"), _DIMSE),
+    **dict.fromkeys(
+        ("ca_file", "cert_file", "key_file", "tls_name", "associations", "readback", "transcode"), _NET
+    ),
+    **dict.fromkeys(("url", "auth", "user", "password_file", "token_file", "token_url", "fallback"), _WEB),
+    **dict.fromkeys(("path", "mounted", "plain"), _FOLDER),
+}
+"""The keys that only some kinds have a use for; all others are everybody's."""
+
+
+def is_used(name: str, kind: str, *, fallback: bool = False) -> bool:
+    """Whether a destination of this kind has a use for the key; with `fallback` it also has those of dimse."""
+    kinds = KINDS_OF.get(name)
+    return kinds is None or kind in kinds or (kind == "dicomweb" and fallback and "dimse" in kinds)

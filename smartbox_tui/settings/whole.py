@@ -4,21 +4,30 @@ settings that a process would stumble over."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.formats import exact_rate, mpeg2_format
+from smartbox_tui.settings.destination import NEEDED
 from smartbox_tui.settings.rules import SMALLEST
 from smartbox_tui.settings.schema import Settings, Source
+
+_NEEDS: Final = {
+    "dimse": "a dimse destination needs host, port and aet",
+    "dicomweb": "a dicomweb destination needs its url",
+    "folder": "a folder destination needs its path",
+}
 
 
 def problems(settings: Settings) -> Iterator[tuple[str, str]]:
     """(path, why) of each."""
     for item in settings.destinations:
-        for name in ("host", "aet"):
-            if item.kind == "dimse" and not getattr(item, name):
-                yield f"destinations.{item.name}.{name}", "a dimse destination needs host, port and aet"
+        for name in NEEDED[item.kind]:
+            if not getattr(item, name):
+                yield f"destinations.{item.name}.{name}", _NEEDS[item.kind]
         if item.key_file and not item.cert_file:
             yield f"destinations.{item.name}.cert_file", "a private key needs its certificate"
+    yield from _one_folder_each(settings)
     for name, server in (("worklist", settings.worklist), ("mpps", settings.mpps)):
         if server.host and not server.aet:
             yield f"{name}.aet", "a server needs its AE title"
@@ -34,6 +43,18 @@ def problems(settings: Settings) -> Iterator[tuple[str, str]]:
     for pedal in settings.pedals:
         if pedal.kind != "key" and not pedal.device:
             yield f"pedals.{pedal.id}.device", "a pedal needs its device"
+
+
+def _one_folder_each(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Two that share a medium would each count it as theirs; one within another, too."""
+    paths: list[str] = []
+    for item in settings.destinations:
+        if item.kind != "folder" or not item.path:
+            continue
+        mine = item.path.rstrip("/") + "/"
+        if any(mine.startswith(other) or other.startswith(mine) for other in paths):
+            yield f"destinations.{item.name}.path", "another destination has this folder"
+        paths.append(mine)
 
 
 def _trimmed(source: Source) -> Iterator[tuple[str, str]]:

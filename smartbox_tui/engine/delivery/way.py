@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from smartbox_tui.dicom.compose import Composition
@@ -57,6 +58,7 @@ class Way(Protocol):
         """Ends the connection, if there is one; `abort` without courtesy."""
 
 
-def way_to(destination: Destination, peer: Peer) -> Way:
-    """`peer` is shared by all workers of the destination, for the sake of its rate limit."""
+def way_to(destination: Destination, peer: Peer, state: Path | None = None) -> Way:
+    """`peer` is shared by all workers of the destination, for the sake of its rate limit; `state`: the box's state
+    folder, where it keeps which medium it had."""
     return Line(peer)
