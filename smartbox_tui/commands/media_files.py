@@ -7,10 +7,24 @@ import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.spool.durable import disk_errors, fsync_dir
+
+_unfinished: dict[Path, BinaryIO] = {}
+"""Hidden files that this process is making."""
+
+
+def give_up(status: int) -> NoReturn:
+    """Ends the process at once with nothing left of what it was making, from a handler of a signal: an exception
+    raised there may be swallowed in a callback of the library that reads and writes."""
+    for path, file in _unfinished.items():
+        with contextlib.suppress(OSError, ValueError):
+            here, there = os.fstat(file.fileno()), path.stat()
+            if (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino):
+                path.unlink()
+    os._exit(status)
 
 
 def hidden(path: Path) -> Path:
@@ -37,7 +51,7 @@ def making(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
             raise SmartBoxError(
                 "refused", f"{path.name} is not written: {exc.strerror}.", "Check the rights."
             ) from exc
-        with file:
+        with file, _given_up_with(temporary, file):
             try:
                 yield temporary, file
                 file.flush()
@@ -55,10 +69,19 @@ def scratch(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
     temporary = path.with_name(f".{path.name}.ts.tmp")
     temporary.unlink(missing_ok=True)
     try:
-        with temporary.open("w+b") as file:
+        with temporary.open("w+b") as file, _given_up_with(temporary, file):
             yield temporary, file
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _given_up_with(path: Path, file: BinaryIO) -> Iterator[None]:
+    _unfinished[path] = file
+    try:
+        yield
+    finally:
+        del _unfinished[path]
 
 
 def _locked(temporary: Path) -> BinaryIO:

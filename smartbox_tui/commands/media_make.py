@@ -12,7 +12,7 @@ import sys
 from dataclasses import replace
 from typing import Any, Final
 
-from smartbox_tui.commands.media_files import making, scratch
+from smartbox_tui.commands.media_files import give_up, making, scratch
 from smartbox_tui.commands.options import Options
 from smartbox_tui.commands.output import out
 from smartbox_tui.errors import SmartBoxError
@@ -25,7 +25,7 @@ _MEMORY_BYTES: Final = 6 << 30
 def run(arguments: argparse.Namespace, options: Options) -> int:
     """Raises SmartBoxError."""
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the hidden file goes
+    signal.signal(signal.SIGTERM, lambda *_: give_up(128 + signal.SIGTERM))
     try:
         value, text = {"remux": _remux, "decode": _decode, "transcode": _transcode, "probe": _probe}[
             arguments.action

@@ -204,7 +204,8 @@ def test_the_patterns_strip_is_drawn_after_crop_and_mask(tmp_path: Path) -> None
         assert luma[114:146, 140:172].max() <= 3
         clip = rig.record(0.4)["instances"][0]
         numbers = strips(rig.file(clip))
-        assert numbers == list(range(numbers[0], numbers[0] + clip["frames"]))
+        assert len(numbers) == clip["frames"]
+        assert numbers == sorted(set(numbers))
         assert (rig.sidecar(clip).width, rig.sidecar(clip).height) == (416, 260)
 
 

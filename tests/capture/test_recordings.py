@@ -63,7 +63,7 @@ def test_a_clip_has_every_frame_once_from_before_the_press(tmp_path: Path) -> No
         assert instance["id"] == started["picture"]
         numbers = check_clip(rig, instance)
         assert_every_frame_once(numbers, stopped["frames_lost"])
-        assert stopped["frames_lost"] == 0 or machine.stood_still
+        assert stopped["frames_lost"] == 0 or machine.withheld
         # preroll_s = 1: from the last IDR before that, which comes at least once a second.
         assert 1.0 <= (press_ns - instance["frame_ns"]) / 1e9 <= 2.1
         assert instance["duration_s"] >= (end_ns - press_ns) / 1e9 + 0.8
@@ -147,7 +147,7 @@ def test_a_clip_goes_on_without_a_seam_in_the_next_instance(tmp_path: Path) -> N
             assert (sidecar.part, sidecar.command) == (part, identity)
             assert len(sidecar.marks) == (1 if part == 0 else 0)
         assert_every_frame_once(numbers, stopped["frames_lost"])
-        assert stopped["frames_lost"] == 0 or machine.stood_still
+        assert stopped["frames_lost"] == 0 or machine.withheld
         assert stopped["frames"] == len(numbers)
         assert len({each["sop_instance_uid"] for each in stopped["instances"]}) == len(stopped["instances"])
 

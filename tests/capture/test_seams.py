@@ -41,10 +41,12 @@ def test_a_clip_goes_on_without_a_seam_in_further_instances(codec: str, tmp_path
         parts = stopped["instances"]
         assert len(parts) >= 2
         numbers: list[int] = []
+        inside = 0  # lost within a part
         for index, instance in enumerate(parts):
             sidecar, path = rig.sidecar(instance), rig.file(instance)
             own = strips(path)
             numbers += own
+            inside += own[-1] - own[0] + 1 - len(own)
             scan = ts.scan(path)
             assert scan.whole
             assert scan.frames == sidecar.frames == len(own)
@@ -55,7 +57,8 @@ def test_a_clip_goes_on_without_a_seam_in_further_instances(codec: str, tmp_path
         # every frame once, over all parts: what is missing is what the source itself says it lost
         assert numbers == sorted(set(numbers))
         assert numbers[-1] - numbers[0] + 1 == len(numbers) + stopped["frames_lost"]
-        assert stopped["frames_lost"] == 0 or machine.stood_still
+        # a machine that is too slow loses anywhere; one that loses at the seams alone has a defect there
+        assert stopped["frames_lost"] == inside or inside or machine.withheld
         taken = [rig.sidecar(each) for each in parts]
         for before, after in itertools.pairwise(taken):
             gap_s = (after.frame_ns - before.frame_ns) / 1e9

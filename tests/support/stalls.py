@@ -1,9 +1,11 @@
-"""Whether the machine itself stood still: a virtual machine is not always given its processors."""
+"""Whether the machine withheld its processors: a virtual one is not always given them, others take them."""
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -19,10 +21,13 @@ class StallWatch:
 
     def __init__(self) -> None:
         self.worst_s = 0.0
+        self._before = (0.0, 0.0)
+        self._begun = time.monotonic()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
+        self._before, self._begun = _used_s(), time.monotonic()
         self._thread.start()
         return self
 
@@ -41,6 +46,35 @@ class StallWatch:
             self.worst_s = max(self.worst_s, time.monotonic() - due)
 
     @property
-    def stood_still(self) -> bool:
-        """True when a frame's time or more was missing at once."""
-        return self.worst_s >= 0.75 * PERIOD_S
+    def withheld(self) -> bool:
+        """True when a frame's time was missing at once, or when programs that are not the test's took more than a
+        tenth of the processors since the block began: a recorder then came late through no fault of its own."""
+        (all_s, own_s), (all_before_s, own_before_s) = _used_s(), self._before
+        taken_s = (all_s - all_before_s) - (own_s - own_before_s)
+        wall_s = time.monotonic() - self._begun
+        return self.worst_s >= 0.75 * PERIOD_S or taken_s > 0.1 * wall_s * (os.cpu_count() or 1)
+
+
+def _used_s() -> tuple[float, float]:
+    """Processor seconds (proc(5), /proc/stat and /proc/PID/stat) of all programs, what the hypervisor took too,
+    and of this process with all that it has started."""
+    tick = os.sysconf("SC_CLK_TCK")
+    user, nice, system, _idle, _wait, irq, softirq, steal, *_ = (
+        int(word) for word in Path("/proc/stat").read_text(encoding="ascii").split("\n")[0].split()[1:]
+    )
+    children: dict[int, list[int]] = {}
+    ticks: dict[int, int] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        except OSError:
+            continue  # it has ended meanwhile; its parent's times have it
+        pid = int(folder.name)
+        children.setdefault(int(words[1]), []).append(pid)
+        ticks[pid] = sum(int(word) for word in words[11:15])  # utime, stime, and those of children that ended
+    own, left = 0, [os.getpid()]
+    while left:
+        pid = left.pop()
+        own += ticks.get(pid, 0)
+        left += children.get(pid, [])
+    return (user + nice + system + irq + softirq + steal) / tick, own / tick
