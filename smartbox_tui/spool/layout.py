@@ -2,11 +2,14 @@
 
 boots.json                      the boots and their anchors (spool.clock)
 spool/<exam id>/exam.json, revision-0001.json, ledger.jsonl
+               released.jsonl              pictures that archives have and the box no longer (spool.release)
                <picture id>.jpg | .mjpeg | .ts   the bitstream
                <picture id>.mp4, .mp4.json the same remuxed, and its record (spool.bitstream)
                <picture id>.json           its sidecar
                <picture id>.r0001.dcm      its DICOM header without pixel data, one per revision
                derived/                    derived bitstreams and their records, remade on demand
+spool/.reserve                  room for the worst moment (spool.reserve)
+spool/.forgotten-<exam id>      an exam on its way out (store.retention)
 """
 
 from __future__ import annotations

@@ -7,13 +7,13 @@ passed over when reading and cut off before the next append.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from smartbox_tui.spool.durable import disk_errors, fsync_dir
+from smartbox_tui.spool.durable import append_lines
+from smartbox_tui.spool.reserve import last_room
 
 LEDGER_FILE: Final = "ledger.jsonl"
 
@@ -30,22 +30,9 @@ class Promise:
 
 
 def append(folder: Path, promises: Iterable[Promise]) -> None:
-    """Appends and fsyncs; returns when durable. Raises disk-full."""
-    path = folder / LEDGER_FILE
-    data = b"".join(json.dumps(asdict(item)).encode() + b"\n" for item in promises)
-    with disk_errors(path):
-        new = not path.exists()
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
-        try:
-            size = os.fstat(fd).st_size
-            if size and os.pread(fd, 1, size - 1) != b"\n":
-                os.write(fd, b"\n")  # a torn line becomes a line of its own, which the reader passes over
-            os.write(fd, data)
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        if new:
-            fsync_dir(folder)
+    """Appends and fsyncs; returns when durable, on a full disk with the box's last room. Raises disk-full."""
+    values = [asdict(item) for item in promises]
+    last_room(folder.parent, lambda: append_lines(folder / LEDGER_FILE, values))
 
 
 def read(folder: Path) -> Iterator[Promise]:

@@ -114,6 +114,16 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         # exams of which something may have been the last to be delivered
         "CREATE TABLE hook_watch (exam TEXT PRIMARY KEY) WITHOUT ROWID",
     ),
+    (  # 8: local copies are released when archives have promised them
+        # empty: the picture is here; else the time from which on it is not
+        "ALTER TABLE instance ADD COLUMN released_at TEXT NOT NULL DEFAULT ''",
+        "CREATE INDEX instance_here ON instance (folder) WHERE released_at = ''",
+        "CREATE INDEX exam_closed ON exam (closed_at) WHERE state = 'closed'",
+        # pictures whose row says released, and whose bitstream is about to go
+        "CREATE TABLE releasing (instance TEXT PRIMARY KEY) WITHOUT ROWID",
+        # when a clock that is trusted first met what a clock that was not says the time of
+        "CREATE TABLE first_seen (id TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID",
+    ),
 )
 
 VERSION: Final = len(STEPS)

@@ -10,10 +10,12 @@ __all__ = [
     "DeliveryChange",
     "Exam",
     "Fact",
+    "FirstSeen",
     "Instance",
     "PausedDestination",
     "PerformedMessage",
     "Reconciling",
+    "Releasing",
     "WorklistItem",
 ]
 
@@ -47,7 +49,8 @@ class Exam(Model):
 class Instance(Model):
     """`id` the picture's UUID, `file` its bitstream's name in the folder of exam `folder`; `exam` is the one that
     it belongs to. `kind` is still, burst, clip, or note: a rejection note, which is no picture. They are ordered by
-    the number of their boot, then by `frame_ns`. `unsure`: `captured_at` was said by a clock not synchronised."""
+    the number of their boot, then by `frame_ns`. `unsure`: `captured_at` was said by a clock not synchronised.
+    `released_at`: since when only archives have it; empty while it is here."""
 
     id = TextField(primary_key=True)
     sop_uid = TextField()
@@ -73,6 +76,7 @@ class Instance(Model):
     folder = TextField()
     boot = IntegerField()
     unsure = BooleanField()
+    released_at = TextField()
 
 
 class Delivery(Model):
@@ -136,6 +140,22 @@ class Reconciling(Model):
     """Exams whose deliveries nobody may claim."""
 
     exam = TextField(primary_key=True)
+
+
+class Releasing(Model):
+    """Pictures whose row says released and whose bitstream is about to go."""
+
+    instance = TextField(primary_key=True)
+
+
+class FirstSeen(Model):
+    """When a clock that is trusted first met an exam or picture whose own time is not sure, seconds since the epoch."""
+
+    id = TextField(primary_key=True)
+    at = FloatField()
+
+    class Meta:
+        table_name = "first_seen"
 
 
 class WorklistItem(Model):
