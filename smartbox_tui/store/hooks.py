@@ -26,7 +26,7 @@ _ROW: Final = "id, event_id, event, at, data, known, attempts, failures, next_at
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """One event for one hook. `known` is what only a hook that may know patients gets, over the body; `next_at`
-    seconds since the epoch, None: now; `failures` of the way there, in a row, `attempts` answers that said later."""
+    seconds since the epoch, None: now; `failures` of the way there, in a row, `attempts` answers that it failed."""
 
     id: int
     event_id: str
@@ -58,8 +58,8 @@ def wanted(database: Any, event: str) -> list[tuple[str, bool]]:
 
 
 def tell(
-    database: Any, event: str, data: Mapping[str, Any], at: str, born: float, *, known: Mapping[str, Any] | None = None,
-    identity: str = "",
+    database: Any, event: str, data: Mapping[str, Any], at: str, born: float, *,
+    known: Mapping[str, Any] | None = None, identity: str = "",
 ) -> int:  # fmt: skip
     """An event for all hooks that are for it; how many. `born` seconds since the epoch; `identity` its id where a
     repeat is to be known as one; `known` as in `Waiting`."""
@@ -132,6 +132,40 @@ def of_instance(database: Any, event: str, row: Mapping[str, Any], at: str, born
 def of_exam(database: Any, event: str, row: Mapping[str, Any], at: str, born: float, **more: Any) -> None:
     """`row`: the exam's columns as they are from now on."""
     tell(database, event, {**_exam_data(row), **more}, at, born, known=_known(row["patient"], row["accession"]))
+
+
+def exam_before(database: Any, exam: str) -> tuple[str, str, int, str | None] | None:
+    """(state, patient's ID, generation, merged into) of an exam before its row is replaced."""
+    sql = "SELECT state, patient_id, generation, merged_into FROM exam WHERE id = ?"
+    return next((tuple(row) for row in _rows(database, sql, exam)), None)
+
+
+def exam_put(
+    database: Any, before: tuple[str, str, int, str | None] | None, row: Mapping[str, Any], at: str, born: float, *,
+    redated: bool,
+) -> None:  # fmt: skip
+    """What an exam's row says that it did not say `before`; nothing of a closed one that was not there: that is
+    an old one, found again. `redated`: only its dates were put right."""
+    state = row["state"]
+    if before is None:
+        if state != "closed":
+            of_exam(database, "exam.opened", row, at, born)
+        return
+    was, patient_id, generation, into = before
+    if row["patient_id"] and not patient_id:
+        of_exam(database, "exam.assigned", row, at, born)
+    elif (row["generation"], row["merged_into"]) != (generation, into) and not redated:
+        more = {"generation": row["generation"], "into": row["merged_into"]}
+        of_exam(database, "exam.reassigned", row, at, born, **more)
+    if state == was:
+        return
+    if state == "closed":
+        of_exam(database, "exam.closed", row, at, born, instances=pictures_of(database, row["id"]))
+        watch_exam(database, row["id"])
+    elif state in ("suspended", "appended") and was != "suspended":
+        of_exam(database, f"exam.{state}", row, at, born)
+    elif was == "suspended":
+        of_exam(database, "exam.resumed", row, at, born)
 
 
 def _exam_data(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -229,7 +263,8 @@ def taken(database: Any, hook: str, ids: list[int], at: str, told: int) -> None:
 
 
 def later(
-    database: Any, hook: str, identity: int, error: tuple[str, str], at: str, *, attempts: int, failures: int, next_at: float
+    database: Any, hook: str, identity: int, error: tuple[str, str], at: str, *,
+    attempts: int, failures: int, next_at: float,
 ) -> None:  # fmt: skip
     """It was not taken, and is tried again; `error` is (code, sentence)."""
     database.execute_sql(

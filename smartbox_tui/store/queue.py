@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from smartbox_tui.model import delivery as states
 from smartbox_tui.model.delivery import DeliveryState as State
+from smartbox_tui.store import hooks
 from smartbox_tui.store.queries import next_to_prepare
 from smartbox_tui.store.tables import Delivery, PausedDestination
 
 LEASE_S: Final = 120.0
 """A worker renews at every progress report; a lease that ran out means the worker is gone."""
+_TOLD: Final = frozenset({State.STORED, State.COMMITTED, State.BLOCKED})
+"""States that hooks are told of, in the transaction that makes them."""
 
 
 def now_text() -> str:
@@ -56,6 +59,8 @@ def enqueue(
     made = Delivery.select(Delivery.id).where((Delivery.sop_uid == sop_uid) & (Delivery.destination == destination))
     (identity,) = made.tuples().execute(database)[0]
     _remember(database, identity, "", state, reason, code, at)
+    if state is State.BLOCKED:
+        hooks.of_delivery(database, state.value, {**row, "id": identity}, at, clock())
     return True
 
 
@@ -96,6 +101,10 @@ def move(database: Any, identity: int, new: State, reason: str, code: str = "", 
     columns = ", ".join(f"{name} = ?" for name in values)
     row = _row(database, f"UPDATE delivery SET {columns} WHERE id = ? RETURNING *", *values.values(), identity)
     _remember(database, identity, found[0], new, reason, code, at)
+    if row is not None and new in _TOLD:
+        hooks.of_delivery(database, new.value, row.__data__, at, clock())
+    if row is not None and new in (State.STORED, State.CANCELLED):
+        hooks.watch_exam(database, row.exam)
     return row
 
 
@@ -117,9 +126,11 @@ _SENDABLE: Final = (
 _FIRST: Final = "ORDER BY priority DESC, id LIMIT 1"
 
 
-def next_queued(database: Any, destination: str) -> Any | None:
-    """The row that `claim` would take now; for the reader, too."""
-    return _row(database, f"SELECT * FROM delivery WHERE {_SENDABLE} {_FIRST}", destination)
+def next_queued(database: Any, destination: str, without: Sequence[int] = (), *, after: int = 0) -> Any | None:
+    """The row that `claim` would take now, but for those that other workers are busy with, and with `after` of them
+    before it; for the reader, too."""
+    where = f"{_SENDABLE} AND id NOT IN ({', '.join('?' * len(without))})" if without else _SENDABLE
+    return _row(database, f"SELECT * FROM delivery WHERE {where} {_FIRST} OFFSET ?", destination, *without, after)
 
 
 def claim(
@@ -290,7 +301,10 @@ def _move_all(
     rows = database.execute_sql(
         f"UPDATE delivery SET {columns} WHERE {found} RETURNING id", (*values.values(), *parameters)
     )
-    return [row[0] for row in rows.fetchall()]
+    changed = [row[0] for row in rows.fetchall()]
+    if new is State.CANCELLED:
+        hooks.watch_exams_of(database, changed)
+    return changed
 
 
 def release(database: Any, exam: str, destinations: Iterable[str]) -> list[int]:

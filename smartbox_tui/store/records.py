@@ -7,21 +7,24 @@ from typing import Any
 
 from smartbox_tui.model.delivery import DeliveryState as State
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile
-from smartbox_tui.store import queue
+from smartbox_tui.store import hooks, queue
 from smartbox_tui.store.tables import Delivery, Exam, Instance
 
 
 def put_exam(database: Any, exam: ExamFile, revision: RevisionFile) -> None:
     """Inserts the exam or replaces what the row says: the spool's file is the truth."""
-    Exam.replace(
-        id=exam.id, state=exam.state, study_uid=exam.study_instance_uid, accession=revision.accession_number,
-        opened_at=exam.opened_at, opened_by=exam.opened_by, closed_at=exam.closed_at, released=exam.released,
-        revision=exam.revision, patient=json.dumps(revision.patient, ensure_ascii=False),
-        patient_id=revision.patient.get("id", ""), emergency=exam.emergency, close_command=exam.close_command,
-        parts=exam.parts, generation=revision.generation, merged_into=exam.merged_into,
-        held=bool(exam.extra.get("held")), worklist=revision.worklist_id, procedure=revision.study_description,
-        dates=_dates(exam, revision),
-    ).execute(database)  # fmt: skip
+    before = hooks.exam_before(database, exam.id)
+    row = {
+        "id": exam.id, "state": exam.state, "study_uid": exam.study_instance_uid,
+        "accession": revision.accession_number, "opened_at": exam.opened_at, "opened_by": exam.opened_by,
+        "closed_at": exam.closed_at, "released": exam.released, "revision": exam.revision,
+        "patient": json.dumps(revision.patient, ensure_ascii=False), "patient_id": revision.patient.get("id", ""),
+        "emergency": exam.emergency, "close_command": exam.close_command, "parts": exam.parts,
+        "generation": revision.generation, "merged_into": exam.merged_into, "held": bool(exam.extra.get("held")),
+        "worklist": revision.worklist_id, "procedure": revision.study_description, "dates": _dates(exam, revision),
+    }  # fmt: skip
+    Exam.replace(row).execute(database)
+    hooks.exam_put(database, before, row, queue.now_text(), queue.clock(), redated=revision.redated)
 
 
 def _dates(exam: ExamFile, revision: RevisionFile) -> str:
@@ -30,9 +33,13 @@ def _dates(exam: ExamFile, revision: RevisionFile) -> str:
     return "unsure" if exam.unsure or revision.study_unsure else ""
 
 
-def put_instance(database: Any, values: dict[str, Any]) -> bool:
-    """Inserts an instance (columns as keys); False when it is there already (nothing changes)."""
-    return bool(Instance.insert(values).on_conflict_ignore().as_rowcount().execute(database))
+def put_instance(database: Any, values: dict[str, Any], *, is_new: bool = True) -> bool:
+    """Inserts an instance (columns as keys); False when it is there already (nothing changes). `is_new`: it was
+    not in the tables before, either; hooks are told."""
+    put = bool(Instance.insert(values).on_conflict_ignore().as_rowcount().execute(database))
+    if put and is_new:
+        hooks.of_instance(database, "instance.captured", values, queue.now_text(), queue.clock())
+    return put
 
 
 def set_bitstream(database: Any, instance: str, file: str, size: int) -> None:
@@ -42,10 +49,13 @@ def set_bitstream(database: Any, instance: str, file: str, size: int) -> None:
 
 def discard(database: Any, instance: str) -> list[int]:
     """Marks the instance discarded and cancels what is not on its way; returns the cancelled deliveries."""
-    Instance.update(discarded=True).where(Instance.id == instance).execute(database)
+    query = Instance.update(discarded=True).where((Instance.id == instance) & ~Instance.discarded)
+    if query.execute(database):
+        row = Instance.select().where(Instance.id == instance).execute(database)[0]
+        hooks.of_instance(database, "instance.discarded", row.__data__, queue.now_text(), queue.clock())
     keep = [State.HELD.value, State.QUEUED.value, State.WAITING.value, State.BLOCKED.value, State.PREPARING.value]
-    query = Delivery.select(Delivery.id).where((Delivery.instance == instance) & Delivery.state.in_(keep))
-    found = [row[0] for row in query.tuples().execute(database)]
+    held = Delivery.select(Delivery.id).where((Delivery.instance == instance) & Delivery.state.in_(keep))
+    found = [row[0] for row in held.tuples().execute(database)]
     for identity in found:
         queue.move(database, identity, State.CANCELLED, "discarded by the operator", "discarded")
     return found

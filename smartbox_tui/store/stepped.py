@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from smartbox_tui.model import delivery as states
+from smartbox_tui.store import hooks
 from smartbox_tui.store.tables import Delivery
 
 CLOCK: Final = "clock"
@@ -21,6 +22,7 @@ def follow(database: Any, by_s: float, now: float, uptime_s: float) -> int:
     beginning one before the boot or in the future: that was the old clock's. Returns how many rows changed.
     """
     changed = 0
+    hooks.moved_clock(database, by_s, now, uptime_s)
     for table, state in (("delivery", "waiting"), ("performed_message", "waiting")):
         sql = f"UPDATE {table} SET next_at = next_at + ? WHERE state = '{state}' AND next_at IS NOT NULL"
         changed += _count(database, sql, (by_s,))

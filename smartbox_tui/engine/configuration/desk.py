@@ -18,7 +18,7 @@ from smartbox_tui.settings.load import SITE_FILE
 from smartbox_tui.settings.schema import Loaded, Settings
 from smartbox_tui.settings.site import Outcome, Site
 from smartbox_tui.store import audit as audits
-from smartbox_tui.store import queries
+from smartbox_tui.store import hooks, queries, queue
 from smartbox_tui.store.database import Store
 from smartbox_tui.wire import events
 from smartbox_tui.wire.hub import Hub
@@ -125,11 +125,14 @@ class SettingsDesk:
         change = outcome.change
         assert change is not None
         detail = {"change": change.number, "of": change.of, "values": change.values}
+
+        def job(database: Any) -> None:
+            audits.add(database, change.who, _ACTIONS[change.action], "", detail)
+            told = {"change": change.number, "paths": change.paths[:100]}
+            hooks.tell(database, "settings.changed", told, queue.now_text(), queue.clock())
+
         try:
-            job = self._store.write(
-                lambda database: audits.add(database, change.who, _ACTIONS[change.action], "", detail)
-            )
-            await asyncio.wrap_future(job)
+            await asyncio.wrap_future(self._store.write(job))
         except SmartBoxError as exc:  # the change is kept by then, and its history has the same line
             log.error("change %s of the settings is not in the audit: %s", change.number, exc.code)
 

@@ -179,8 +179,10 @@ class Adopter:
         late = values["unsure"] and not exam.extra.get("dates_final")
         late = late and sidecar.boot_id in clock.anchors(self._spool)
 
+        is_new = not again or exam.state != "closed"  # of a database that was lost nobody is told all once more
+
         def job(database: Any) -> None:
-            if records.put_instance(database, values):
+            if records.put_instance(database, values, is_new=is_new):
                 if late:
                     reconcile.block(database, [belongs_to])
                 for birth in births:
