@@ -284,10 +284,18 @@ class Association:
         self.link.close(hard=True)
 
 
-def associate(peer: Peer, contexts: Iterable[tuple[str, str]], link: Link | None = None) -> Association:
+def associate(
+    peer: Peer,
+    contexts: Iterable[tuple[str, str]],
+    link: Link | None = None,
+    *,
+    provided: Iterable[str] = (),
+    max_pdu: int = OUR_MAX_PDU,
+) -> Association:
     """Connects and negotiates `contexts`, pairs of (SOP class, transfer syntax), each once, at most 128.
 
-    `link`: a fresh connection to the same peer, from here on the association's own.
+    `link`: a fresh connection to the same peer, from here on the association's own. `provided`: SOP classes that
+    the box offers itself as SCP of (C-GET). `max_pdu`: the longest PDU that the box takes.
     Raises SmartBoxError: no-route, refused, timeout (connection), TlsTrouble; called-aet-rejected,
     calling-aet-rejected, refused (rejection, abort); bad-value (no context, too many, no UID). An
     association without any accepted context is returned as well: who needs one says so.
@@ -301,7 +309,7 @@ def associate(peer: Peer, contexts: Iterable[tuple[str, str]], link: Link | None
             "Send the objects in several groups.",
         )
     try:
-        request = _request_pdu(peer, pairs)
+        request = _request_pdu(peer, pairs, provided, max_pdu)
         link = link or connect(peer)
         return _negotiate(peer, link, pairs, request)
     except LinkLost as exc:
@@ -323,13 +331,14 @@ def _close(link: Link | None) -> None:
         link.close(hard=True)
 
 
-def _request_pdu(peer: Peer, pairs: list[tuple[str, str]]) -> bytes:
+def _request_pdu(peer: Peer, pairs: list[tuple[str, str]], provided: Iterable[str], max_pdu: int) -> bytes:
     try:
         return request_pdu(
             peer.called_aet,
             peer.calling_aet,
             pairs,
-            max_pdu=OUR_MAX_PDU,
+            max_pdu=max_pdu,
+            provided=provided,
             implementation_class_uid=IMPLEMENTATION_CLASS_UID,
             implementation_version_name=IMPLEMENTATION_VERSION_NAME,
         )

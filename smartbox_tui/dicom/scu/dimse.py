@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 C_STORE_RQ: Final = 0x0001
+C_GET_RQ: Final = 0x0010
 C_FIND_RQ: Final = 0x0020
 C_ECHO_RQ: Final = 0x0030
 C_CANCEL_RQ: Final = 0x0FFF
+N_EVENT_REPORT_RQ: Final = 0x0100
 N_SET_RQ: Final = 0x0120
+N_ACTION_RQ: Final = 0x0130
 N_CREATE_RQ: Final = 0x0140
 RESPONSE: Final = 0x8000
 NO_DATA_SET: Final = 0x0101
@@ -27,8 +30,15 @@ ERROR_COMMENT: Final = 0x0902
 ERROR_ID: Final = 0x0903
 SOP_INSTANCE_UID: Final = 0x1000
 REQUESTED_INSTANCE_UID: Final = 0x1001
+EVENT_TYPE: Final = 0x1002
+ACTION_TYPE: Final = 0x1008
 
-_NUMBERS: Final = frozenset({COMMAND_FIELD, MESSAGE_ID, RESPONDED_TO, PRIORITY, DATA_SET_TYPE, STATUS, ERROR_ID})
+_NUMBERS: Final = frozenset(
+    {COMMAND_FIELD, MESSAGE_ID, RESPONDED_TO, PRIORITY, DATA_SET_TYPE, STATUS, ERROR_ID, EVENT_TYPE, ACTION_TYPE}
+)
+_TEXTS: Final = frozenset(
+    {SOP_CLASS_UID, SOP_INSTANCE_UID, REQUESTED_CLASS_UID, REQUESTED_INSTANCE_UID, ERROR_COMMENT}
+)
 
 Command = dict[int, int | str]
 """By element number of group 0000; US as int, UI and LO as text. Others are left out when decoding."""
@@ -58,7 +68,7 @@ def decode(data: bytes) -> Command:
         number = int.from_bytes(element, "little")
         if number in _NUMBERS:
             command[number] = int.from_bytes(raw[:2], "little")
-        elif number in (SOP_CLASS_UID, SOP_INSTANCE_UID, ERROR_COMMENT):
+        elif number in _TEXTS:
             command[number] = raw.decode("latin-1").strip("\0 ")
         position += 8 + length
     return command
@@ -132,3 +142,56 @@ def n_set_rq(message_id: int, sop_class_uid: str, sop_instance_uid: str) -> byte
             REQUESTED_INSTANCE_UID: sop_instance_uid,
         }
     )
+
+
+def n_action_rq(message_id: int, sop_class_uid: str, sop_instance_uid: str, action: int) -> bytes:
+    """N-ACTION-RQ; the action's information follows as its data set (PS3.7 10.3.4.1)."""
+    return encode(
+        {
+            REQUESTED_CLASS_UID: sop_class_uid,
+            COMMAND_FIELD: N_ACTION_RQ,
+            MESSAGE_ID: message_id,
+            DATA_SET_TYPE: DATA_SET,
+            REQUESTED_INSTANCE_UID: sop_instance_uid,
+            ACTION_TYPE: action,
+        }
+    )
+
+
+def get_rq(message_id: int, sop_class_uid: str) -> bytes:
+    """C-GET-RQ; the identifier follows as its data set (PS3.7 9.3.3.1)."""
+    return encode(
+        {
+            SOP_CLASS_UID: sop_class_uid,
+            COMMAND_FIELD: C_GET_RQ,
+            MESSAGE_ID: message_id,
+            PRIORITY: PRIORITY_MEDIUM,
+            DATA_SET_TYPE: DATA_SET,
+        }
+    )
+
+
+def response(request: Command, status: int) -> bytes:
+    """The answer to a request, without a data set: what it names is named again (PS3.7 9.3, 10.3)."""
+    values: Command = {
+        COMMAND_FIELD: int(request.get(COMMAND_FIELD, 0)) | RESPONSE,
+        RESPONDED_TO: request.get(MESSAGE_ID, 0),
+        DATA_SET_TYPE: NO_DATA_SET,
+        STATUS: status,
+    }
+    for asked, answered in (
+        (SOP_CLASS_UID, SOP_CLASS_UID),
+        (REQUESTED_CLASS_UID, SOP_CLASS_UID),
+        (SOP_INSTANCE_UID, SOP_INSTANCE_UID),
+        (REQUESTED_INSTANCE_UID, SOP_INSTANCE_UID),
+        (EVENT_TYPE, EVENT_TYPE),
+        (ACTION_TYPE, ACTION_TYPE),
+    ):
+        if value := request.get(asked):
+            values[answered] = _ascii(value) if isinstance(value, str) else value
+    return encode(values)
+
+
+def _ascii(text: str) -> str:
+    """What a peer sent as a UID may be anything; it gets back at most what a UID may be long (PS3.5 9.1)."""
+    return text.encode("ascii", "ignore").decode()[:64]

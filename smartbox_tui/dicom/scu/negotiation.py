@@ -5,7 +5,7 @@ Only its PDUs are used: the socket is ours, none of its threads is ever started,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,8 +36,10 @@ def request_pdu(
     max_pdu: int,
     implementation_class_uid: str,
     implementation_version_name: str,
+    provided: Iterable[str] = (),
 ) -> bytes:
-    """A whole A-ASSOCIATE-RQ. `contexts`: (abstract, transfer syntax), numbered 1, 3, 5 … in their order.
+    """A whole A-ASSOCIATE-RQ. `contexts`: (abstract, transfer syntax), numbered 1, 3, 5 … in their order. Of the
+    abstract syntaxes in `provided` the box is the SCP (role selection, PS3.7 D.3.3.4).
 
     Raises ValueError for a UID that is none.
     """
@@ -48,6 +50,7 @@ def request_pdu(
         ImplementationClassUIDNotification,
         ImplementationVersionNameNotification,
         MaximumLengthNotification,
+        SCP_SCU_RoleSelectionNegotiation,
     )
     from pynetdicom.presentation import build_context
 
@@ -61,6 +64,10 @@ def request_pdu(
     version = ImplementationVersionNameNotification()
     version.implementation_version_name = implementation_version_name
     request.user_information = [length, implementation, version]
+    for abstract in provided:
+        role = SCP_SCU_RoleSelectionNegotiation()
+        role.sop_class_uid, role.scu_role, role.scp_role = UID(abstract), False, True
+        request.user_information.append(role)
     proposed = []
     for index, (abstract, transfer) in enumerate(contexts):
         for uid in (abstract, transfer):
