@@ -21,6 +21,7 @@ from smartbox_tui.capture.encoder import Encoder
 from smartbox_tui.dicom.build import build_header
 from smartbox_tui.dicom.compose import Composition, compose, document
 from smartbox_tui.dicom.iods import IODS
+from smartbox_tui.dicom.marks import build_marks
 from smartbox_tui.dicom.rejection import build_rejection_note
 from smartbox_tui.dicom.relabel import decoded, relabelled
 from smartbox_tui.media.decode import decode
@@ -44,6 +45,7 @@ from smartbox_tui.model.instance import (
     Kind,
     StudyValues,
 )
+from smartbox_tui.model.marks import Mark, MarkedFrames
 from smartbox_tui.model.patient import Patient
 from smartbox_tui.model.rejection import RejectionNote
 from tests.dicom.pictures import CLIP_WORDS, EQUIPMENT, ORDERED, STILL_WORDS, TAKEN, clip, still
@@ -193,12 +195,23 @@ def _note(charset: str) -> Case:
     return Case(f"note {charset}", "note", EXPLICIT_VR_LE, charset, item, 0, None)
 
 
+def _marks(charset: str) -> Case:
+    """Text of its own in the character set, and references to frames."""
+    said = "ポリープ, größer" if charset == "utf-8" else "Polyp, größer"
+    marks = (Mark(0.5, 13, said), Mark(2.0, 51))
+    uid = f"1.2.3.91.{len(charset)}"
+    clip_of = ("1.2.3.11", SOP_CLASSES["video-endoscopic"], "1.2.3.11.1")
+    made = MarkedFrames(uid, "1.2.3.91", 8001, 1, TAKEN, clip_of, marks)
+    item = document(build_marks(STUDIES[charset], made, EQUIPMENT))
+    return Case(f"marks {charset}", "marks", EXPLICIT_VR_LE, charset, item, 0, None)
+
+
 def cases(folder: Path) -> list[Case]:
     """All of them, each with a UID of its own. Fails when a class or syntax that the code offers is missing."""
     found = [
         case
         for charset in STUDIES
-        for case in (*_pictures(folder, charset), *_videos(folder, charset), _note(charset))
+        for case in (*_pictures(folder, charset), *_videos(folder, charset), _note(charset), _marks(charset))
     ]
     offered = {(iod.word, syntax) for iod in IODS.values() for syntax in iod.transfer_syntaxes}
     assert offered <= {(case.word, case.syntax) for case in found}

@@ -90,7 +90,7 @@ def table(matrix: Matrix) -> str:
     ]
     for word, _, syntax in rows:
         cells = [", ".join(sorted(matrix.seen[word, syntax, column])) or "not taken" for column in COLUMNS]
-        cells[1] = "no pixels" if word == "note" else cells[1]
+        cells[1] = "no pixels" if word in ("note", "marks") else cells[1]
         lines.append(f"| {word} | {SYNTAX_NAMES[syntax]} | " + " | ".join(cells) + " |")
     lines += ["", "dciodvfy's warnings, and why they stay:", ""]
     return "\n".join([*lines, *(f"- `{key}`: {why}." for key, why in EXPLAINED.items()), ""])
