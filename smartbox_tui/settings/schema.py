@@ -163,6 +163,11 @@ class Recording:
         60.0, "minutes of recording when it is asked once whether it is still wanted; 0: never",
         rule=rules.between(0, 1440),
     )  # fmt: skip
+    reserve_bytes: int = key(
+        1 << 30,
+        "no recording is begun with less free on the disk; the last quarter is for stills",
+        rule=rules.between(0, 1 << 40),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,10 +217,29 @@ class Display:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """Read by the part that releases local copies, which is not built yet: until then everything is kept."""
+    """How long pictures stay on the box that archives have; what nobody has promised stays for ever."""
 
-    keep_days: float = key(30.0, "days that stored pictures stay on the box", rule=rules.at_least(0))
-    release: str = key("stored", "the promise it takes", rule=rules.only("stored", "committed"))
+    keep_days: float = key(
+        30.0, "days after the exam that pictures stay on the box which archives have", rule=rules.between(0, 36500)
+    )
+    release: str = key(
+        "stored",
+        "the promise it takes: the archive has stored it, or has promised to keep it",
+        rule=rules.one_of("stored", "committed"),
+    )
+    begin_hours: float = key(
+        10.0,
+        "with less room than for these hours of recording the oldest go sooner; a tenth of the disk at most",
+        rule=rules.between(0, 10_000),
+    )
+    end_hours: float = key(
+        20.0, "until there is room for these hours; a fifth of the disk at most", rule=rules.between(0, 10_000)
+    )
+    forget_days: float = key(
+        365.0,
+        "days after which an exam is forgotten whose pictures only archives have; 0: never",
+        rule=rules.between(0, 36500),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
