@@ -10,12 +10,10 @@ __all__ = [
     "DeliveryChange",
     "Exam",
     "Fact",
-    "FirstSeen",
     "Instance",
     "PausedDestination",
     "PerformedMessage",
     "Reconciling",
-    "Releasing",
     "WorklistItem",
 ]
 
@@ -140,22 +138,6 @@ class Reconciling(Model):
     """Exams whose deliveries nobody may claim."""
 
     exam = TextField(primary_key=True)
-
-
-class Releasing(Model):
-    """Pictures whose row says released and whose bitstream is about to go."""
-
-    instance = TextField(primary_key=True)
-
-
-class FirstSeen(Model):
-    """When a clock that is trusted first met an exam or picture whose own time is not sure, seconds since the epoch."""
-
-    id = TextField(primary_key=True)
-    at = FloatField()
-
-    class Meta:
-        table_name = "first_seen"
 
 
 class WorklistItem(Model):

@@ -1,0 +1,187 @@
+"""What the box holds and may let go of, in the tables. Writing functions run inside a write job and take its
+database; nothing here looks at the disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from smartbox_tui.model.keeping import Row
+from smartbox_tui.store.queries import NOTE
+
+_PROMISED: Final = "('stored', 'committed')"
+_OPEN: Final = "('held', 'queued', 'preparing', 'sending', 'waiting', 'blocked')"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One that is here. `exam` the one it belongs to, `folder` the one whose folder it lies in."""
+
+    id: str
+    exam: str
+    folder: str
+    bytes: int
+    discarded: bool
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The folder of an exam that is closed, with pictures that are here: `closed_at` the later of the closing of
+    that exam and of the one that they belong to, RFC 3339; `dates`: not empty where a clock that was not sure said
+    so."""
+
+    folder: str
+    exam: str
+    closed_at: str
+    dates: str
+
+
+def shelves(database: Any, folder: str | None = None) -> list[Shelf]:
+    """Those that may be looked at, oldest first, or this one: both exams closed, with a patient, not held back by
+    hand, and nothing of them being reassigned."""
+    sql = (
+        "SELECT DISTINCT f.id, e.id, max(f.closed_at, e.closed_at),"
+        " CASE WHEN f.dates != '' THEN f.dates ELSE e.dates END"
+        " FROM instance i JOIN exam f ON f.id = i.folder JOIN exam e ON e.id = i.exam"
+        f" WHERE i.released_at = '' AND i.kind != '{NOTE}' AND f.state = 'closed' AND e.state = 'closed'"
+        " AND f.closed_at IS NOT NULL AND e.closed_at IS NOT NULL AND NOT f.held AND NOT e.held"
+        " AND e.patient_id != ''"
+        " AND NOT EXISTS (SELECT 1 FROM reconciling r WHERE r.exam IN (f.id, e.id))"
+    )
+    values: tuple[str, ...] = ()
+    if folder is not None:
+        sql, values = f"{sql} AND i.folder = ?", (folder,)
+    found = [Shelf(*row) for row in database.execute_sql(sql, values).fetchall()]
+    return sorted(found, key=lambda item: (item.closed_at, item.folder))
+
+
+def pictures(database: Any, folder: str) -> list[Picture]:
+    """What is here of a folder, as the tables say, oldest first."""
+    rows = database.execute_sql(
+        "SELECT id, exam, folder, bytes, discarded FROM instance"
+        f" WHERE folder = ? AND released_at = '' AND kind != '{NOTE}' ORDER BY boot, frame_ns, id",
+        (folder,),
+    ).fetchall()
+    deliveries: dict[str, list[Row]] = {}
+    sql = (
+        "SELECT d.instance, d.destination, d.state, d.kind, d.changed_at FROM delivery d"
+        " WHERE d.instance IN (SELECT id FROM instance WHERE folder = ? AND released_at = '') ORDER BY d.id"
+    )
+    for identity, *values in database.execute_sql(sql, (folder,)).fetchall():
+        deliveries.setdefault(identity, []).append(Row(*values))
+    return [Picture(*row[:4], bool(row[4]), tuple(deliveries.get(row[0], ()))) for row in rows]
+
+
+def discarded(database: Any) -> list[tuple[str, str]]:
+    """(picture, folder) of discarded ones that are here."""
+    sql = f"SELECT id, folder FROM instance WHERE discarded AND released_at = '' AND kind != '{NOTE}'"
+    return [(row[0], row[1]) for row in database.execute_sql(sql).fetchall()]
+
+
+# ---- letting go
+
+
+def mark(database: Any, ids: Iterable[str], at: str) -> None:
+    """From now on their rows say that they are released; that their bitstreams go is to follow."""
+    for identity in ids:
+        database.execute_sql("UPDATE instance SET released_at = ? WHERE id = ?", (at, identity))
+        database.execute_sql("INSERT OR IGNORE INTO releasing (instance) VALUES (?)", (identity,))
+
+
+def unmark(database: Any, ids: Iterable[str]) -> None:
+    """They are here after all."""
+    for identity in ids:
+        database.execute_sql("UPDATE instance SET released_at = '' WHERE id = ?", (identity,))
+    done(database, ids)
+
+
+def done(database: Any, ids: Iterable[str]) -> None:
+    """Their bitstreams are gone."""
+    database.execute_sql(
+        "DELETE FROM releasing WHERE instance IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),)
+    )
+
+
+def left(database: Any) -> list[tuple[str, str]]:
+    """(picture, folder) of what a crash left between its row and its bitstream."""
+    sql = "SELECT r.instance, i.folder FROM releasing r JOIN instance i ON i.id = r.instance"
+    return [(row[0], row[1]) for row in database.execute_sql(sql).fetchall()]
+
+
+def released_in(database: Any, folders: Iterable[str]) -> int:
+    """How many pictures of these folders only archives have; discarded ones do not count."""
+    sql = (
+        "SELECT count(*) FROM instance WHERE folder IN (SELECT value FROM json_each(?))"
+        f" AND released_at != '' AND NOT discarded AND kind != '{NOTE}'"
+    )
+    return int(database.execute_sql(sql, (json.dumps(list(folders)),)).fetchone()[0])
+
+
+# ---- times that are not sure
+
+
+def first_seen(database: Any, identity: str, now: float) -> float:
+    """When a clock that is trusted first met it, noted now if it was never; seconds since the epoch."""
+    database.execute_sql("INSERT OR IGNORE INTO first_seen (id, at) VALUES (?, ?)", (identity, now))
+    row = database.execute_sql("SELECT at FROM first_seen WHERE id = ?", (identity,)).fetchone()
+    return float(row[0])
+
+
+def forget_seen(database: Any, ids: Iterable[str]) -> None:
+    database.execute_sql(
+        "DELETE FROM first_seen WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),)
+    )
+
+
+# ---- figures
+
+
+def undelivered(database: Any) -> int:
+    """Bytes of pictures that are here and of which a delivery is open, or that nobody has promised."""
+    sql = (
+        f"SELECT coalesce(sum(i.bytes), 0) FROM instance i WHERE i.released_at = '' AND i.kind != '{NOTE}'"
+        " AND NOT i.discarded AND ("
+        f" EXISTS (SELECT 1 FROM delivery d WHERE d.instance = i.id AND d.state IN {_OPEN})"
+        f" OR NOT EXISTS (SELECT 1 FROM delivery d WHERE d.instance = i.id AND d.state IN {_PROMISED}))"
+    )
+    return int(database.execute_sql(sql).fetchone()[0])
+
+
+# ---- forgetting an exam of which nothing is left
+
+
+def forgettable(database: Any) -> list[Shelf]:
+    """Exams that are closed and of which the tables hold nothing that is still here or still open: neither in their
+    folders, nor of theirs in other folders."""
+    sql = (
+        "SELECT e.id, e.id, e.closed_at, e.dates FROM exam e WHERE e.state = 'closed' AND e.closed_at IS NOT NULL"
+        " AND NOT e.held AND NOT EXISTS (SELECT 1 FROM reconciling r WHERE r.exam = e.id)"
+        " AND NOT EXISTS (SELECT 1 FROM instance i WHERE i.folder = e.id"
+        f" AND i.released_at = '' AND i.kind != '{NOTE}')"
+        " AND NOT EXISTS (SELECT 1 FROM instance i WHERE i.exam = e.id AND i.folder != e.id)"
+        " AND NOT EXISTS (SELECT 1 FROM delivery d JOIN instance i ON i.id = d.instance"
+        f" WHERE i.folder = e.id AND d.state IN {_OPEN})"
+        " AND NOT EXISTS (SELECT 1 FROM performed_message m WHERE m.exam = e.id"
+        " AND m.state IN ('waiting', 'blocked'))"
+        " ORDER BY e.closed_at"
+    )
+    return [Shelf(*row) for row in database.execute_sql(sql).fetchall()]
+
+
+def forget(database: Any, exam: str) -> int:
+    """The rows of an exam whose folder is gone; what was done with it stays in the audit. Returns its pictures."""
+    ids = [row[0] for row in database.execute_sql("SELECT id FROM instance WHERE folder = ?", (exam,)).fetchall()]
+    listed = json.dumps(ids)
+    of_ids = "IN (SELECT value FROM json_each(?))"
+    deliveries = f"SELECT id FROM delivery WHERE instance {of_ids}"
+    database.execute_sql(f"DELETE FROM delivery_change WHERE delivery IN ({deliveries})", (listed,))
+    database.execute_sql(f"DELETE FROM delivery WHERE instance {of_ids}", (listed,))
+    database.execute_sql(f"DELETE FROM releasing WHERE instance {of_ids}", (listed,))
+    database.execute_sql("DELETE FROM instance WHERE folder = ?", (exam,))
+    database.execute_sql("DELETE FROM performed_message WHERE exam = ?", (exam,))
+    forget_seen(database, [exam, *ids])
+    database.execute_sql("DELETE FROM exam WHERE id = ?", (exam,))
+    return len(ids)
