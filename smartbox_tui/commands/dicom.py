@@ -71,7 +71,7 @@ def send(arguments: argparse.Namespace, options: Options) -> int:
         except SmartBoxError as exc:
             failed.append(_failure(path, exc.code, exc.message))
     sent = count = 0
-    begin = time.monotonic()
+    begin: float | None = None  # of the first object, as other senders count; until then it is not its link's time
     session = None
     try:
         for path, composition in ready:
@@ -81,6 +81,7 @@ def send(arguments: argparse.Namespace, options: Options) -> int:
                         peer, sorted({(c.sop_class_uid, c.transfer_syntax_uid) for _, c in ready})
                     )
                     session.open()
+                begin = begin or time.monotonic()
                 result = session.store(composition)
             except TransferLost as exc:
                 failed.append(_failure(path, exc.code, exc.message))
@@ -98,10 +99,11 @@ def send(arguments: argparse.Namespace, options: Options) -> int:
             else:
                 text = f"{meaning.sentence} ({result.status:04X}H{': ' + result.comment if result.comment else ''})"
                 failed.append(_failure(path, "archive-refused", text))
+        end = time.monotonic()
     finally:
         if session is not None:
             session.close()
-    seconds = round(time.monotonic() - begin, 3)
+    seconds = round(end - (begin or end), 3)
     value = {"sent": sent, "failed": failed, "bytes": count, "seconds": seconds}
     out(value, f"{sent} stored, {len(failed)} failed, {count} bytes in {seconds} s", as_json=options.json)
     for item in failed:

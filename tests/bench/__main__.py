@@ -1,6 +1,6 @@
 """`make bench`: all figures in one JSON object, beside the bars of DESIGN section 8. Never part of `make test`.
 
-python -m tests.bench [--seconds 600] [--out bench.json] [--only box,store,long,media,ui]
+python -m tests.bench [--seconds 600] [--out bench.json] [--only box,sender,long,media,ui]
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench")
     parser.add_argument("--seconds", default="600")
     parser.add_argument("--out", default="bench.json")
-    parser.add_argument("--only", default="box,store,long,media,ui")
+    parser.add_argument("--only", default="box,sender,long,media,ui")
     options = parser.parse_args()
     wanted = options.only.split(",")
     result: dict[str, Any] = {"machine": {"python": platform.python_version(), "kernel": platform.release()}}
     if "box" in wanted:
         result["box"] = _run("box_bench", "--seconds", options.seconds)
-    if "store" in wanted:
-        result["store"] = _run("store_bench")
+    if "sender" in wanted:
+        result["sender"] = _run("sender_bench")
     if "long" in wanted:
         result["long"] = _run("long_bench")
     if "media" in wanted:

@@ -54,10 +54,10 @@ _GROWTH_MB: Final = 48
 _WARM: Final = 0.1
 
 
-def looped(codec: str, width: int, height: int) -> list[AccessUnit]:
+def looped(codec: str, width: int, height: int, bits_per_s: int = 8_000_000) -> list[AccessUnit]:
     """The test pattern, LOOP frames of it in a row, encoded as capture does, at whatever speed this machine has."""
     form = VideoFormat(PixelFormat.I420, width, height, Fraction(FPS), full_range=False)
-    encoder = Encoder(CODECS[codec], form, CODECS[codec].plan(width, height, form.fps), 8_000_000)
+    encoder = Encoder(CODECS[codec], form, CODECS[codec].plan(width, height, form.fps), bits_per_s)
     pattern = Mucosa(width, height)
     pattern.neutralise(*strip_size(width))
     converter, units = Converter(), []

@@ -56,11 +56,14 @@ class StoreScp:
 
 
 @contextlib.contextmanager
-def storescp(folder: Path, *options: str, environment: dict[str, str] | None = None) -> Iterator[StoreScp]:
-    """A storescp that takes every transfer syntax and writes to `folder` unless `options` say otherwise."""
+def storescp(
+    folder: Path, *options: str, environment: dict[str, str] | None = None, port: int = 0
+) -> Iterator[StoreScp]:
+    """A storescp that takes every transfer syntax and writes to `folder` unless `options` say otherwise; on a free
+    port unless one is given."""
     program = need("storescp")
     folder.mkdir(parents=True, exist_ok=True)
-    port = free_port()
+    port = port or free_port()
     every = [] if any(option.startswith("+x") for option in options) else ["+xa"]
     command = [program, *every, "-od", str(folder), *options, str(port)]
     process = subprocess.Popen(
