@@ -64,6 +64,11 @@ class Destination:
     readback: bool = key(
         False, "what was stored is fetched again and compared, where the archive makes no promise of its own"
     )
+    commitment_wait_h: float = key(
+        24.0,
+        "hours that an answer about commitment may take before it is asked again",
+        rule=rules.between(0.01, 720),
+    )
     max_instance_bytes: int = key(
         2 << 30, "a longer clip goes on in the next instance", rule=rules.between(1 << 20, 4 << 30)
     )
@@ -97,7 +102,9 @@ _NET: Final = ("dimse", "dicomweb")
 _WEB: Final = ("dicomweb",)
 _FOLDER: Final = ("folder",)
 KINDS_OF: Final = {
-    **dict.fromkeys(("host", "port", "aet", "calling_aet", "tls", "commitment", "mpps"), _DIMSE),
+    **dict.fromkeys(
+        ("host", "port", "aet", "calling_aet", "tls", "commitment", "commitment_wait_h", "mpps"), _DIMSE
+    ),
     **dict.fromkeys(
         ("ca_file", "cert_file", "key_file", "tls_name", "associations", "readback", "transcode"), _NET
     ),
@@ -105,6 +112,19 @@ KINDS_OF: Final = {
     **dict.fromkeys(("path", "mounted", "plain"), _FOLDER),
 }
 """The keys that only some kinds have a use for; all others are everybody's."""
+
+
+def is_asked(destination: Destination) -> bool:
+    """Whether the destination is asked for more than that it has stored an object: its commitment, or the object
+    itself back."""
+    used = [name for name in ("commitment", "readback") if getattr(destination, name)]
+    return any(is_used(name, destination.kind, fallback=destination.fallback) for name in used)
+
+
+def promises(destination: Destination) -> bool:
+    """Whether what it gets can become `committed`, or is as good: a folder is read again before it counts as
+    stored."""
+    return destination.kind == "folder" or is_asked(destination)
 
 
 def is_used(name: str, kind: str, *, fallback: bool = False) -> bool:
