@@ -6,6 +6,11 @@ import random
 from dataclasses import dataclass, field
 from typing import Final
 
+NETWORK: Final = frozenset({"no-route", "refused", "timeout", "tls", "called-aet-rejected", "calling-aet-rejected"})
+"""Causes of the way to a server: they open its breaker and never block a row."""
+REJECTED: Final = frozenset({"called-aet-rejected", "calling-aet-rejected"})
+"""Of these, those that a server gives as its answer."""
+
 LONGEST_PROBE_S: Final = 60.0
 """A probe is one C-ECHO: an archive that is back must not wait for an hour because it was away for a weekend."""
 

@@ -1,14 +1,17 @@
-"""The pool of delivery workers: one thread a destination, so that a dead one never holds up another."""
+"""The pool of delivery workers: each destination has its own, so that a dead one never holds up another."""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from smartbox_tui.engine.calling import peer_of
+from smartbox_tui.engine.delivery.rows import Rows
+from smartbox_tui.engine.delivery.target import UNKNOWN, Health, Target
 from smartbox_tui.engine.delivery.worker import Worker
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings.destination import Destination
@@ -21,13 +24,8 @@ log = logging.getLogger(__name__)
 SWEEP_S: Final = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
-    """ok | unreachable | rejected | unknown, why in words, and the contract's code of it."""
-
-    state: str
-    reason: str
-    code: str
+STOP_S: Final = 5.0
+"""So long is waited for all workers together: a connection that is just being opened cannot be cut."""
 
 
 class Delivery:
@@ -44,19 +42,20 @@ class Delivery:
     ) -> None:
         self._spool, self._store = spool, store
         self._changed, self._status_changed, self._may_send = changed, status_changed, may_send
-        self._workers: dict[str, Worker] = {}
-        self._health: dict[str, Health] = {}
+        self._rows = Rows(spool, store, changed)
+        self._targets: dict[str, Target] = {}
+        self._workers: dict[str, list[Worker]] = {}
         self._ending = threading.Event()
         self._sweeper = threading.Thread(target=self._sweep, name="delivery-sweep", daemon=True)
 
     def start(self, settings: Settings) -> None:
-        """A worker for each destination. Raises bad-value for one without host or AE title."""
+        """Workers for each destination. Raises bad-value for one without host or AE title."""
         for destination in settings.destinations:
             self.add(destination, settings)
         self._sweeper.start()
 
     def add(self, destination: Destination, settings: Settings) -> None:
-        """Starts (or replaces) a destination's worker."""
+        """Starts (or replaces) a destination's workers."""
         if destination.kind == "dimse" and not (destination.host and destination.aet):
             raise SmartBoxError(
                 "bad-value",
@@ -64,71 +63,67 @@ class Delivery:
                 "A dimse destination needs host, port and aet.",
             )
         self.remove(destination.name)
-        worker = Worker(
+        target = Target(
             destination,
-            settings.aet,
-            (settings.station_name, settings.institution_name),
-            self._spool,
             self._store,
-            report=self._report,
-            changed=self._changed,
+            self._rows,
             may_send=self._may_send,
+            status_changed=self._status_changed,
         )
-        worker.pause(destination.name in queries.paused_destinations(self._store.reader))
-        self._workers[destination.name] = worker
-        worker.start()
+        target.pause(destination.name in queries.paused_destinations(self._store.reader))
+        peer = peer_of(destination, settings.aet)
+        station = (settings.station_name, settings.institution_name)
+        workers = [
+            Worker(target, number, peer, station, self._spool, self._store)
+            for number in range(1, destination.associations + 1)
+        ]
+        target.wake_waiting()
+        self._targets[destination.name], self._workers[destination.name] = target, workers
+        for worker in workers:
+            worker.start()
 
     def remove(self, name: str) -> None:
-        worker = self._workers.pop(name, None)
-        self._health.pop(name, None)
-        if worker is not None:
-            worker.stop()
-            worker.join(timeout=5)
+        self._targets.pop(name, None)
+        _end(self._workers.pop(name, []))
 
     def stop(self) -> None:
         """All workers at once; each gives its row back to the queue."""
         self._ending.set()
-        for worker in self._workers.values():
-            worker.stop()
-        for worker in self._workers.values():
-            worker.join(timeout=5)
+        _end(self._all())
         if self._sweeper.is_alive():
             self._sweeper.join(timeout=5)
 
+    def _all(self) -> list[Worker]:
+        return [worker for workers in list(self._workers.values()) for worker in workers]
+
     def wake(self) -> None:
-        for worker in list(self._workers.values()):
-            worker.wake()
+        for target in list(self._targets.values()):
+            target.wake()
 
     def probe_now(self, name: str | None) -> None:
-        for worker in list(self._workers.values()):
-            if name is None or worker.destination.name == name:
-                worker.probe_now()
+        for target in list(self._targets.values()):
+            if name is None or target.name == name:
+                target.probe_now()
 
     def pause(self, name: str, paused: bool) -> None:
         """Pauses a destination; what is being sent is finished. Raises not-found."""
-        worker = self._workers.get(name)
-        if worker is None:
+        target = self._targets.get(name)
+        if target is None:
             raise unknown_destination(name)
         self._store.write(lambda database: queue.pause_destination(database, name, paused)).result()
-        worker.pause(paused)
+        target.pause(paused)
 
     def cancel_sending(self, delivery: int) -> bool:
-        return any(worker.cancel(delivery) for worker in list(self._workers.values()))
+        return any(worker.cancel(delivery) for worker in self._all())
 
     def interrupt(self, delivery: int, reason: str, *, hard: bool) -> None:
         """Stops a row before its last fragment, for this reason; `hard` cuts an association that does not move."""
-        for worker in list(self._workers.values()):
+        for worker in self._all():
             worker.cancel(delivery, reason, hard=hard)
 
     def health(self, name: str) -> Health:
-        return self._health.get(name, Health("unknown", "", ""))
-
-    def _report(self, name: str, state: str, reason: str, code: str) -> None:
-        new = Health(state, reason, code)
-        if self._health.get(name) != new:
-            self._health[name] = new
-            log.info("destination %s is %s", name, state)
-            self._status_changed()
+        target = self._targets.get(name)
+        return target.health if target is not None else UNKNOWN
 
     def _sweep(self) -> None:
         while not self._ending.wait(SWEEP_S):
@@ -141,6 +136,14 @@ class Delivery:
                 self._changed(queries.delivery(self._store.reader, identity), None)
             if changed:
                 self.wake()
+
+
+def _end(workers: list[Worker]) -> None:
+    for worker in workers:
+        worker.stop()
+    deadline = time.monotonic() + STOP_S
+    for worker in workers:
+        worker.join(timeout=max(0.0, deadline - time.monotonic()))
 
 
 def _due(database: Any) -> list[int]:

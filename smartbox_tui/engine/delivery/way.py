@@ -16,7 +16,7 @@ from smartbox_tui.settings.destination import Destination
 
 class Way(Protocol):
     """Used by one thread; `abort` by any. Nothing in it waits longer than the destination's time-out without a sign
-    of progress. Errors are SmartBoxError: those of the network (worker.NETWORK) make everything wait, `no-context`
+    of progress. Errors are SmartBoxError: those of the network (breaker.NETWORK) make everything wait, `no-context`
     and `invalid-object` block the one row."""
 
     @property

@@ -13,9 +13,8 @@ from typing import Any, Final
 
 from smartbox_tui.dicom.scu.mpps import Answer, StepOutcome
 from smartbox_tui.dicom.scu.peer import Peer
-from smartbox_tui.engine.delivery.breaker import Breaker, backoff
-from smartbox_tui.engine.delivery.pool import Health
-from smartbox_tui.engine.delivery.worker import NETWORK, REJECTED
+from smartbox_tui.engine.delivery.breaker import NETWORK, REJECTED, Breaker, backoff
+from smartbox_tui.engine.delivery.target import Health
 from smartbox_tui.engine.orders.performed import StepPeer, peers_of
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings.schema import Settings

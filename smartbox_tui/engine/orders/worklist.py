@@ -17,7 +17,7 @@ import msgspec
 from smartbox_tui.dicom.scu.find import FindResult
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.engine.calling import peer_of
-from smartbox_tui.engine.delivery.worker import REJECTED
+from smartbox_tui.engine.delivery.breaker import REJECTED
 from smartbox_tui.engine.orders import scheduled
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.patient import Patient
