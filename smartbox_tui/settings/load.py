@@ -20,7 +20,7 @@ from smartbox_tui.settings.schema import Loaded, Settings
 PREFIX: Final = "SMARTBOX_"
 SITE_FILE: Final = "site.toml"
 SYSTEM_FILE: Final = Path("/etc/smartbox/smartbox.toml")
-LIST_KEY: Final = {"sources": "id", "pedals": "id", "destinations": "name"}
+LIST_KEY: Final = {"sources": "id", "pedals": "id", "destinations": "name", "hooks": "name"}
 """The lists of tables, and the key that names an entry."""
 PARENT_VARIABLE: Final = "SMARTBOX_PARENT"
 """Set by the demo for its children: the process id without which they must not go on."""
@@ -216,12 +216,18 @@ def _build(kind: Any, tree: Tree, path: str, origins: dict[str, str]) -> Any:
                 raise SmartBoxError("bad-value", f"The setting '{here}' is missing.", item.metadata["doc"])
             origins.setdefault(here, "default")
             continue
-        values[name] = _value(hints[name], tree[name], here, origins)
+        values[name] = _value(hints[name], _worded(item.metadata["rule"], tree[name]), here, origins)
         rule = item.metadata["rule"]
         why = rule(values[name]) if rule else None
         if why:
             raise _bad(here, why, origins, item.metadata["doc"])
     return kind(**values)
+
+
+def _worded(rule: Any, value: Any) -> Any:
+    """TOML's true and false for a key that also knows neither of them."""
+    words = isinstance(value, bool) and "true" in getattr(rule, "choices", ())
+    return str(value).lower() if words else value
 
 
 def _value(hint: Any, value: Any, here: str, origins: dict[str, str]) -> Any:

@@ -8,6 +8,7 @@ from typing import Final
 
 from smartbox_tui.settings import rules
 from smartbox_tui.settings.destination import CLASSES_CLIP, CLASSES_STILL, Destination, Retry
+from smartbox_tui.settings.hooks import Hook
 from smartbox_tui.settings.keys import CA_DOC, CERT_DOC, KEY_DOC, NAME_DOC, TLS_DOC, key
 
 PEDAL_FUNCTIONS: Final = ("still", "burst", "record", "mark", "emergency", "none")
@@ -258,6 +259,7 @@ class Settings:
     sources: tuple[Source, ...] = key(tuple)
     pedals: tuple[Pedal, ...] = key(tuple)
     destinations: tuple[Destination, ...] = key(tuple)
+    hooks: tuple[Hook, ...] = key(tuple)
     worklist: Worklist = key(Worklist)
     mpps: Mpps = key(Mpps)
     emergency: Emergency = key(Emergency)

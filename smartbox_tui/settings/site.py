@@ -18,10 +18,10 @@ from typing import Any, Final
 import tomli_w
 
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.settings import describe, history, whole
+from smartbox_tui.settings import describe, history, hooks, whole
 from smartbox_tui.settings.edit import Editor, carry_secrets, keys_of, names, set_value, whole_list
 from smartbox_tui.settings.history import Change
-from smartbox_tui.settings.load import LIST_KEY, PREFIX, SITE_FILE, Tree, load_with, parse
+from smartbox_tui.settings.load import LIST_KEY, PREFIX, SITE_FILE, SYSTEM_FILE, Tree, load_with, parse
 from smartbox_tui.settings.schema import Loaded, Settings
 
 HEADER: Final = "# Written by the box itself: the settings screens, ctl settings, ctl destination add.\n"
@@ -128,6 +128,7 @@ class Site:
         after = self._load(data)
         if strict:
             whole.check(after.settings, before.settings)
+        self._confine(before, after)
         self._allow(before.settings, after.settings)
         values = describe.changed(before.settings, after.settings)
         old = self._read()
@@ -147,6 +148,16 @@ class Site:
                 history.drop(self.state, number)
                 raise
         return Outcome(before, after, note)
+
+    def _confine(self, before: Loaded, after: Loaded) -> None:
+        """Whoever may change settings must not become whoever may run programs as the engine."""
+        kept = {item.name: item.command for item in before.settings.hooks}
+        for item in after.settings.hooks:
+            path = f"hooks.{item.name}.command"
+            ours = after.origins.get(path) == str(self.path) and kept.get(item.name) != item.command
+            if ours and not hooks.confined(item.command, self.config or SYSTEM_FILE):
+                folder = (self.config or SYSTEM_FILE).absolute().parent / hooks.FOLDER
+                raise SmartBoxError("bad-value", f"{path}: {hooks.NOT_CONFINED}", f"Have it put into {folder}.")
 
     def _acknowledge(self) -> None:
         """Somebody was here: that a file was set aside is told no longer. The state before it is the same."""

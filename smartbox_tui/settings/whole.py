@@ -8,7 +8,9 @@ from typing import Final
 
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.formats import exact_rate, mpeg2_format
-from smartbox_tui.settings.destination import NEEDED
+from smartbox_tui.model import routing
+from smartbox_tui.settings import hooks
+from smartbox_tui.settings.destination import NEEDED, promises
 from smartbox_tui.settings.rules import SMALLEST
 from smartbox_tui.settings.schema import Settings, Source
 
@@ -17,6 +19,7 @@ _NEEDS: Final = {
     "dicomweb": "a dicomweb destination needs its url",
     "folder": "a folder destination needs its path",
 }
+_NO_PROMISE: Final = "retention.release = committed needs commitment or readback at every destination"
 
 
 def problems(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -27,7 +30,11 @@ def problems(settings: Settings) -> Iterator[tuple[str, str]]:
                 yield f"destinations.{item.name}.{name}", _NEEDS[item.kind]
         if item.key_file and not item.cert_file:
             yield f"destinations.{item.name}.cert_file", "a private key needs its certificate"
+        if settings.retention.release == "committed" and not promises(item):
+            yield f"destinations.{item.name}.commitment", _NO_PROMISE
+    yield from hooks.problems(settings.hooks)
     yield from _one_folder_each(settings)
+    yield from routed(settings)
     for name, server in (("worklist", settings.worklist), ("mpps", settings.mpps)):
         if server.host and not server.aet:
             yield f"{name}.aet", "a server needs its AE title"
@@ -55,6 +62,27 @@ def _one_folder_each(settings: Settings) -> Iterator[tuple[str, str]]:
         if any(mine.startswith(other) or other.startswith(mine) for other in paths):
             yield f"destinations.{item.name}.path", "another destination has this folder"
         paths.append(mine)
+
+
+def routed(settings: Settings) -> Iterator[tuple[str, str]]:
+    """A backup stands in for a primary, and for nobody that is a backup itself."""
+    known = {item.name: item for item in settings.destinations}
+    ids = {item.id for item in settings.sources}
+    for item in settings.destinations:
+        path, route = f"destinations.{item.name}.route", item.route
+        primary = known.get(route.backup)
+        if route.role == "backup" and not route.backup:
+            yield f"{path}.backup", "a backup needs the archive that it stands in for"
+        elif route.backup and route.role == "primary":
+            yield f"{path}.role", "a backup is no primary: it stands in for one"
+        elif route.backup == item.name:
+            yield f"{path}.backup", "an archive cannot stand in for itself"
+        elif route.backup and primary is None:
+            yield f"{path}.backup", f"there is no archive '{route.backup}'"
+        elif primary is not None and primary.route.role != "primary":
+            yield f"{path}.backup", f"'{route.backup}' is no primary: its route needs role = \"primary\""
+        for name in sorted(routing.values(route.when.source) - ids):
+            yield f"{path}.when.source", f"there is no source '{name}'"
 
 
 def _trimmed(source: Source) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from smartbox_tui.settings import hooks
 from smartbox_tui.settings.describe import Key, Place, Section
 from smartbox_tui.ui.i18n import N_, Texts
 
@@ -24,17 +25,29 @@ SECTIONS: Final = {
     "watched": N_("Watched folders"),
     "display": N_("Display and keyboard"),
     "retention": N_("Keeping pictures"),
+    "hooks": N_("Messages to other systems"),
 }
 ORDER: Final = (
     "destinations", "worklist", "mpps", "sources", "pedals", "recording", "box", "display", "emergency", "exam",
-    "scanner", "codes", "watched", "clock", "retention",
+    "scanner", "codes", "watched", "clock", "retention", "hooks",
 )  # fmt: skip
 """What is set up first comes first."""
 WITH_TLS: Final = ("ca_file", "cert_file", "key_file", "tls_name")
+OF_KIND: Final = {
+    "hooks.url": ("webhook",),
+    "hooks.token_file": ("webhook",),
+    "hooks.secret_file": ("webhook",),
+    "hooks.ca_file": ("webhook",),
+    "hooks.cert_file": ("webhook",),
+    "hooks.key_file": ("webhook",),
+    "hooks.command": ("command",),
+}
+"""Keys that say nothing with another `kind` of their entry."""
 NEW_ENTRY: Final = {
     "sources": N_("New picture source"),
     "pedals": N_("New pedal"),
     "destinations": N_("New archive"),
+    "hooks": N_("New receiver"),
 }
 LABELS: Final = {
     "aet": N_("AE title"),
@@ -66,6 +79,14 @@ LABELS: Final = {
     "emergency.name": N_("Template of the name"),
     "emergency.pedal": N_("Emergency by pedal"),
     "fps": N_("Frames per second"),
+    "hooks.command": N_("Program"),
+    "hooks.events": N_("Events"),
+    "hooks.keep_days": N_("Days it waits"),
+    "hooks.kind": N_("Way"),
+    "hooks.patient": N_("With patient data"),
+    "hooks.secret_file": N_("Secret that signs"),
+    "hooks.token_file": N_("Token"),
+    "hooks.url": N_("Web address"),
     "host": N_("Server"),
     "id": N_("Short name"),
     "institution_name": N_("Institution"),
@@ -122,6 +143,7 @@ CHOICES: Final = {
     "auto": N_("by the terminal"),
     "burst": N_("Burst"),
     "child": N_("Child"),
+    "command": N_("run a program"),
     "console": N_("16 colours"),
     "cyrillic": N_("Cyrillic"),
     "de": "Deutsch",
@@ -171,6 +193,7 @@ CHOICES: Final = {
     "vl-endoscopic": N_("endoscopic picture"),
     "vl-microscopic": N_("microscopic picture"),
     "vl-photographic": N_("photographic picture"),
+    "webhook": N_("call a web address"),
 }
 REASONS: Final = {
     "must be 1 to 32 letters, digits, '-' or '_'": N_("1 to 32 letters, digits, - or _, no spaces."),
@@ -202,6 +225,12 @@ REASONS: Final = {
     "a server needs host, port and aet": N_("Give server, port and AE title."),
     "a file source needs the file's path": N_("Give the file's path."),
     "a watched folder needs its whole path, from / on": N_("Give the folder's path, from / on."),
+    hooks.NO_EVENT: N_("No such event: delivery.*, exam.closed, alarm.raised are some."),
+    hooks.NO_URL: N_("Give the web address."),
+    hooks.NO_COMMAND: N_("Give the program."),
+    hooks.OPEN_WAY: N_("Patient data goes only to addresses that begin with https."),
+    hooks.NOT_CONFINED: N_("Only a program from the folder hooks beside the settings file."),
+    "must be a whole path, from / on, and its arguments": N_("The whole path, from / on, then its arguments."),
     "a pedal needs its device": N_("Let the pedal be taught, or give its device."),
     "must be a whole number": N_("A whole number."),
     "must be a number": N_("A number."),

@@ -26,7 +26,7 @@ from smartbox_tui.ui.widgets.big_button import BigButton
 from smartbox_tui.ui.widgets.biglist import BigList, Row
 from smartbox_tui.wire import commands
 
-TESTED: Final = {"destinations": "destination", "worklist": "worklist", "mpps": "mpps"}
+TESTED: Final = {"destinations": "destination", "worklist": "worklist", "mpps": "mpps", "hooks": "hook"}
 
 
 class Item(NamedTuple):
@@ -105,12 +105,24 @@ class SettingsFormScreen(SettingsBase):
         return [key for key in self._section.keys if not key.fixed and key.key != self._section.list_key]
 
     def _shown(self, known: Known) -> list[Key]:
-        """Without what only says something with TLS, where that is off and nothing is entered."""
-        keys, tls = self._keys(), self._section.key("tls")
-        if tls is None or self._pending.get("tls", self._saved(known, tls)) is True:
-            return keys
+        """Without what says nothing here: keys of another kind, those of TLS where that is off; unless entered."""
         said = {*self._pending, self._error[0]}
-        return [k for k in keys if k.key not in setting_words.WITH_TLS or k.key in said or self._saved(known, k)]
+        return [
+            key
+            for key in self._keys()
+            if key.key in said or self._saved(known, key) != key.default or self._tells(known, key)
+        ]
+
+    def _tells(self, known: Known, key: Key) -> bool:
+        kinds = setting_words.OF_KIND.get(f"{self._section.name}.{key.key}")
+        if kinds is not None and self._now(known, "kind") not in kinds:
+            return False
+        return key.key not in setting_words.WITH_TLS or self._now(known, "tls") is not False
+
+    def _now(self, known: Known, name: str) -> Any:
+        """What stands on the screen; None where the section has no such key."""
+        key = self._section.key(name)
+        return None if key is None else self._pending.get(name, self._saved(known, key))
 
     def _item(self, view: View, known: Known, key: Key) -> Item:
         t, path = view.t, self._path(key)
