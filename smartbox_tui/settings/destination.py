@@ -7,6 +7,7 @@ from typing import Final
 
 from smartbox_tui.settings import rules
 from smartbox_tui.settings.keys import CA_DOC, CERT_DOC, KEY_DOC, NAME_DOC, TLS_DOC, key
+from smartbox_tui.settings.route import Route
 
 CLASSES_STILL: Final = ("secondary-capture", "vl-endoscopic", "vl-microscopic", "vl-photographic")
 CLASSES_CLIP: Final = ("video-endoscopic", "video-microscopic", "video-photographic")
@@ -59,6 +60,7 @@ class Destination:
         30.0, "seconds for connecting and for each sign of progress", rule=rules.between(0.5, 600)
     )
     associations: int = key(1, "at the same time", rule=rules.between(1, 16))
+    route: Route = key(Route)
     send: str = key("exam-close", "when pictures go out", rule=rules.one_of("immediately", "exam-close", "manual"))
     commitment: bool = key(False, "the archive is asked to promise that it keeps what it has stored")
     readback: bool = key(

@@ -76,8 +76,9 @@ class Editor:
             tables.append(tables[-1].get(part) if isinstance(tables[-1], dict) else None)
         if isinstance(tables[-1], dict):
             tables[-1].pop(parts[-1], None)
-        if len(tables) > 1 and isinstance(tables[0], dict) and tables[-1] == {}:
-            tables[0].pop(parts[0], None)
+        for at in range(len(tables) - 1, 0, -1):  # a table that has become empty goes, too
+            if tables[at] == {}:
+                tables[at - 1].pop(parts[at - 1], None)
         section = place.section.name
         if place.entry:
             bare = {place.section.list_key: place.entry}

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.model.formats import exact_rate, mpeg2_format
 from smartbox_tui.model import routing
+from smartbox_tui.model.formats import exact_rate, mpeg2_format
 from smartbox_tui.settings import hooks
 from smartbox_tui.settings.destination import NEEDED, promises
 from smartbox_tui.settings.rules import SMALLEST
