@@ -124,6 +124,21 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
         # when a clock that is trusted first met what a clock that was not says the time of
         "CREATE TABLE first_seen (id TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID",
     ),
+    (  # 9: what archives promise to keep: the questions, and which deliveries each is about
+        """CREATE TABLE commitment (
+            id INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, destination TEXT NOT NULL, state TEXT NOT NULL,
+            reason TEXT NOT NULL, attempts INTEGER NOT NULL, asked_at TEXT NOT NULL, due_at REAL NOT NULL,
+            changed_at TEXT NOT NULL)""",
+        "CREATE INDEX commitment_open ON commitment (destination, state, due_at)",
+        """CREATE TABLE commitment_item (
+            commitment INTEGER NOT NULL REFERENCES commitment (id), delivery INTEGER NOT NULL,
+            sop_uid TEXT NOT NULL, state TEXT NOT NULL, PRIMARY KEY (commitment, delivery)) WITHOUT ROWID""",
+        "CREATE INDEX commitment_item_of ON commitment_item (delivery)",
+        "ALTER TABLE delivery ADD COLUMN promise TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE delivery ADD COLUMN promise_at TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE delivery ADD COLUMN promise_failures INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX delivery_promise ON delivery (destination, promise, id) WHERE state = 'stored'",
+    ),
 )
 
 VERSION: Final = len(STEPS)

@@ -23,9 +23,12 @@ def follow(database: Any, by_s: float, now: float, uptime_s: float) -> int:
     """
     changed = 0
     hooks.moved_clock(database, by_s, now, uptime_s)
-    for table, state in (("delivery", "waiting"), ("performed_message", "waiting")):
+    for table, state in (("delivery", "waiting"), ("delivery", "stored"), ("performed_message", "waiting")):
         sql = f"UPDATE {table} SET next_at = next_at + ? WHERE state = '{state}' AND next_at IS NOT NULL"
         changed += _count(database, sql, (by_s,))
+    changed += _count(
+        database, "UPDATE commitment SET due_at = due_at + ? WHERE state IN ('made', 'asked')", (by_s,)
+    )
     rows = database.execute_sql(
         f"SELECT d.id, d.created_at FROM delivery d JOIN instance i ON i.id = d.instance WHERE d.state IN ({_OPEN})"
         " AND i.boot = (SELECT max(boot) FROM instance)"

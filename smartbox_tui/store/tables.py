@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from peewee import BooleanField, FloatField, IntegerField, Model, TextField
+from peewee import BooleanField, CompositeKey, FloatField, IntegerField, Model, TextField
 
 __all__ = [
     "Audit",
+    "Commitment",
+    "CommitmentItem",
     "Delivery",
     "DeliveryChange",
     "Exam",
@@ -85,6 +87,9 @@ class Delivery(Model):
     uncertain   the last try may have arrived (connection lost after the last byte, or we were killed)
     variant     how it differs from the picture as captured (model.variant); its UID is `sop_uid`
     prepare     what a media child must make before it can be sent: bitstream | pixels; empty: nothing
+    promise     of a stored one: asked (since `promise_at`, RFC 3339) whether it is kept, or never: the archive
+                makes no promise for it; empty: still to be asked, not before `next_at`. `promise_failures`: how
+                often in a row it was not kept
     """
 
     id = IntegerField(primary_key=True)
@@ -110,6 +115,9 @@ class Delivery(Model):
     changed_at = TextField()
     variant = TextField()
     prepare = TextField()
+    promise = TextField(default="")
+    promise_at = TextField(default="")
+    promise_failures = IntegerField(default=0)
 
 
 class DeliveryChange(Model):
@@ -125,6 +133,35 @@ class DeliveryChange(Model):
 
     class Meta:
         table_name = "delivery_change"
+
+
+class Commitment(Model):
+    """One question for an archive, by its Transaction UID. `state`: made (it may have been asked) | asked |
+    answered | over (asked anew, or refused). `due_at` seconds since the epoch: when it is asked anew; `attempts` how
+    often something of it was asked before."""
+
+    id = IntegerField(primary_key=True)
+    uid = TextField()
+    destination = TextField()
+    state = TextField()
+    reason = TextField()
+    attempts = IntegerField()
+    asked_at = TextField()
+    due_at = FloatField()
+    changed_at = TextField()
+
+
+class CommitmentItem(Model):
+    """A delivery that a question is about, under the UID it had. `state`: open | kept | failed | void."""
+
+    commitment = IntegerField()
+    delivery = IntegerField()
+    sop_uid = TextField()
+    state = TextField()
+
+    class Meta:
+        table_name = "commitment_item"
+        primary_key = CompositeKey("commitment", "delivery")
 
 
 class PausedDestination(Model):
