@@ -17,10 +17,9 @@ import termios
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from smartbox_tui.dicom.scu.pace import Pace
-from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.dicom.scu.tls import ENCRYPTED, NO_GREETING, Tls, TlsTrouble, Trouble, explain, summary
 from smartbox_tui.errors import SmartBoxError
 
@@ -281,7 +280,32 @@ class Link:
         return int.from_bytes(raw, "little")
 
 
-def connect(peer: Peer) -> Link:
+class Called(Protocol):
+    """Whom to connect to: a Peer, or a web service."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def timeout_s(self) -> float: ...
+    @property
+    def tls(self) -> Tls | None: ...
+    @property
+    def pace(self) -> Pace | None: ...
+
+
+_L = TypeVar("_L", bound=Link)
+
+
+def connect(peer: Called) -> Link:
+    """`connected` for DICOM's own protocol."""
+    return connected(peer, Link)
+
+
+def connected(peer: Called, kind: type[_L]) -> _L:
     """A connection to the first of the host's addresses that takes one, `timeout_s` for each of them, and as much
     again for the greeting of TLS.
 
@@ -297,12 +321,12 @@ def connect(peer: Peer) -> Link:
             "Check the host's spelling, and the box's DNS settings; an IP address works without DNS.",
         ) from exc
     failure: OSError = OSError("no address")
-    for family, kind, protocol, _, address in addresses:
-        sock = socket.socket(family, kind | socket.SOCK_CLOEXEC, protocol)
+    for family, type_, protocol, _, address in addresses:
+        sock = socket.socket(family, type_ | socket.SOCK_CLOEXEC, protocol)
         try:
             sock.settimeout(peer.timeout_s)
             sock.connect(address)
-            return Link(_secured(sock, peer, context), peer.timeout_s, peer.tls, peer.pace)
+            return kind(_secured(sock, peer, context), peer.timeout_s, peer.tls, peer.pace)
         except OSError as exc:
             sock.close()
             failure = exc
@@ -312,7 +336,7 @@ def connect(peer: Peer) -> Link:
     raise _connect_error(peer, failure) from failure
 
 
-def _secured(sock: socket.socket, peer: Peer, context: ssl.SSLContext | None) -> socket.socket:
+def _secured(sock: socket.socket, peer: Called, context: ssl.SSLContext | None) -> socket.socket:
     """After the greeting of TLS, which has the socket's time-out as a whole. Raises TlsTrouble."""
     if context is None or peer.tls is None:
         return sock
@@ -324,7 +348,7 @@ def _secured(sock: socket.socket, peer: Peer, context: ssl.SSLContext | None) ->
         raise TlsTrouble(peer.name, NO_GREETING) from exc
 
 
-def _connect_error(peer: Peer, exc: OSError) -> SmartBoxError:
+def _connect_error(peer: Called, exc: OSError) -> SmartBoxError:
     if isinstance(exc, TimeoutError) or exc.errno == errno.ETIMEDOUT:
         return SmartBoxError(
             "timeout",

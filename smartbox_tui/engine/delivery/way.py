@@ -8,8 +8,10 @@ from typing import Protocol
 
 from smartbox_tui.dicom.compose import Composition
 from smartbox_tui.dicom.scu.peer import Peer
+from smartbox_tui.engine.calling import service_of
 from smartbox_tui.engine.delivery.forms import Form
 from smartbox_tui.engine.delivery.line import Line
+from smartbox_tui.engine.delivery.webway import WebWay
 from smartbox_tui.model.answer import Answer
 from smartbox_tui.settings.destination import Destination
 
@@ -61,4 +63,7 @@ class Way(Protocol):
 def way_to(destination: Destination, peer: Peer, state: Path | None = None) -> Way:
     """`peer` is shared by all workers of the destination, for the sake of its rate limit; `state`: the box's state
     folder, where it keeps which medium it had."""
+    if destination.kind == "dicomweb":
+        line = Line(peer) if destination.fallback and destination.host and destination.aet else None
+        return WebWay(service_of(destination, peer), line)
     return Line(peer)
