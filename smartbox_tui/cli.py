@@ -224,6 +224,11 @@ def _ctl(parser: argparse.ArgumentParser) -> None:
     adding.add_argument("--kind", default="dimse")
     for option, kind in (("--host", str), ("--port", int), ("--aet", str), ("--calling-aet", str), ("--send", str)):
         adding.add_argument(option, type=kind)
+    hook = areas.add_parser("hook", help="whom the box tells what happens").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    hook.add_parser("list")
+    hook.add_parser("test", help="sends a test event now").add_argument("name", metavar="NAME")
     _settings(areas.add_parser("settings", help="what the settings screens do"))
 
 
@@ -297,7 +302,7 @@ def _settings(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("export").add_argument("file", nargs="?", metavar="FILE")
     actions.add_parser("import").add_argument("file", metavar="FILE|-")
     test = actions.add_parser("test", help="is it the right server, does it take us?")
-    test.add_argument("what", choices=("worklist", "mpps", "destination"))
+    test.add_argument("what", choices=("worklist", "mpps", "destination", "hook"))
     test.add_argument("name", nargs="?", metavar="NAME")
     teach = actions.add_parser("teach", help="press a pedal: which one was it?")
     teach.add_argument("pedal", nargs="?", metavar="PEDAL", help="the pedal of the settings that it becomes")

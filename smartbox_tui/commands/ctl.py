@@ -27,6 +27,10 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         from smartbox_tui.commands.ctl_queue import Queue
 
         return Queue(arguments, options).run()
+    if arguments.area == "hook":
+        from smartbox_tui.commands.ctl_hook import Hooks
+
+        return Hooks(arguments, options).run()
     area = _Box(arguments, options)
     handler = {
         "status": area.status,

@@ -281,6 +281,13 @@ def given_up(database: Any, hook: str, identity: int, error: tuple[str, str], at
     database.execute_sql("UPDATE hook_state SET refused = refused + 1 WHERE hook = ?", (hook,))
 
 
+def has_too_much(database: Any, hook: str, most: int, born_before: float) -> bool:
+    """Whether `trim` has something to do; for the reader."""
+    beyond = "SELECT 1 FROM hook_event WHERE hook = ? ORDER BY id LIMIT 1 OFFSET ?"
+    oldest = _rows(database, "SELECT born FROM hook_event WHERE hook = ? ORDER BY id LIMIT 1", hook)
+    return bool(oldest and oldest[0][0] < born_before or _rows(database, beyond, hook, most))
+
+
 def trim(database: Any, hook: str, most: int, born_before: float) -> int:
     """Drops what is too much or too old, the oldest first; how many. They are told with the next event."""
     edge = "SELECT id FROM hook_event WHERE hook = ? ORDER BY id DESC LIMIT 1 OFFSET ?"

@@ -233,8 +233,14 @@ class SettingsImport(Command, frozen=True, kw_only=True, tag="settings-import"):
     text: str
 
 
+class HookTest(Command, frozen=True, kw_only=True, tag="hook-test"):
+    """Sends a test event to this hook now; answers {"ok", "code", "message", "hint", "answer", "seconds"}."""
+
+    name: str
+
+
 class ConnectionTest(Command, frozen=True, kw_only=True, tag="connection-test"):
-    """`what`: destination, worklist, mpps; `values`: settings that are not saved yet, over those that are."""
+    """`what`: destination, worklist, mpps, hook; `values`: settings that are not saved yet, over those that are."""
 
     what: str
     name: str = ""
@@ -260,5 +266,6 @@ EngineCommand = (
     | SettingsPut
     | SettingsUndo
     | SettingsImport
+    | HookTest
     | ConnectionTest
 )

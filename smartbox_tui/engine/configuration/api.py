@@ -10,6 +10,7 @@ from aiohttp import web
 
 from smartbox_tui.engine.configuration import connection
 from smartbox_tui.engine.configuration.desk import SettingsDesk
+from smartbox_tui.engine.hooks import api as hooks_api
 from smartbox_tui.engine.status import StatusBoard
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.wire import commands
@@ -48,6 +49,9 @@ class SettingsApi:
         return await self._desk.import_text(command.text, command.id)
 
     async def _test(self, command: commands.ConnectionTest) -> Any:
+        if command.what == "hook":
+            box = self._desk.settings
+            return await hooks_api.check(command.name, command.values, box.loaded, box.config)
         return await connection.check(command.what, command.name, command.values, self._desk.settings())
 
     async def _destination_test(self, command: commands.DestinationTest) -> Any:
