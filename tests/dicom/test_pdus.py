@@ -47,6 +47,27 @@ def test_pynetdicom_reads_our_association_request() -> None:
     ] == [(1, CONTEXTS[0][0], [CONTEXTS[0][1]]), (3, CONTEXTS[1][0], [CONTEXTS[1][1]])]
 
 
+def test_pynetdicom_reads_that_we_provide_a_class() -> None:
+    data = request_pdu(
+        "A", "B", CONTEXTS, max_pdu=0, implementation_class_uid="2.25.1", implementation_version_name="X",
+        provided=[CONTEXTS[1][0]],
+    )  # fmt: skip
+    pdu = A_ASSOCIATE_RQ()
+    pdu.decode(data)
+    assert pdu.encode() == data
+    (role,) = pdu.user_information.role_selection.values()
+    assert (str(role.sop_class_uid), role.scu_role, role.scp_role) == (CONTEXTS[1][0], False, True)
+
+
+def test_an_acceptance_tells_of_each_context_what_it_tells() -> None:
+    accepted = b"\x21\0\0\x10\1\0\0\0\x40\0\0\x081.2.840\0"
+    no_syntax = b"\x21\0\0\x04\3\0\0\0"
+    refused = b"\x21\0\0\x06\5\0\4\0\xff\xff"  # what follows a refusal is not looked at
+    found = read_acceptance(bytes(68) + accepted + no_syntax + refused)
+    assert found.results == {1: 0, 3: 0, 5: 4}
+    assert [found.result(number, "1.2.840") for number in (1, 3, 5, 7)] == [0, 4, 4, 2]
+
+
 def test_we_read_pynetdicoms_acceptance() -> None:
     answer = A_ASSOCIATE()
     answer.application_context_name = UID("1.2.840.10008.3.1.1.1")
