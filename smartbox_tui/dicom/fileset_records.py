@@ -137,7 +137,7 @@ def records(described: Described, file_id: tuple[str, ...]) -> Iterator[Record]:
 
 
 def _filled(described: Described) -> Dataset:
-    """A copy in which what is Type 1 in a record and may be empty in an object has a value (PS3.3 F.5.1 - F.5.3)."""
+    """A copy in which what is Type 1 in a record and may be empty in an object has a value (PS3.3 F.5)."""
     from pydicom.dataset import Dataset
 
     header = Dataset(described.header)

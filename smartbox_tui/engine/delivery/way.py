@@ -11,6 +11,7 @@ from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.engine.calling import service_of
 from smartbox_tui.engine.delivery.forms import Form
 from smartbox_tui.engine.delivery.line import Line
+from smartbox_tui.engine.delivery.medium.way import MediumWay
 from smartbox_tui.engine.delivery.webway import WebWay
 from smartbox_tui.model.answer import Answer
 from smartbox_tui.settings.destination import Destination
@@ -66,4 +67,6 @@ def way_to(destination: Destination, peer: Peer, state: Path | None = None) -> W
     if destination.kind == "dicomweb":
         line = Line(peer) if destination.fallback and destination.host and destination.aet else None
         return WebWay(service_of(destination, peer), line)
+    if destination.kind == "folder":
+        return MediumWay(destination, peer.pace, state)
     return Line(peer)

@@ -64,7 +64,7 @@ class Root:
         with of_medium():
             own = os.fstat(self.fd)
         try:
-            now = os.stat(self.path)
+            now = self.path.stat()
         except OSError:
             return False
         return (now.st_dev, now.st_ino) == (own.st_dev, own.st_ino)
@@ -77,6 +77,11 @@ class Root:
     def is_read_only(self) -> bool:
         with of_medium():
             return bool(os.statvfs(self.fd).f_flag & os.ST_RDONLY)
+
+    def is_writable(self) -> bool:
+        """By its rights, for the user that the box runs as."""
+        with of_medium():
+            return os.access(".", os.W_OK | os.X_OK, dir_fd=self.fd, effective_ids=True)
 
     # ---- names
 
@@ -106,6 +111,9 @@ class Root:
                 try:
                     os.mkdir("/".join(parts[:depth]), 0o755, dir_fd=self.fd)
                 except FileExistsError:
+                    found = os.stat("/".join(parts[:depth]), dir_fd=self.fd, follow_symlinks=False)
+                    if not stat.S_ISDIR(found.st_mode):  # a link could lead into the box's own disk
+                        raise NotADirectoryError(errno.ENOTDIR, "what should be a folder is none") from None
                     continue
             self.sync_folder(parts[: depth - 1])
 
@@ -223,5 +231,5 @@ class Root:
 
 def _forget(fd: int) -> None:
     """What is clean of the file leaves the page cache."""
-    with of_medium():
+    with contextlib.suppress(OSError):  # not every file system has an ear for it
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)

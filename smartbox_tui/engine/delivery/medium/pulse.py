@@ -30,10 +30,19 @@ class Pulse:
         self._beat_at = time.monotonic()
         self._stopped = False
         self._committed = False
+        self._above: Pulse | None = None
+
+    def unstoppable(self) -> Pulse:
+        """For what is behind the last check and must be finished: its signs of life are this one's."""
+        made = Pulse(self.name)
+        made._above = self
+        return made
 
     def beat(self, done: int | None = None) -> None:
         """`done`: bytes of the data set that are on the medium."""
         self._beat_at = time.monotonic()
+        if self._above is not None:
+            self._above.beat()
         if done is not None:
             self.done = done
 
