@@ -27,6 +27,8 @@ from smartbox_tui.engine.exams.desk import Desk
 from smartbox_tui.engine.exams.lifecycle import Exams
 from smartbox_tui.engine.exams.reassign import Reassigner
 from smartbox_tui.engine.exams.reconcile import Reconcile
+from smartbox_tui.engine.hooks.api import HooksArea
+from smartbox_tui.engine.hooks.desk import Hooks
 from smartbox_tui.engine.orders.performed import PerformedSteps
 from smartbox_tui.engine.orders.performed_api import PerformedArea
 from smartbox_tui.engine.orders.performed_worker import Performed, Verbs
@@ -87,14 +89,16 @@ class _StatusTicker:
         """From any thread."""
         self._loop.call_soon_threadsafe(self.dirty.set)
 
-    async def run(self, hub: Hub, board: StatusBoard) -> None:
+    async def run(self, hub: Hub, board: StatusBoard, hooks: Hooks) -> None:
         while True:
             try:
                 await asyncio.wait_for(self.dirty.wait(), HEARTBEAT_S)
             except TimeoutError:
                 pass
             self.dirty.clear()
-            hub.publish(events.StatusChanged(status=board.build()))
+            status = board.build()
+            hub.publish(events.StatusChanged(status=status))
+            hooks.see(status, board.standing)
             await asyncio.sleep(STATUS_S)
 
 
@@ -106,6 +110,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
 
     preload()
     store = Store(paths.database)
+    hooks = Hooks(store, settings)
     ticker = _StatusTicker()
     clock = ClockGate(box_clock(paths.spool, boot_id()), lambda: settings().clock.wait_s)
     capture = CaptureLink(paths.capture_socket, settings, ticker.changed)
@@ -186,7 +191,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         settings_desk.followers.append(watched.reconfigure)
         codes = CodeWatch(paths.runtime, settings, hub.publish)
         settings_desk.followers += [worklist.reconfigure, messenger.reconfigure]
-        settings_desk.followers.append(codes.reconfigure)
+        settings_desk.followers += [codes.reconfigure, hooks.reconfigure]
         await recovery.before_serving(exams)
         await reconcile.recover()
         await exams.run(performed.recover)
@@ -200,6 +205,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
                     PerformedArea(exams, messenger),
                     PicturesArea(paths.spool, store),
                     QueueArea(store),
+                    HooksArea(hooks, settings),
                 ],
             ).routes(),
             paths.engine_socket,
@@ -207,7 +213,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         log.info("the engine serves %s", paths.engine_socket)
         tasks = [
             asyncio.create_task(capture.follow(desk), name="capture-link"),
-            asyncio.create_task(ticker.run(hub, board), name="status"),
+            asyncio.create_task(ticker.run(hub, board, hooks), name="status"),
             asyncio.create_task(desk.adopt_again(), name="adopt-again"),
             asyncio.create_task(preparer.run(), name="preparer"),
             asyncio.create_task(
@@ -221,6 +227,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         worklist.start()
         messenger.start()
         codes.reconfigure()
+        hooks.start()
         try:
             await asyncio.wait([asyncio.create_task(ending.wait()), essential], return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -229,6 +236,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
             by_hand.stop()
             await asyncio.gather(asyncio.to_thread(worklist.stop), asyncio.to_thread(messenger.stop))
             await asyncio.to_thread(delivery.stop)
+            await asyncio.to_thread(hooks.stop)
             for task in [essential, *tasks]:
                 task.cancel()
             await asyncio.gather(essential, *tasks, return_exceptions=True)
