@@ -104,7 +104,8 @@ async def check(name: str, values: dict[str, Any], loaded: Loaded, config: Any) 
     for key, value in values.items():
         node, parts = tree, key.split(".")
         for part in parts[:-1]:
-            node = node.get(part) if isinstance(node.get(part), dict) else {}
+            inner = node.get(part)
+            node = inner if isinstance(inner, dict) else {}
         node[parts[-1]] = value
     hook = build(Hook, tree, f"hooks.{name or 'new'}")
     own = saved is not None and saved.command == hook.command

@@ -74,7 +74,7 @@ def call(
 
 
 def headers_of(hook: Hook, event: Waiting, body: bytes) -> dict[str, str]:
-    """Raises SmartBoxError for a file that cannot be read. Read anew for each call: a renewed token holds at once."""
+    """Raises SmartBoxError for a file that cannot be read; it is read for each call, so a renewed token holds."""
     headers = {
         "Content-Type": "application/json",
         "User-Agent": f"SmartBox/{__version__}",

@@ -84,8 +84,8 @@ class Hooks:
     # ---- what is seen in the status
 
     def see(self, status: state.Status, standing: dict[str, str]) -> None:
-        """From each status: destinations that went or came back, alarms, exams whose last delivery is over. Puts the
-        hooks' own alarms into `standing`, by code. Never raises: the status is for everybody."""
+        """From each status: destinations that went or came back, alarms, exams whose last delivery is over. Puts
+        the hooks' own alarms into `standing`, by code. Never raises: the status is for everybody."""
         try:
             self._watch.see(status, time.monotonic())
             if hooks.is_watching(self._store.reader):
