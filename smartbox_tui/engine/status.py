@@ -9,6 +9,7 @@ from pathlib import Path
 from smartbox_tui import __version__
 from smartbox_tui.engine.capture_link import CaptureLink
 from smartbox_tui.engine.clock import ClockGate
+from smartbox_tui.engine.commitment.patrol import Commitments
 from smartbox_tui.engine.delivery.pool import Delivery
 from smartbox_tui.engine.exams.lifecycle import Exams
 from smartbox_tui.engine.orders.performed_worker import Performed
@@ -52,6 +53,7 @@ class StatusBoard:
         self._since: dict[str, str] = {}
         self.unreadable: list[str] = []
         self.watched: watch.Watched | None = None
+        self.commitments: Commitments | None = None
         self.standing: dict[str, str] = {}  # alarms that others set, by code
 
     def _sources(self) -> list[state.Source]:
@@ -69,6 +71,7 @@ class StatusBoard:
         for item in self._settings().destinations:
             health = self._delivery.health(item.name)
             is_paused = item.name in paused
+            promise = self.commitments.state(item.name) if self.commitments is not None else None
             result.append(
                 state.Destination(
                     name=item.name,
@@ -77,6 +80,11 @@ class StatusBoard:
                     reason="paused by hand" if is_paused else health.reason,
                     code="" if is_paused else health.code,
                     open=open_.get(item.name, 0),
+                    promise=promise.state if promise else "",
+                    promise_how=promise.how if promise else "",
+                    promise_reason=promise.reason if promise else "",
+                    asked=promise.asked if promise else 0,
+                    asked_since=promise.since if promise else "",
                 )
             )
         return result
@@ -108,6 +116,8 @@ class StatusBoard:
         self, blocked: int, space: state.Storage, destinations: list[state.Destination]
     ) -> list[state.Alarm]:
         found: dict[str, str] = {**self.standing, **(self.watched.alarms() if self.watched else {})}
+        if self.commitments is not None:
+            found |= self.commitments.alarms()
         if self._capture.away:
             found["capture-away"] = "The capture process does not answer: pedal and pictures may not work."
         if blocked:

@@ -90,6 +90,8 @@ def delivery(row: Any, bytes_sent: int | None = None) -> state.Delivery:
         changed_at=row.changed_at,
         instance=row.instance,
         variant=row.variant,
+        promise=row.promise if row.state == "stored" else "",
+        promise_since=row.promise_at if row.state == "stored" else "",
     )
 
 

@@ -104,6 +104,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: str = ""
     instance: str = ""  # the picture's id: another rendition of it has a SOP Instance UID of its own
     variant: str = ""  # how what is sent differs from what was captured; empty: it does not
+    promise: str = ""  # of a stored one: asked (whether it is kept), or never (the archive makes no promise for it)
+    promise_since: str = ""
 
 
 class Destination(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +115,11 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     code: str = ""  # the contract's error code of the reason
     open: int = 0
+    promise: str = ""  # ok | unsupported | late | away; empty: it is not asked for more than that it has stored
+    promise_how: str = ""  # commitment | readback
+    promise_reason: str = ""
+    asked: int = 0  # stored, and not answered yet whether they are kept
+    asked_since: str = ""
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):

@@ -206,6 +206,14 @@ class CommitSession:
         if self._association is not None:
             self._association.link.wake()
 
+    def close(self) -> None:
+        if self._association is not None:
+            self._association.release()
+
+    def abort(self) -> None:
+        if self._association is not None:
+            self._association.abort()
+
     def __enter__(self) -> Self:
         self.open()
         return self
@@ -213,12 +221,7 @@ class CommitSession:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._association is None:
-            return
-        if kind is None:
-            self._association.release()
-        else:
-            self._association.abort()
+        self.close() if kind is None else self.abort()
 
 
 def context_of(association: Association) -> tuple[int, bool]:
