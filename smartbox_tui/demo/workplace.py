@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import tempfile
 import tomllib
 from collections.abc import Iterator
@@ -65,6 +66,7 @@ def write_settings(config: Path | None, pacs: str | None, server_port: int, targ
             raise SmartBoxError("not-found", f"There is no settings file {config}.", "Check --config.") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
             raise SmartBoxError("bad-value", f"{config} is not readable as TOML: {exc}", "Mend that line.") from exc
+    tree.setdefault("port", _free_port())  # a box, or another demo, may have the usual one
     tree.setdefault("clock", {}).setdefault("wait_s", 0)
     tree.setdefault("sources", [{"id": "endo", "name": "Endoskop (Demo)", "kind": "pattern"}])
     tree.setdefault("pedals", [{"id": "demo", "kind": "key"}])
@@ -76,6 +78,12 @@ def write_settings(config: Path | None, pacs: str | None, server_port: int, targ
         tree["worklist"] = {**own, "refresh_s": 30}
         tree.setdefault("mpps", own)
     target.write_text("# Written by smartbox demo at each start.\n" + tomli_w.dumps(tree), encoding="utf-8")
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("", 0))
+        return int(sock.getsockname()[1])
 
 
 def needs_server(config: Path | None, pacs: str | None) -> bool:

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.support.dcmtk import free_port
+
 T = TypeVar("T")
 PROGRAM = [sys.executable, "-m", "smartbox_tui.cli"]
 OPEN = ("held", "queued", "preparing", "sending", "waiting")
@@ -157,6 +159,7 @@ def settings(
 ) -> str:
     """Settings for one pattern source and one archive."""
     return f"""
+port = {free_port()}
 station_name = "TEST1"
 language = "en"
 [clock]
