@@ -40,7 +40,7 @@ class Worker(threading.Thread):
         self._target, self._rows = target, target.rows
         self.destination = target.destination
         self._seat = target.seat()
-        self._way = way_to(target.destination, peer)
+        self._way = way_to(target.destination, peer, spool.parent)
         self._station, self._spool, self._store = station, spool, store
         self._ending = threading.Event()
         self._cancel: dict[int, str] = {}  # delivery -> why
