@@ -66,8 +66,14 @@ WATCHED: Final = {
     "watched-late-": Known(
         N_("{name}: a code came too late."), N_("Check the patient of the exams held back, then release them.")
     ),
+    "hook-": Known(
+        N_("Messages to {name} do not arrive."),
+        N_("They are sent again for days; no picture waits for them."),
+        grave=False,
+        bar=False,
+    ),
 }
-"""Of a watched folder, by the beginning of the code; its name follows."""
+"""Of a watched folder or a hook, by the beginning of the code; its name follows."""
 
 
 class AlarmLine(NamedTuple):

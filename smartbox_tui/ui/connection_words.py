@@ -16,6 +16,7 @@ STEPS: Final = {
     "store": N_("It takes the box's pictures."),
     "find": N_("It takes questions for the worklist."),
     "mpps": N_("It takes performed steps."),
+    "hook": N_("It has taken a test event."),
 }
 """What a step that went well has shown."""
 
@@ -67,6 +68,22 @@ CAUSES: Final = {
     ("mpps", "no-context"): (
         N_("The server is there, but takes no performed steps."),
         N_("Ask IT for address, port and AE title of the MPPS server."),
+    ),
+    ("hook", "archive-refused"): (
+        N_("The receiver answers that it did not take it."),
+        N_("Its answer is in the technical detail; its own log has more."),
+    ),
+    ("hook", "refused"): (
+        N_("Nobody takes the call, or the program cannot be started."),
+        N_("Check address and port, or the program's path and that the box may run it."),
+    ),
+    ("hook", "timeout"): (
+        N_("The receiver did not answer in time."),
+        N_("Is it on? Does a firewall stand between? Does it need a longer wait?"),
+    ),
+    ("hook", "no-route"): (
+        N_("There is no way to the receiver."),
+        N_("Check the address and the network cable; a name needs a name server, an IP address does not."),
     ),
 }
 """By step and code."""
