@@ -20,6 +20,7 @@ from smartbox_tui.engine.configuration.api import SettingsApi
 from smartbox_tui.engine.configuration.desk import SettingsBox, SettingsDesk, mend
 from smartbox_tui.engine.delivery.pool import Delivery
 from smartbox_tui.engine.delivery.preparing import Preparer
+from smartbox_tui.engine.delivery.standin import StandIns
 from smartbox_tui.engine.exams import recovery
 from smartbox_tui.engine.exams.adopt import Adopter
 from smartbox_tui.engine.exams.dates import Dates
@@ -133,7 +134,12 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
             ticker.changed()
 
     delivery = Delivery(
-        paths.spool, store, changed=delivery_changed, status_changed=ticker.changed, may_send=clock.why_not
+        paths.spool,
+        store,
+        settings,
+        changed=delivery_changed,
+        status_changed=ticker.changed,
+        may_send=clock.why_not,
     )
 
     def remade(picture: str) -> None:
@@ -153,6 +159,14 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         delivery.wake()
         preparer.wake()
 
+    stand_ins = StandIns(
+        paths.spool,
+        store,
+        settings,
+        delivery,
+        changed=lambda row: delivery_changed(row, None),
+        ready=wake_delivery,
+    )
     adopter = Adopter(paths.spool, store, settings)
     worklist = Worklist(
         store, settings, find=find_worklist, publish=hub.publish_from_thread, status_changed=ticker.changed
@@ -216,6 +230,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
             asyncio.create_task(ticker.run(hub, board, hooks), name="status"),
             asyncio.create_task(desk.adopt_again(), name="adopt-again"),
             asyncio.create_task(preparer.run(), name="preparer"),
+            asyncio.create_task(stand_ins.run(exams.run), name="stand-ins"),
             asyncio.create_task(
                 dates.follow([delivery.wake, messenger.wake], [worklist.refresh_now, ticker.changed]),
                 name="dates",

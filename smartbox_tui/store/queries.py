@@ -251,6 +251,15 @@ def has_queued(database: Any, destination: str) -> bool:
     return database.execute_sql(sql, (destination,)).fetchone() is not None
 
 
+def has_open(database: Any, destination: str) -> bool:
+    """Whether anything waits to be sent there."""
+    sql = (
+        "SELECT 1 FROM delivery WHERE destination = ? AND state IN ('queued', 'sending', 'waiting')"
+        " AND NOT paused LIMIT 1"
+    )
+    return database.execute_sql(sql, (destination,)).fetchone() is not None
+
+
 _TO_PREPARE = "state IN ('held', 'queued', 'preparing', 'waiting', 'blocked') AND prepare != ''"
 
 

@@ -81,7 +81,8 @@ def seen_outside(database: Any, folder: str) -> dict[str, list[Seen]]:
 @dataclass(frozen=True, slots=True)
 class Birth:
     """How a picture's delivery to one destination begins for the reassigned exam: state, reason and its code, and
-    what the destination gets (`variant`, `prepare` as in the row)."""
+    what the destination gets (`variant`, `prepare` as in the row). `fits`: its route wants the picture; else it
+    gets it only where it has, or was to have, what this corrects."""
 
     destination: str
     state: State
@@ -89,6 +90,7 @@ class Birth:
     code: str
     variant: str = ""
     prepare: str = ""
+    fits: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +127,11 @@ def apply(database: Any, changes: Iterable[Change], priority: int, reason: str) 
             captured_at=item.captured_at, unsure=item.unsure,
         ).where(Instance.id == item.id).execute(database)  # fmt: skip
         standing: dict[str, Any] = {}
+        had: set[str] = set()
         for old in list(Delivery.select().where(Delivery.instance == item.id).execute(database)):
             variant = Variant.parse(old.variant)
+            if State(old.state) is not State.CANCELLED:
+                had.add(old.destination)
             if old.sop_uid == sop_uid_of(item.sop_uid, variant):
                 if not variant.document:
                     standing[old.destination] = old
@@ -137,6 +142,8 @@ def apply(database: Any, changes: Iterable[Change], priority: int, reason: str) 
         if row.discarded:
             continue
         for birth in item.births:
+            if not birth.fits and birth.destination not in had:
+                continue
             changed += _begin(database, row, item, birth, standing.get(birth.destination), priority)
     return changed
 

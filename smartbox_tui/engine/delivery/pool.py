@@ -35,6 +35,7 @@ class Delivery:
         self,
         spool: Path,
         store: Store,
+        settings: Callable[[], Settings],
         *,
         changed: Callable[[Any, int | None], None],
         status_changed: Callable[[], None],
@@ -42,7 +43,7 @@ class Delivery:
     ) -> None:
         self._spool, self._store = spool, store
         self._changed, self._status_changed, self._may_send = changed, status_changed, may_send
-        self._rows = Rows(spool, store, changed)
+        self._rows = Rows(spool, store, settings, changed)
         self._targets: dict[str, Target] = {}
         self._workers: dict[str, list[Worker]] = {}
         self._ending = threading.Event()
@@ -120,6 +121,11 @@ class Delivery:
         """Stops a row before its last fragment, for this reason; `hard` cuts an association that does not move."""
         for worker in self._all():
             worker.cancel(delivery, reason, hard=hard)
+
+    def away_for(self, name: str) -> float:
+        """Seconds for which a destination has been out of reach; 0: it is not, or it is paused."""
+        target = self._targets.get(name)
+        return target.away_for if target is not None else 0.0
 
     def health(self, name: str) -> Health:
         target = self._targets.get(name)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from smartbox_tui.engine.delivery import routes
 from smartbox_tui.engine.delivery.answers import verdict
 from smartbox_tui.engine.delivery.forms import Form
 from smartbox_tui.engine.delivery.parcel import Parcel, making
@@ -14,9 +15,10 @@ from smartbox_tui.engine.rendition import is_discarded
 from smartbox_tui.model.answer import Answer
 from smartbox_tui.model.delivery import DeliveryState as State
 from smartbox_tui.settings.destination import Retry
+from smartbox_tui.settings.schema import Settings
 from smartbox_tui.spool import ledger
 from smartbox_tui.spool.layout import exam_dir
-from smartbox_tui.store import queries, queue, records
+from smartbox_tui.store import queries, queue, records, standins
 from smartbox_tui.store.database import Store
 
 NO_DOCUMENTS: Final = "the archive takes no Key Object Selections, so it does not get the marks"
@@ -28,8 +30,14 @@ TELL_ROWS: Final = 200
 class Rows:
     """Shared by threads. `changed(row, bytes_sent)` is called after each change of a row."""
 
-    def __init__(self, spool: Path, store: Store, changed: Callable[[Any, int | None], None]) -> None:
-        self._spool, self._store, self._changed = spool, store, changed
+    def __init__(
+        self,
+        spool: Path,
+        store: Store,
+        settings: Callable[[], Settings],
+        changed: Callable[[Any, int | None], None],
+    ) -> None:
+        self._spool, self._store, self._settings, self._changed = spool, store, settings, changed
 
     def changed(self, row: Any | None, bytes_sent: int | None = None) -> None:
         self._changed(row, bytes_sent)
@@ -109,13 +117,17 @@ class Rows:
             marks = parcel.marks()
         elif said.state is State.WAITING:
             changes = {**changes, "next_at": queue.clock() + said.pause_s}
-        if marks is None:
-            self.move(row, said.state, said.reason, said.code, **changes)
-            return
+        pairs = routes.pairs_of(self._settings(), row.destination) if said.state is State.STORED else []
 
-        def job(database: Any) -> tuple[Any, Any]:
+        def job(database: Any) -> list[Any]:
             moved = queue.move(database, row.id, said.state, said.reason, said.code, **changes)
-            return moved, queue.follow(database, moved, marks) if moved is not None else None
+            found = [moved]
+            if moved is not None and marks is not None:
+                found.append(queue.follow(database, moved, marks))
+            for primary, backup in pairs if moved is not None else ():
+                done = standins.settle(database, primary.name, backup.name, row.instance, backup.route.instead)
+                found += [queue.get(database, identity) for identity in done]
+            return found
 
         for changed in self._store.write(job).result():
             self._changed(changed, None)

@@ -72,6 +72,7 @@ class Target:
         self._why = SmartBoxError("no-route", "The destination was not asked yet.")
         self._health = UNKNOWN
         self._paused = False
+        self._lost_at: float | None = None  # CLOCK_MONOTONIC of the first failure since it last took something
 
     @property
     def name(self) -> str:
@@ -89,6 +90,13 @@ class Target:
     def wake(self) -> None:
         for seat in self._seats:
             seat.wake.set()
+
+    @property
+    def away_for(self) -> float:
+        """Seconds since it was last of use, while it cannot be reached; 0: it can, or is paused. An archive that
+        answers a probe and then takes no object has not been of use."""
+        lost = self._lost_at
+        return 0.0 if lost is None or self._paused or not self._breaker.is_open else time.monotonic() - lost
 
     # ---- by hand
 
@@ -134,7 +142,7 @@ class Target:
             return False
         finally:
             self._probing.release()
-        self.heard()
+        self.heard(took=not queries.has_open(self._store.reader, self.name))
         return True
 
     # ---- who takes what
@@ -191,11 +199,14 @@ class Target:
             )
         return bool(connected)
 
-    def heard(self) -> None:
-        """The archive has answered: everything that waits for it is queued again."""
+    def heard(self, *, took: bool = True) -> None:
+        """The archive has answered: everything that waits for it is queued again. `took`: to an object, or there is
+        none that it would have to be sent."""
         job = None
         with self._lock:
             self._heard_at = time.monotonic()
+            if took:
+                self._lost_at = None
             if self._breaker.succeeded():
                 job = self._store.write(lambda database: queue.destination_back(database, self.name))
             self._is("ok", "", "")
@@ -210,6 +221,8 @@ class Target:
             now = time.monotonic()
             if self._breaker.may_try(now):  # else it was under way already when another worker failed
                 self._breaker.failed(now)
+            if self._lost_at is None:
+                self._lost_at = now
             self._why = exc
             job = self._store.write(self._away(exc, wait))
             self._is("rejected" if exc.code in REJECTED else "unreachable", exc.message, exc.code)

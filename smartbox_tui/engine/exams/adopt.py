@@ -17,7 +17,7 @@ from uuid import UUID
 from smartbox_tui.dicom.build import build_header
 from smartbox_tui.dicom.headers import numbers_of
 from smartbox_tui.engine import marking, rendition
-from smartbox_tui.engine.delivery import variants
+from smartbox_tui.engine.delivery import routes, variants
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model import uids
 from smartbox_tui.model.delivery import PROMISED
@@ -31,7 +31,7 @@ from smartbox_tui.spool.durable import write_new
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile, read_exam, read_revision
 from smartbox_tui.spool.layout import exam_dir, header_name, sidecar_paths
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, read_sidecar
-from smartbox_tui.store import queries, queue, reconcile, records
+from smartbox_tui.store import queries, queue, reconcile, records, standins
 from smartbox_tui.store.database import Store
 
 Told = dict[tuple[str, str], ledger.Promise]
@@ -158,12 +158,16 @@ class Adopter:
 
         births: list[dict[str, Any]] = []
         wanted = {item.name: item for item in settings.destinations}
-        for name in [*wanted, *(name for name in promises if name not in wanted)]:
+        taken = routes.picture_of(exam, revision, sidecar)
+        fitting = [item.name for item in settings.destinations if routes.at_once(item, taken)]
+        for name in [*fitting, *(name for name in promises if name not in fitting)]:
             promise, variant = promises.get(name, (None, AS_CAPTURED))
             if promise is None:  # an archive that has a rendition of it gets no other one
                 variant = variants.variant_for(wanted[name], sidecar)
             send = wanted[name].send if name in wanted else ""
             state, reason, code = self._born(exam, patient_known, send, promise, block)
+            if promise is None and (keeper := routes.keeper(settings, name, promises)):
+                state, reason, code = State.CANCELLED, f"{keeper}{standins.KEEPS}", standins.NEEDLESS
             made = variants.of_variant(folder, sidecar, variant)
             births.append({
                 "instance": sidecar.id, "sop_uid": sop_uid_of(uid, variant), "exam": belongs_to,

@@ -17,7 +17,7 @@ from uuid import UUID, uuid5
 from smartbox_tui.dicom.build import build_header
 from smartbox_tui.dicom.headers import numbers_of
 from smartbox_tui.engine import rendition
-from smartbox_tui.engine.delivery import variants
+from smartbox_tui.engine.delivery import routes, variants
 from smartbox_tui.engine.exams.adopt import Adopter, first_state
 from smartbox_tui.engine.ports import PerformedPort
 from smartbox_tui.errors import SmartBoxError
@@ -239,10 +239,13 @@ class Reassigner:
         self, folder: Path, exam: ExamFile, revision: RevisionFile, sidecar: Sidecar
     ) -> Iterator[reconcile.Birth]:
         patient_known = bool(revision.patient.get("id"))
+        taken = routes.picture_of(exam, revision, sidecar)
         for item in self._settings().destinations:
             variant = variants.variant_for(item, sidecar)
             prepare = variants.prepare_of(folder, sidecar, variant)
-            yield reconcile.Birth(item.name, *first_state(exam, patient_known, item.send), str(variant), prepare)
+            state, reason, code = first_state(exam, patient_known, item.send)
+            fits = routes.at_once(item, taken)
+            yield reconcile.Birth(item.name, state, reason, code, str(variant), prepare, fits)
 
     @staticmethod
     def _supersede(folder: Path, gone: set[str]) -> None:
