@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.dcmtk import free_port, need, wait_for_port
+
+DICOMWEB_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+
+
+def dicomweb() -> dict[str, Any]:
+    """The keys that switch its web services on, below /dicom-web. Without the plugin (Debian: orthanc-dicomweb) a
+    visible skip."""
+    if not DICOMWEB_PLUGIN.exists():
+        pytest.skip("orthanc-dicomweb is not installed")
+    return {"Plugins": [str(DICOMWEB_PLUGIN)], "DicomWeb": {"Enable": True}}
 
 
 @dataclass(frozen=True)
@@ -21,6 +33,11 @@ class Orthanc:
     aet: str
     port: int
     http_port: int
+
+    @property
+    def web(self) -> str:
+        """The address of its DICOMweb services, where they are switched on."""
+        return f"http://127.0.0.1:{self.http_port}/dicom-web"
 
     def get(self, path: str) -> bytes:
         """The answer's body. Raises urllib.error.HTTPError."""
@@ -48,12 +65,9 @@ class Orthanc:
         return ids
 
 
-@contextlib.contextmanager
-def orthanc(folder: Path, *, aet: str = "ORTHANC", **configuration: Any) -> Iterator[Orthanc]:
-    """Runs Orthanc until the block ends. `configuration`: more keys of its JSON, e.g. `Plugins=[...]`."""
-    program = need("Orthanc")
+def configure(folder: Path, aet: str, port: int, http_port: int, configuration: dict[str, Any]) -> Path:
+    """Writes its configuration; returns the file."""
     folder.mkdir(parents=True, exist_ok=True)
-    port, http_port = free_port(), free_port()
     values = {
         "Name": aet,
         "DicomAet": aet,
@@ -72,16 +86,38 @@ def orthanc(folder: Path, *, aet: str = "ORTHANC", **configuration: Any) -> Iter
     }
     path = folder / "orthanc.json"
     path.write_text(json.dumps(values))
-    with (folder / "orthanc.log").open("wb") as log:
-        process = subprocess.Popen([program, str(path)], stdout=log, stderr=log)
+    return path
+
+
+def launch(configuration: Path, port: int, http_port: int) -> subprocess.Popen[bytes]:
+    """Starts it and waits until it listens. Raises RuntimeError, TimeoutError."""
+    with (configuration.parent / "orthanc.log").open("ab") as log:
+        process = subprocess.Popen([need("Orthanc"), str(configuration)], stdout=log, stderr=log)
     try:
         wait_for_port(port, process)
         wait_for_port(http_port, process)
+    except BaseException:
+        end(process)
+        raise
+    return process
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def orthanc(folder: Path, *, aet: str = "ORTHANC", **configuration: Any) -> Iterator[Orthanc]:
+    """Runs Orthanc until the block ends. `configuration`: more keys of its JSON, e.g. `Plugins=[...]`."""
+    need("Orthanc")
+    port, http_port = free_port(), free_port()
+    process = launch(configure(folder, aet, port, http_port, configuration), port, http_port)
+    try:
         yield Orthanc(aet, port, http_port)
     finally:
-        process.terminate()
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process)
