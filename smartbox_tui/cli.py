@@ -217,13 +217,16 @@ def _ctl(parser: argparse.ArgumentParser) -> None:
 
     destination = areas.add_parser("destination").add_subparsers(dest="action", required=True, metavar="ACTION")
     destination.add_parser("list")
-    for name in ("test", "remove"):
+    for name in ("test", "remove", "eject"):
         destination.add_parser(name).add_argument("name", metavar="NAME")
     adding = destination.add_parser("add")
     adding.add_argument("name", metavar="NAME")
     adding.add_argument("--kind", default="dimse")
     for option, kind in (("--host", str), ("--port", int), ("--aet", str), ("--calling-aet", str), ("--send", str)):
         adding.add_argument(option, type=kind)
+    adding.add_argument("--path", help="of a folder: where it, or the medium, is mounted")
+    for option in ("--mounted", "--plain"):
+        adding.add_argument(option, action=argparse.BooleanOptionalAction, help="of a folder; default: yes")
     hook = areas.add_parser("hook", help="whom the box tells what happens").add_subparsers(
         dest="action", required=True, metavar="ACTION"
     )

@@ -139,13 +139,17 @@ class _Box(Area):
             self._out(value, "\n".join(lines))
             return 0 if value["ok"] else 1
         if arguments.action == "add":
-            given = {
-                name: getattr(arguments, name) for name in ("kind", "host", "port", "aet", "calling_aet", "send")
-            }
+            names = ("kind", "host", "port", "aet", "calling_aet", "send", "path", "mounted", "plain")
+            given = {name: getattr(arguments, name) for name in names}
             values = {key: item for key, item in given.items() if item is not None}
             value = self._send(engine, "destination-add", name=arguments.name, values=values)
         elif arguments.action == "remove":
             value = self._send(engine, "destination-remove", name=arguments.name)
+        elif arguments.action == "eject":
+            value = self._send(engine, "destination-eject", name=arguments.name)
+            more = "" if value["unmounted"] else " It is still mounted; everything is written out."
+            text = f"{value['objects']} objects in its DICOMDIR. Safe to remove.{more}"
+            return self._out(value, text)
         else:
             value = self._engine("/v1/destinations")
         rows = [

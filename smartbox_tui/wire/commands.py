@@ -177,6 +177,13 @@ class DestinationRemove(Command, frozen=True, kw_only=True, tag="destination-rem
     name: str
 
 
+class DestinationEject(Command, frozen=True, kw_only=True, tag="destination-eject"):
+    """Of a folder: paused, whole, unmounted where the box may. Answers {"destination", "safe": true, "objects",
+    "unmounted"}; only then may the medium be taken out. Resuming the destination begins with the next one."""
+
+    name: str
+
+
 class Adopt(Command, frozen=True, kw_only=True, tag="adopt"):
     """Take these pictures (by UUID) into the store now; answers when their deliveries exist."""
 
@@ -259,6 +266,7 @@ EngineCommand = (
     | DestinationTest
     | DestinationAdd
     | DestinationRemove
+    | DestinationEject
     | Adopt
     | WorklistQuery
     | WorklistCancel

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from smartbox_tui.engine import view
+from smartbox_tui.engine.delivery.medium.medium import welcome
 from smartbox_tui.engine.delivery.pool import Delivery, unknown_destination
 from smartbox_tui.engine.exams import holding
 from smartbox_tui.engine.exams.lifecycle import Exams
@@ -150,6 +151,8 @@ class Desk:
         if name is not None and action in ("pause", "resume") and not command.deliveries:
             paused = action == "pause"
             was = name in queries.paused_destinations(self.store.reader)
+            if not paused:
+                welcome(name)
             await self.exams.run(self.delivery.pause, name, paused)
             self._status_changed()
             return int(was != paused)

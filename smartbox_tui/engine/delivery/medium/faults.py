@@ -72,6 +72,12 @@ def full(path: Path) -> SmartBoxError:
     )
 
 
+def busy(path: Path) -> SmartBoxError:
+    return SmartBoxError(
+        "in-use", f"A picture is still being written to {path}.", "No other one is begun; ask again in a moment."
+    )
+
+
 def ejected(path: Path) -> SmartBoxError:
     return SmartBoxError("refused", f"{EJECTED}{path}.", "Resume the destination when a medium is there.")
 

@@ -46,6 +46,7 @@ LEAST_FREE: Final = 1 << 20
 _FULL_FOR_S: Final = 300.0
 """So long a medium that said it was full is believed, whatever its free space is said to be."""
 _LOCK_S: Final = 0.2
+_PATIENCE_S: Final = 20.0
 
 STORED: Final = Meaning(Outcome.STORED, "Stored.")
 _TOO_LARGE: Final = Meaning(Outcome.BLOCKED, TOO_LARGE, "Use a medium with exFAT, or set max_instance_bytes lower.")
@@ -70,6 +71,7 @@ class Medium:
         self._known: UUID | None = None  # the medium that the File-set in memory is of
         self._missing = (0, 0.0)  # bytes that did not fit, and until when that is believed
         self._ejected: int | None = None
+        self._current: Pulse | None = None  # of whoever has the lock
 
     # ---- who uses it
 
@@ -100,14 +102,19 @@ class Medium:
         self._known = self._seen = None
 
     @contextlib.contextmanager
-    def _held(self, pulse: Pulse) -> Iterator[None]:
-        """Raises TransferLost for all that is wrong with the medium: timeout when another job hangs."""
+    def _held(self, pulse: Pulse, *, by_hand: bool = False) -> Iterator[None]:
+        """Raises TransferLost for all that is wrong with the medium: timeout when another job hangs. What somebody
+        waits for `by_hand` is refused (in-use) while another job goes on."""
         since = time.monotonic()
         while not self._lock.acquire(timeout=_LOCK_S):
             pulse.check()
             pulse.beat()
-            if time.monotonic() - since > self._timeout_s:
+            if by_hand and time.monotonic() - since > _PATIENCE_S:
+                raise faults.busy(self.path)
+            current = self._current
+            if current is not None and current.silent_s > self._timeout_s:
                 raise silent(str(self.path), self._timeout_s)
+        self._current = pulse
         try:
             with faults.told(self.path, pulse):
                 yield
@@ -119,6 +126,7 @@ class Medium:
             self._forget()
             raise
         finally:
+            self._current = None
             self._close_unused()
             self._lock.release()
 
@@ -286,8 +294,9 @@ class Medium:
 
     def eject(self, pulse: Pulse) -> int:
         """Whole and closed; how many objects its DICOMDIR names, each of which is there. Nothing is written to it
-        any more until `welcome`. Raises what `open` does, and refused when it does not read back as written."""
-        with self._held(pulse):
+        any more until `welcome`. Raises what `open` does, in-use while a picture is written, refused when it does not
+        read back as written."""
+        with self._held(pulse, by_hand=True):
             if self._ejected is not None:
                 return self._ejected
             self._close()
@@ -371,6 +380,14 @@ _MEDIA: Final[weakref.WeakValueDictionary[tuple[str, str, bool, Path | None], Me
     weakref.WeakValueDictionary()
 )
 _MAKING: Final = threading.Lock()
+
+
+def welcome(destination: str) -> None:
+    """Somebody has resumed it: what was ejected may be written to again."""
+    with _MAKING:
+        found = [medium for (name, *_), medium in _MEDIA.items() if name == destination]
+    for medium in found:
+        medium.welcome()
 
 
 def medium_of(destination: Destination, state: Path | None = None) -> Medium:
