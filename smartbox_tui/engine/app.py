@@ -18,6 +18,7 @@ from smartbox_tui.engine.clock import ClockGate
 from smartbox_tui.engine.codes import CodeWatch
 from smartbox_tui.engine.configuration.api import SettingsApi
 from smartbox_tui.engine.configuration.desk import SettingsBox, SettingsDesk, mend
+from smartbox_tui.engine.delivery.medium.eject import MediaArea
 from smartbox_tui.engine.delivery.pool import Delivery
 from smartbox_tui.engine.delivery.preparing import Preparer
 from smartbox_tui.engine.delivery.standin import StandIns
@@ -219,6 +220,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
                     PerformedArea(exams, messenger),
                     PicturesArea(paths.spool, store),
                     QueueArea(store),
+                    MediaArea(paths.state, settings, store, delivery, ticker.changed),
                     HooksArea(hooks, settings),
                 ],
             ).routes(),
