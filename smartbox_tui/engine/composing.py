@@ -25,6 +25,7 @@ from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.media.jpeg import baseline_at
 from smartbox_tui.model.instance import JPEG_BASELINE, JPEG_EXTENDED, SOP_CLASSES, Picture
 from smartbox_tui.model.variant import AS_CAPTURED, Variant, derived_uuid, sop_uid_of
+from smartbox_tui.spool import release
 from smartbox_tui.spool.bitstream import DERIVED, Bitstream
 from smartbox_tui.spool.durable import make_folder, write_new
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile, read_exam, read_revision
@@ -65,10 +66,12 @@ def composition(folder: Path, wanted: Wanted, *, keep: bool = True, source: Bits
     """The complete object, of the picture's newest header revision. With `keep` a header that was made for it is
     written; without, nothing is. `source`: a bitstream that was made for this call, its `file` an absolute path.
 
-    Raises NotMade, and SmartBoxError invalid-object when header or bitstream are missing, short, not encodable.
+    Raises NotMade, and SmartBoxError invalid-object when header or bitstream are missing, short, not encodable,
+    not-found for a picture that only archives have.
     """
     try:
         sidecar = read_sidecar(folder / f"{wanted.picture}.json")
+        release.check_here(folder, sidecar)
         exam = read_exam(folder)
         source = source or variants.of_variant(folder, sidecar, wanted.variant)
         if source is None:

@@ -11,6 +11,7 @@ from aiohttp import web
 from smartbox_tui.engine import children
 from smartbox_tui.engine.area import Handlers
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.spool import release
 from smartbox_tui.spool.durable import make_folder
 from smartbox_tui.spool.layout import exam_dir
 from smartbox_tui.store import queries
@@ -53,8 +54,11 @@ class PicturesArea:
         folder = exam_dir(self._spool, row.folder)
         path = folder / row.file
         if not path.is_file():
+            known = await asyncio.to_thread(release.read, folder)
+            if row.id in known:
+                raise release.gone(known[row.id])
             raise SmartBoxError(
-                "not-found", f"The file of picture {uid} is not on the box any more.", "Ask the archive for it."
+                "not-found", f"The file of picture {uid} is not on the box any more.", "smartbox store check"
             )
         if path.suffix != _STILL or width is not None:
             path = await self._made(path, folder / "derived" / f"{row.id}.w{width or WIDTHS[-1]:04d}.jpg", width)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 from smartbox_tui import __version__
 from smartbox_tui.engine.capture_link import CaptureLink
@@ -12,6 +10,9 @@ from smartbox_tui.engine.clock import ClockGate
 from smartbox_tui.engine.commitment.patrol import Commitments
 from smartbox_tui.engine.delivery.pool import Delivery
 from smartbox_tui.engine.exams.lifecycle import Exams
+from smartbox_tui.engine.keeping import disk
+from smartbox_tui.engine.keeping.keeper import Keeper
+from smartbox_tui.engine.keeping.levels import Levels
 from smartbox_tui.engine.orders.performed_worker import Performed
 from smartbox_tui.engine.orders.worklist import Worklist
 from smartbox_tui.engine.watched import watch
@@ -20,24 +21,12 @@ from smartbox_tui.store import queries
 from smartbox_tui.store.database import Store
 from smartbox_tui.wire import state, times
 
-LOW_HOURS = 2.0
-NO_SOURCE = 8_000_000 / 8 * 3600
-"""Bytes an hour where nothing records: as one source at the usual rate, so that a full disk is told."""
-
-
-def storage(spool: Path, settings: Settings) -> state.Storage:
-    """Free space, and the hours of recording it is good for at the sources' bit rates."""
-    free = shutil.disk_usage(spool).free
-    bytes_per_hour = sum(item.bitrate for item in settings.sources if item.kind != watch.KIND) / 8 * 3600
-    return state.Storage(free_bytes=free, hours_left=round(free / (bytes_per_hour or NO_SOURCE), 1))
-
 
 class StatusBoard:
     """Puts the status together from the parts that know; remembers since when an alarm stands."""
 
     def __init__(
         self,
-        spool: Path,
         store: Store,
         settings: Callable[[], Settings],
         exams: Exams,
@@ -46,8 +35,9 @@ class StatusBoard:
         clock: ClockGate,
         worklist: Worklist,
         performed: Performed,
+        keeper: Keeper,
     ) -> None:
-        self._spool, self._store, self._settings = spool, store, settings
+        self._store, self._settings, self._keeper = store, settings, keeper
         self._exams, self._delivery, self._capture, self._clock = exams, delivery, capture, clock
         self._worklist, self._performed = worklist, performed
         self._since: dict[str, str] = {}
@@ -90,9 +80,8 @@ class StatusBoard:
         return result
 
     def build(self) -> state.Status:
-        settings = self._settings()
         queue = queries.counts(self._store.reader)
-        space = storage(self._spool, settings)
+        levels = self._keeper.levels()
         destinations = self.destinations()
         exam = self._exams.view(self._exams.current) if self._exams.current else None
         suspended = self._exams.view(self._exams.suspended) if self._exams.suspended else None
@@ -101,10 +90,10 @@ class StatusBoard:
             exam=exam,
             sources=self._sources(),
             queue=queue,
-            storage=space,
+            storage=disk.storage(levels, self._keeper.figures),
             destinations=destinations,
             clock="trusted" if self._clock.trusted else "unsure",
-            alarms=self._alarms(queue["blocked"], space, destinations),
+            alarms=self._alarms(queue["blocked"], levels, destinations),
             suspended=suspended,
             worklist=self._worklist.service(),
             performed=self._performed.services(),
@@ -113,7 +102,7 @@ class StatusBoard:
         )
 
     def _alarms(
-        self, blocked: int, space: state.Storage, destinations: list[state.Destination]
+        self, blocked: int, levels: Levels, destinations: list[state.Destination]
     ) -> list[state.Alarm]:
         found: dict[str, str] = {**self.standing, **(self.watched.alarms() if self.watched else {})}
         if self.commitments is not None:
@@ -138,8 +127,9 @@ class StatusBoard:
         if troubled := [each for each in self._sources() if each.trouble]:
             told = " ".join(f"{each.name} cannot be recorded: {each.trouble}." for each in troubled)
             found["not-recordable"] = told
-        if space.hours_left < LOW_HOURS:
-            found["disk-low"] = f"Space for {space.hours_left} hours of recording is left."
+        code, message = disk.alarm(levels, self._keeper.figures)
+        if code:
+            found[code] = message
         if why := self._clock.waiting():
             found["clock"] = why
         if why := self._clock.warning():

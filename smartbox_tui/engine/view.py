@@ -64,6 +64,7 @@ def instance(row: Any) -> state.Instance:
         exam=row.exam,
         discarded=bool(row.discarded),
         boot=row.boot,
+        released_at=row.released_at,
     )
 
 

@@ -9,8 +9,8 @@ preparing    in the way
 sending      in the way, also with an uncertain outcome
 waiting      in the way, however long the archive is away
 blocked      in the way: somebody has to decide, and may retry
-stored       a promise, where `release` = stored; else, and before the days are over, only of a destination that is
-             never asked for more (neither commitment nor read-back)
+stored       a promise, where `release` = stored; before the days are over only of a destination that is not asked
+             for more (commitment or read-back). Of a folder always: it is read again before it counts as stored
 committed    a promise
 cancelled    nothing: a person decided that this destination does not get it. It is in the way before the days are
              over, when only room is wanted
@@ -27,18 +27,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from smartbox_tui.model.delivery import OPEN, DeliveryState
 from smartbox_tui.model.variant import MARKS
 
-STORED = "stored"
-COMMITTED = "committed"
+STORED: Final = "stored"
+COMMITTED: Final = "committed"
+"""The words of `retention.release`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A delivery of one picture: `kind` as in the queue, `changed_at` RFC 3339."""
+    """A delivery of one picture: `uid` of what is sent, `kind` as in the queue, `changed_at` RFC 3339."""
 
+    uid: str
     destination: str
     state: str
     kind: str
@@ -48,10 +51,11 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Policy:
     """`release` the promise that it takes, stored | committed; `asked` the destinations that are asked for more
-    than having stored it; `early`: the days are not over, only room is wanted."""
+    than having stored it, `folders` those of kind folder; `early`: the days are not over, only room is wanted."""
 
     release: str = STORED
     asked: frozenset[str] = frozenset()
+    folders: frozenset[str] = frozenset()
     early: bool = False
 
     def is_promise(self, row: Row) -> bool:
@@ -59,9 +63,11 @@ class Policy:
             return False
         if row.state == DeliveryState.COMMITTED:
             return True
-        if row.state != DeliveryState.STORED or self.release == COMMITTED:
+        if row.state != DeliveryState.STORED:
             return False
-        return not (self.early and row.destination in self.asked)
+        if row.destination in self.folders:
+            return True
+        return self.release == STORED and not (self.early and row.destination in self.asked)
 
 
 def why_not(rows: Iterable[Row], policy: Policy) -> str:

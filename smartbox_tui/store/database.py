@@ -29,9 +29,10 @@ class Store:
     raises comes out of the Future. `reader` is a database for SELECTs on any thread, read-only by its mode.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Creates and migrates the database. Raises SmartBoxError (refused, disk-full)."""
-        self._path = path
+    def __init__(self, path: Path, more_room: Callable[[], bool] = lambda: False) -> None:
+        """Creates and migrates the database. `more_room`: the disk is full, what was kept for that is given; False:
+        there is none. The job is then run once more. Raises SmartBoxError (refused, disk-full)."""
+        self._path, self._more_room = path, more_room
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._ready: Future[int] = Future()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -65,12 +66,21 @@ class Store:
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                result = _transaction(database, job)
+                result = self._done(database, job)
             except BaseException as exc:  # noqa: BLE001 - it belongs to whoever waits for the job
                 future.set_exception(_translated(exc, self._path))
             else:
                 future.set_result(result)
         database.close()
+
+
+    def _done(self, database: Any, job: Callable[[Any], T]) -> T:
+        try:
+            return _transaction(database, job)
+        except Exception as exc:
+            if not _is_full(exc) or not self._more_room():
+                raise
+            return _transaction(database, job)
 
 
 def _transaction(database: Any, job: Callable[[Any], T]) -> T:
@@ -99,10 +109,14 @@ def open_writer(path: Path) -> Any:
     return database
 
 
+def _is_full(exc: BaseException) -> bool:
+    return "disk is full" in str(exc) or "disk I/O error" in str(exc)
+
+
 def _translated(exc: BaseException, path: Path) -> BaseException:
     """SQLite's own words for a full disk or a broken file, as an error a person can act on."""
     text = str(exc)
-    if "disk is full" in text or "disk I/O error" in text:
+    if _is_full(exc):
         return SmartBoxError(
             "disk-full",
             "The disk of the state folder has no space for the database.",

@@ -281,6 +281,15 @@ def to_prepare(database: Any, instance_id: str) -> list[Any]:
     return list(Delivery.raw(sql, instance_id).execute(database))
 
 
+def moving_variants(database: Any, instance_id: str) -> list[str]:
+    """The variants of the picture's deliveries that are on their way, or are next."""
+    sql = (
+        "SELECT DISTINCT variant FROM delivery WHERE instance = ?"
+        " AND state IN ('queued', 'preparing', 'sending') AND NOT paused"
+    )
+    return [row[0] for row in database.execute_sql(sql, (instance_id,)).fetchall()]
+
+
 def open_variants(database: Any, instance_id: str) -> list[str]:
     """The variants of the picture's open deliveries."""
     query = (

@@ -67,12 +67,15 @@ def pictures(database: Any, folder: str) -> list[Picture]:
     ).fetchall()
     deliveries: dict[str, list[Row]] = {}
     sql = (
-        "SELECT d.instance, d.destination, d.state, d.kind, d.changed_at FROM delivery d"
+        "SELECT d.instance, d.sop_uid, d.destination, d.state, d.kind, d.changed_at FROM delivery d"
         " WHERE d.instance IN (SELECT id FROM instance WHERE folder = ? AND released_at = '') ORDER BY d.id"
     )
     for identity, *values in database.execute_sql(sql, (folder,)).fetchall():
         deliveries.setdefault(identity, []).append(Row(*values))
-    return [Picture(*row[:4], bool(row[4]), tuple(deliveries.get(row[0], ()))) for row in rows]
+    return [
+        Picture(identity, exam, in_folder, size, bool(taken_back), tuple(deliveries.get(identity, ())))
+        for identity, exam, in_folder, size, taken_back in rows
+    ]
 
 
 def discarded(database: Any) -> list[tuple[str, str]]:
@@ -177,6 +180,7 @@ def forget(database: Any, exam: str) -> int:
     listed = json.dumps(ids)
     of_ids = "IN (SELECT value FROM json_each(?))"
     deliveries = f"SELECT id FROM delivery WHERE instance {of_ids}"
+    database.execute_sql(f"DELETE FROM commitment_item WHERE delivery IN ({deliveries})", (listed,))
     database.execute_sql(f"DELETE FROM delivery_change WHERE delivery IN ({deliveries})", (listed,))
     database.execute_sql(f"DELETE FROM delivery WHERE instance {of_ids}", (listed,))
     database.execute_sql(f"DELETE FROM releasing WHERE instance {of_ids}", (listed,))

@@ -83,6 +83,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     exam: str = ""
     discarded: bool = False
     boot: int = 0  # order: by boot, then by `frame_ns`; of an unknown boot (0) by `captured_at`
+    released_at: str = ""  # since when only archives have it; empty: it is on the box
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,8 +165,15 @@ class ServiceState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Storage(msgspec.Struct, frozen=True, kw_only=True):
+    """`hours_left` of recording by all sources together; `undelivered_bytes` of pictures that nobody has promised,
+    `releasable_bytes` of those that go when room is wanted; `records`: a recording can be begun."""
+
     free_bytes: int
     hours_left: float
+    total_bytes: int = 0
+    undelivered_bytes: int = 0
+    releasable_bytes: int = 0
+    records: bool = True
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from smartbox_tui.model.delivery import MAKING, PIXELS
 from smartbox_tui.model.instance import EXPLICIT_VR_LE
 from smartbox_tui.model.variant import Variant, sop_uid_of
 from smartbox_tui.settings.destination import Destination
+from smartbox_tui.spool import release
 from smartbox_tui.spool.layout import exam_dir
 from smartbox_tui.spool.sidecar import Sidecar, read_sidecar
 from smartbox_tui.store import queries
@@ -62,7 +63,7 @@ class Parcel:
         return NEVER if self._row.uncertain or self.variant.codec else self._destination.transcode
 
     def forms(self) -> tuple[Form, ...]:
-        """Best first. Raises NotMade, invalid-object, OSError."""
+        """Best first. Raises NotMade, invalid-object, not-found (only archives have it), OSError."""
         row = self._known()
         if row.kind == queries.NOTE:
             return forms(row.sop_class_uid, row.transfer_syntax_uid)
@@ -77,6 +78,7 @@ class Parcel:
             return forms(sop_class, row.transfer_syntax_uid, pixels=pixels)
         source = variants.of_variant(self.folder, sidecar, self.variant)
         if source is None:
+            release.check_here(self.folder, sidecar)
             raise NotMade(variants.BITSTREAM)
         possible = forms(sop_class, composing.syntax_of(source), self._transcode, length=source.bytes)
         fps = sidecar.fps_num / sidecar.fps_den

@@ -24,6 +24,7 @@ from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.delivery import DeliveryState as State
 from smartbox_tui.model.variant import Variant
 from smartbox_tui.settings.schema import Settings
+from smartbox_tui.spool import release, room
 from smartbox_tui.spool.bitstream import Bitstream, write_made
 from smartbox_tui.spool.durable import make_folder
 from smartbox_tui.spool.layout import exam_dir
@@ -152,7 +153,9 @@ class Preparer:
             raise SmartBoxError("invalid-object", "The instance is gone from the store.", "smartbox store check")
         folder = exam_dir(self._spool, instance.folder)
         try:
-            return folder, read_sidecar(folder / f"{row.instance}.json")
+            sidecar = read_sidecar(folder / f"{row.instance}.json")
+            release.check_here(folder, sidecar)
+            return folder, sidecar
         except ValueError as exc:
             raise SmartBoxError("invalid-object", f"The sidecar is not readable: {exc}.", "store check") from exc
 
@@ -164,6 +167,7 @@ class Preparer:
     async def _made(self, folder: Path, sidecar: Sidecar, row: Any, step: Step) -> bool:
         """Runs the child; False when it was ended because no row needs its work any more."""
         out = folder / step.file
+        await asyncio.to_thread(self._check_room, step)
         await asyncio.to_thread(make_folder, out.parent)
         child = asyncio.ensure_future(self._ask(*step.command(out), timeout_s=step.timeout_s))
         try:
@@ -178,6 +182,13 @@ class Preparer:
         await asyncio.to_thread(_record, folder, made)
         self._deaths.pop((row.instance, step.file), None)
         return True
+
+    def _check_room(self, step: Step) -> None:
+        """What recordings need is not used up for what can be made later. A picture's own bitstream, without which
+        nothing of it can go, may use what no recording is begun with. Raises disk-full, OSError."""
+        now = room.room(self._spool, self._settings().recording.reserve_bytes)
+        if now.free - step.bytes < (now.stop if step.own else now.record):
+            raise room.no_making(now.free, step.bytes)
 
     def _is_needed(self, folder: Path, sidecar: Sidecar, row: Any, step: Step) -> bool:
         now = queries.delivery(self._store.reader, row.id)

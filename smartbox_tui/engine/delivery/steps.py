@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,15 @@ _SECONDS_PER_FRAME = 0.5
 @dataclass(frozen=True, slots=True)
 class Step:
     """One call of `smartbox media`: its arguments but for `--out`; `file` is the result's name in the exam's
-    folder, `frames` how many the result must have (0: as many as come out)."""
+    folder, `frames` how many the result must have (0: as many as come out), `bytes` about how many it will have.
+    `own`: it is the picture itself, for want of which nothing of it can go."""
 
     arguments: tuple[str, ...]
     file: str
     frames: int
     timeout_s: float
+    bytes: int = 0
+    own: bool = False
 
     def command(self, out: Path) -> tuple[str, ...]:
         return *self.arguments, "--out", str(out)
@@ -70,7 +73,8 @@ def next_step(folder: Path, sidecar: Sidecar, variant: Variant, prepare: str, ma
     own = variants.own(folder, sidecar)
     if own is None:
         source = captured(sidecar)
-        return _remux(folder, source, sidecar.container, remuxed_name(sidecar.id), sidecar.frames)
+        step = _remux(folder, source, sidecar.container, remuxed_name(sidecar.id), sidecar.frames)
+        return replace(step, own=True)
     if variant.needs_bitstream and variants.of_variant(folder, sidecar, variant) is None:
         file = variants.file_of(sidecar, variant)
         container = variant.container or sidecar.container
@@ -80,14 +84,16 @@ def next_step(folder: Path, sidecar: Sidecar, variant: Variant, prepare: str, ma
             *("transcode", str(folder / own.file), "--length", str(own.bytes), "--codec", variant.codec),
             *("--container", container, "--max-bytes", str(max_bytes)),
         )
-        return Step(arguments, file, 0, _START_S + _SECONDS_PER_FRAME * own.frames)
+        return Step(arguments, file, 0, _START_S + _SECONDS_PER_FRAME * own.frames, own.bytes)
     if prepare == variants.PIXELS and variants.pixels_of(folder, sidecar.id) is None:
         index = json.dumps(own.index or [(0, own.bytes)])
         decode = ("decode", str(folder / own.file), "--length", str(own.bytes), "--index", index)
-        return Step(decode, variants.pixels_file(sidecar.id), own.frames, _START_S + own.bytes / _BYTES_PER_S)
+        pixels = own.width * own.height * 3 * own.frames
+        timeout_s = _START_S + own.bytes / _BYTES_PER_S
+        return Step(decode, variants.pixels_file(sidecar.id), own.frames, timeout_s, pixels)
     return None
 
 
 def _remux(folder: Path, source: Bitstream, container: str, file: str, frames: int) -> Step:
     arguments = ("remux", str(folder / source.file), "--length", str(source.bytes), "--container", container)
-    return Step(arguments, file, frames, _START_S + source.bytes / _BYTES_PER_S)
+    return Step(arguments, file, frames, _START_S + source.bytes / _BYTES_PER_S, source.bytes)

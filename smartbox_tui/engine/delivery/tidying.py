@@ -70,6 +70,35 @@ def tidy(folder: Path, store: Store) -> tuple[list[str], bool]:
     return remade, not made_files(folder)
 
 
+def drop_parked(spool: Path, store: Store) -> int:
+    """Room is wanted on the disk: what was made for deliveries that cannot go now is removed, and made anew when
+    they can; so are the small pictures for the screens. Returns the bytes; what cannot be removed stays."""
+    freed = 0
+    for folder in exam_folders(spool):
+        try:
+            made = [*made_files(folder), *(folder / DERIVED).glob("*.jpg")]
+            if made:
+                needed = set[str]()
+                for row in queries.instances_in(store.reader, folder.name):
+                    if wanted := queries.moving_variants(store.reader, row.id):
+                        sidecar = read_sidecar(folder / f"{row.id}.json")
+                        needed |= variants.files_needed(sidecar, [Variant.parse(text) for text in wanted])
+                freed += sum(_drop(folder, path) for path in made if f"{DERIVED}/{_name_of(path)}" not in needed)
+        except (OSError, ValueError):
+            continue
+    return freed
+
+
+def _drop(folder: Path, path: Path) -> int:
+    """A finished file; what a child is at is left alone."""
+    if path.name.startswith("."):
+        return 0
+    size = path.stat().st_blocks * 512
+    (folder / record_of(f"{DERIVED}/{path.name}")).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+    return size
+
+
 def _adopt_own(folder: Path, sidecar: Sidecar, store: Store) -> None:
     own = variants.own(folder, sidecar)
     if own is not None:

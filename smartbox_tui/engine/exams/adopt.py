@@ -25,7 +25,7 @@ from smartbox_tui.model.delivery import DeliveryState as State
 from smartbox_tui.model.instance import EXPLICIT_VR_LE, KEY_OBJECT_SELECTION
 from smartbox_tui.model.variant import AS_CAPTURED, Variant, sop_uid_of
 from smartbox_tui.settings.schema import Settings
-from smartbox_tui.spool import clock, ledger
+from smartbox_tui.spool import clock, ledger, release
 from smartbox_tui.spool.bitstream import captured
 from smartbox_tui.spool.durable import write_new
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile, read_exam, read_revision
@@ -142,6 +142,7 @@ class Adopter:
         belongs_to = exam.merged_into or exam.id
         promises = told_of(told, uid, sidecar.kind)
         own = variants.own(folder, sidecar) or captured(sidecar)
+        gone = release.of_picture(folder, sidecar)
         values = {
             "id": sidecar.id, "sop_uid": picture.sop_instance_uid, "exam": belongs_to,
             "folder": exam.id,
@@ -152,8 +153,10 @@ class Adopter:
             "frames": sidecar.frames, "frames_lost": sidecar.frames_lost, "duration_s": sidecar.duration_s,
             "trigger_ns": sidecar.trigger_ns, "frame_ns": sidecar.frame_ns,
             "trigger_to_disk_ms": sidecar.trigger_to_disk_ms, "bytes": own.bytes, "file": own.file,
-            "revision": exam.revision, "discarded": False,
+            "revision": exam.revision, "discarded": False, "released_at": gone.at if gone else "",
         }  # fmt: skip
+        if gone is not None:
+            values |= {"bytes": gone.bytes, "file": gone.file}
         patient_known = bool(revision.patient.get("id"))
 
         births: list[dict[str, Any]] = []
@@ -162,6 +165,8 @@ class Adopter:
         fitting = [item.name for item in settings.destinations if routes.at_once(item, taken)]
         for name in [*fitting, *(name for name in promises if name not in fitting)]:
             promise, variant = promises.get(name, (None, AS_CAPTURED))
+            if promise is None and gone is not None:
+                continue  # an archive that was set up since cannot have it from the box
             if promise is None:  # an archive that has a rendition of it gets no other one
                 variant = variants.variant_for(wanted[name], sidecar)
             send = wanted[name].send if name in wanted else ""
@@ -171,10 +176,11 @@ class Adopter:
             made = variants.of_variant(folder, sidecar, variant)
             births.append({
                 "instance": sidecar.id, "sop_uid": sop_uid_of(uid, variant), "exam": belongs_to,
-                "destination": name, "kind": sidecar.kind, "bytes_": (made or own).bytes, "state": state,
+                "destination": name, "kind": sidecar.kind, "state": state,
+                "bytes_": gone.bytes if gone else (made or own).bytes,
                 "reason": reason, "code": code, "priority": 1 if exam.emergency else 0,
                 "uncertain": again and state is not State.HELD, "variant": str(variant),
-                "prepare": "" if made is not None else variants.BITSTREAM,
+                "prepare": "" if made is not None or gone is not None else variants.BITSTREAM,
             })  # fmt: skip
 
         births += self._marks(folder, exam, patient_known, values, told, promises)

@@ -14,6 +14,7 @@ from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.delivery import OPEN, PROMISED
 from smartbox_tui.settings.paths import Paths
 from smartbox_tui.settings.schema import Settings
+from smartbox_tui.spool import release
 from smartbox_tui.spool.bitstream import captured
 from smartbox_tui.spool.examfile import read_exam, read_revision
 from smartbox_tui.spool.layout import exam_folders, header_name, sidecar_paths
@@ -72,7 +73,8 @@ def _move_aside(database: Path) -> str | None:
 
 
 def check(paths: Paths, *, hashes: bool) -> dict[str, Any]:
-    """Compares, changes nothing. Each problem: {"exam", "what", "problem"}; `ok` when there is none."""
+    """Compares, changes nothing. Each problem: {"exam", "what", "problem"}; `ok` when there is none. `released`:
+    pictures that only archives have."""
     problems: list[dict[str, str]] = []
 
     def found(exam: str, what: str, problem: str) -> None:
@@ -88,7 +90,7 @@ def check(paths: Paths, *, hashes: bool) -> dict[str, Any]:
             store = Store(paths.database)
         except Exception as exc:  # noqa: BLE001 - whatever SQLite says of a damaged file is the finding
             found("", paths.database.name, f"{exc}; run store rebuild")
-    exams = pictures = 0
+    exams = pictures = released = 0
     for folder in exam_folders(paths.spool):
         exams += 1
         try:
@@ -98,6 +100,7 @@ def check(paths: Paths, *, hashes: bool) -> dict[str, Any]:
             found(folder.name, "exam.json", f"is not readable ({type(exc).__name__})")
             continue
         known = queries.instance_ids_in(store.reader, folder.name) if store else None
+        gone = release.read(folder)
         for path in sidecar_paths(folder):
             pictures += 1
             try:
@@ -105,11 +108,18 @@ def check(paths: Paths, *, hashes: bool) -> dict[str, Any]:
             except (OSError, ValueError) as exc:
                 found(folder.name, path.name, f"is not readable ({type(exc).__name__})")
                 continue
+            released += sidecar.id in gone and not release.is_here(folder, sidecar)
             for what, problem in _picture_problems(folder, sidecar, exam.revision, known, hashes=hashes):
                 found(folder.name, what, problem)
     if store is not None:
         store.close()
-    return {"ok": not problems, "exams": exams, "pictures": pictures, "problems": problems}
+    return {
+        "ok": not problems,
+        "exams": exams,
+        "pictures": pictures,
+        "released": released,
+        "problems": problems,
+    }
 
 
 def _picture_problems(
@@ -120,7 +130,9 @@ def _picture_problems(
     result = []
     own = variants.own(folder, sidecar) or captured(sidecar)  # not made yet: what was recorded
     bitstream = folder / own.file
-    if not bitstream.exists():
+    if release.of_picture(folder, sidecar) is not None:
+        pass  # archives have it
+    elif not bitstream.exists():
         result.append((own.file, "the bitstream is missing"))
     elif bitstream.stat().st_size < own.bytes:
         result.append((own.file, "the bitstream is shorter than its sidecar says"))

@@ -23,9 +23,9 @@ from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.exam import ExamState
 from smartbox_tui.model.patient import BY_PEDAL
 from smartbox_tui.model.uids import study_uid
-from smartbox_tui.spool import clock
+from smartbox_tui.spool import clock, release
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile, next_revision, read_exam, read_revision
-from smartbox_tui.store import queries, reconcile
+from smartbox_tui.store import queries, reconcile, retention
 from smartbox_tui.wire import commands, events, state
 
 log = logging.getLogger(__name__)
@@ -76,6 +76,7 @@ class Reconcile:
             if before.command == command.id:
                 return exams.announce(old.merged_into or old.id)
             target = await self._target(old, command)
+            await exams.run(self._check_here, [old.id, *self._follows(old, target)])
             if target is not None and old.id in (exams.current, exams.suspended):
                 await exams.close_exam(old.id, "")  # no picture may come to it once it is part of another
                 old = await exams.read(old.id)
@@ -94,6 +95,32 @@ class Reconcile:
                 revision, new = await self._of_target(target, old, before)
             await self._change(old, new, replace(revision, command=command.id), who)
             return exams.announce(new.merged_into or new.id)
+
+    def _follows(self, old: ExamFile, target: ExamFile | None) -> list[str]:
+        """The other folders whose pictures go with this exam's."""
+        return reconcile.folders_of(self._exams.store.reader, old.id) if target is None else []
+
+    def _check_here(self, folders: list[str]) -> None:
+        """Every picture that an archive has gets a new UID, under which it must be sent again: without its pixels
+        it would be rejected there and lost. Nothing is done by halves. Raises refused."""
+        count = retention.released_in(self._exams.store.reader, folders)
+        if not count:
+            return
+        names = {name for item in folders for name in self._holders(item)}
+        who = ", ".join(sorted(names)) or "an archive"
+        raise SmartBoxError(
+            "refused",
+            f"{count} pictures of this exam are no longer on the box ({who} has them): they cannot be sent again"
+            " for somebody else.",
+            "Have the patient corrected there; what is still on the box can be cancelled in the queue.",
+        )
+
+    def _holders(self, folder: str) -> set[str]:
+        try:
+            known = release.read(self._exams.folder(folder))
+        except OSError:
+            return set()
+        return {name for item in known.values() for name, _, _ in item.holders}
 
     async def _target(self, old: ExamFile, command: commands.ExamReassign) -> ExamFile | None:
         """The exam that the pictures are to go into. Raises bad-value, not-found, refused."""
@@ -153,6 +180,7 @@ class Reconcile:
         mine = [item for item in ids if item != new.merged_into]  # the target's own deliveries go on
         await exams.write(lambda database: reconcile.block(database, ids))
         try:
+            await exams.run(self._check_here, [old.id, *merged])  # nothing is let go of from here on
             await self._quiet(mine)
             if new.state == ExamState.UNASSIGNED:
                 new = replace(new, state=ExamState.OPEN)
@@ -163,9 +191,12 @@ class Reconcile:
         except BaseException:
             await exams.write(lambda database: reconcile.unblock(database, ids))
             raise
-        await self.finish(ids, [old.id], who)
+        await self.finish([item for item in ids if item not in merged], [old.id], who)
         if merged:
-            await self._follow(merged, who)
+            try:
+                await self._follow(merged, who)
+            finally:
+                await exams.write(lambda database: reconcile.unblock(database, merged))
         if new.id == exams.current:
             await exams.make_current(new)
 

@@ -1,0 +1,1 @@
+"""What the box keeps and what it lets go: release of local copies, water marks, forgetting."""
