@@ -31,6 +31,7 @@ from smartbox_tui.engine.exams.reassign import Reassigner
 from smartbox_tui.engine.exams.reconcile import Reconcile
 from smartbox_tui.engine.hooks.api import HooksArea
 from smartbox_tui.engine.hooks.desk import Hooks
+from smartbox_tui.engine.keeping.keeper import Keeper
 from smartbox_tui.engine.orders.performed import PerformedSteps
 from smartbox_tui.engine.orders.performed_api import PerformedArea
 from smartbox_tui.engine.orders.performed_worker import Performed, Verbs
@@ -46,6 +47,7 @@ from smartbox_tui.engine.watched.watch import Watched
 from smartbox_tui.engine.who import Registry
 from smartbox_tui.settings.paths import Paths
 from smartbox_tui.settings.schema import Loaded
+from smartbox_tui.spool import reserve
 from smartbox_tui.spool.clock import box_clock
 from smartbox_tui.spool.durable import make_folder
 from smartbox_tui.spool.lock import FolderLock
@@ -111,7 +113,8 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         loop.add_signal_handler(number, ending.set)
 
     preload()
-    store = Store(paths.database)
+    reserve.keep(paths.spool)
+    store = Store(paths.database, lambda: reserve.give(paths.spool))
     hooks = Hooks(store, settings)
     ticker = _StatusTicker()
     clock = ClockGate(box_clock(paths.spool, boot_id()), lambda: settings().clock.wait_s)
@@ -195,7 +198,8 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
             publish=hub.publish,
             wake_delivery=wake_delivery,
         )
-        board = StatusBoard(paths.spool, store, settings, exams, delivery, capture, clock, worklist, messenger)
+        keeper = Keeper(exams, settings, ticker.changed)
+        board = StatusBoard(store, settings, exams, delivery, capture, clock, worklist, messenger, keeper)
         reassigner = Reassigner(paths.spool, store, settings, adopter, performed)
         reconcile = Reconcile(exams, reassigner, delivery)
         dates = Dates(exams, reassigner, reconcile, clock)
@@ -207,7 +211,9 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         codes = CodeWatch(paths.runtime, settings, hub.publish)
         settings_desk.followers += [worklist.reconfigure, messenger.reconfigure]
         settings_desk.followers += [codes.reconfigure, hooks.reconfigure]
+        settings_desk.followers.append(keeper.wake)
         await recovery.before_serving(exams)
+        await keeper.before_serving()
         await reconcile.recover()
         await exams.run(performed.recover)
         runner = await serve_unix(
@@ -237,6 +243,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
                 dates.follow([delivery.wake, messenger.wake], [worklist.refresh_now, ticker.changed]),
                 name="dates",
             ),
+            asyncio.create_task(keeper.run(), name="keeper"),
             asyncio.create_task(_walk_spool(exams, board, watched, ticker), name="spool-walk"),
         ]
         essential = asyncio.create_task(_first_to_end(tasks), name="essential")
