@@ -1,4 +1,4 @@
-# SmartBox: make env | demo | test | lint | bench | screenshots | conformance | matrix
+# SmartBox: make env | demo | test | lint | bench | fault | screenshots | conformance | matrix
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,7 +9,7 @@ ARGS ?=
 # The tests mostly wait for peers and clocks: one process more than there are cores.
 JOBS ?= $(shell expr $$(nproc) + 1)
 
-.PHONY: env demo test lint bench screenshots conformance matrix lock system-venv system-test clean appliance deb
+.PHONY: env demo test lint bench fault screenshots conformance matrix lock system-venv system-test clean appliance deb
 
 env: .venv/.stamp $(MO)
 
@@ -44,6 +44,10 @@ test: env system-test lint
 
 bench: env system-test
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# The schedule of a seed again: make fault SMARTBOX_FAULT_SEED=…
+fault: env system-test
+	SMARTBOX_FAULT_COUNT=$${SMARTBOX_FAULT_COUNT:-2000} $(BIN)/python -m pytest -q -s tests/fault $(ARGS)
 
 screenshots: env
 	$(BIN)/python -m tests.ui.screenshots docs/screens
