@@ -198,7 +198,7 @@ class Exams:
         if self.current is None:
             return
         row = queries.exam(self.store.reader, self.current)
-        if row is not None and row.state != ExamState.UNASSIGNED:
+        if row is not None and row.state not in (ExamState.UNASSIGNED, ExamState.CLOSED):  # closed: not to its end
             raise SmartBoxError(
                 "exam-open", "An exam is already open.", "Close it first (`ctl exam close`), then open the next."
             )
@@ -238,7 +238,7 @@ class Exams:
         """Closes the current (or suspended) exam; answers when its deliveries exist. Raises no-exam."""
         async with self.lock:
             done = queries.exam_by_close(self.store.reader, command.id)
-            if done is not None:
+            if done is not None and done.id not in (self.current, self.suspended):
                 return self.view(done.id)
             exam_id = self.current or self.suspended
             if exam_id is None:
@@ -260,18 +260,21 @@ class Exams:
                 current.write_current(self.runtime, None)
         exam = await self.run(read_exam, self.folder(exam_id))
         revision = await self.run(read_revision, self.folder(exam_id), exam.revision)
-        states.check(ExamState(exam.state), ExamState.CLOSED)
         await self.adopt(exam_id)
         known = bool(revision.patient.get("id"))
-        closed = replace(
-            exam,
-            state=ExamState.CLOSED,
-            unsure=said(exam, "closed_at", self.clock.unsure_now()),
-            closed_at=times.now(),
-            close_command=command,
-            released=exam.released or known,
-            extra={**exam.extra, "discontinued": discontinued},
-        )
+        if exam.state == ExamState.CLOSED:  # a full disk stopped an earlier try after its file
+            closed, discontinued = exam, str(exam.extra.get("discontinued", ""))
+        else:
+            states.check(ExamState(exam.state), ExamState.CLOSED)
+            closed = replace(
+                exam,
+                state=ExamState.CLOSED,
+                unsure=said(exam, "closed_at", self.clock.unsure_now()),
+                closed_at=times.now(),
+                close_command=command,
+                released=exam.released or known,
+                extra={**exam.extra, "discontinued": discontinued},
+            )
         await self.save(closed)
         if known:
             await self.run(self.performed.ended, closed, revision, discontinued)
