@@ -15,6 +15,7 @@ from typing import Any, Final
 from smartbox_tui.engine.calling import peer_of
 from smartbox_tui.engine.commitment.asking import Asking
 from smartbox_tui.engine.commitment.promises import Promises
+from smartbox_tui.engine.commitment.reading import Reading, fetcher_to
 from smartbox_tui.engine.delivery.breaker import Breaker
 from smartbox_tui.engine.dicom_port import DicomPort
 from smartbox_tui.errors import SmartBoxError
@@ -143,7 +144,14 @@ class _Patrol(threading.Thread):
             if destination.commitment and used["commitment"]
             else None
         )
-        self._reading: Any = None
+        self._reading = (
+            Reading(destination, fetcher_to(destination, peer), self._station, owner._spool, owner._store,
+                    owner._promises)
+            if destination.readback and used["readback"]
+            else None
+        )  # fmt: skip
+        self._unreadable = ""
+        self._read_again_at = 0.0
         retry = destination.retry
         self._breaker = Breaker(retry.first_s, retry.factor, retry.max_s)
         self._unsupported = ""
@@ -166,7 +174,7 @@ class _Patrol(threading.Thread):
 
     def try_now(self) -> None:
         self._breaker.next_probe_at = 0.0
-        self._ask_again_at = 0.0
+        self._ask_again_at = self._read_again_at = 0.0
         self.wake()
 
     def stop(self) -> None:
@@ -181,8 +189,8 @@ class _Patrol(threading.Thread):
         reads = self._reading is not None and (self._asking is None or bool(self._unsupported))
         made = PromiseState("readback" if reads else "commitment", asked=known.asked, since=known.since)
         state, reason = "ok", ""
-        if self._unsupported:
-            state, reason = "unsupported", self._unsupported
+        if self._unreadable or (self._unsupported and not reads):
+            state, reason = "unsupported", self._unreadable or self._unsupported
         elif known.never:
             state = "unsupported"
             reason = f"{self.destination.name} makes no promise for {known.never} of its pictures."
@@ -223,9 +231,26 @@ class _Patrol(threading.Thread):
             rows = self._asking.due()
             if rows:
                 return self._ask(self._asking, rows)
-        if self._reading is not None and (self._asking is None or self._unsupported):
-            return self._try(self._reading.step)
+        reads = self._asking is None or self._unsupported
+        if self._reading is not None and reads and now >= self._read_again_at:
+            return self._try(self._read)
         return False
+
+    def _read(self) -> bool:
+        assert self._reading is not None
+        why = ""
+        try:
+            return self._reading.step()
+        except SmartBoxError as exc:
+            if exc.code != "no-context":
+                raise
+            why = exc.message
+            self._read_again_at = time.monotonic() + UNSUPPORTED_S
+            return False
+        finally:
+            if why != self._unreadable:
+                self._unreadable = why
+                self._status_changed()
 
     def _ask(self, asking: Asking, rows: list[Any]) -> bool:
         why = ""
