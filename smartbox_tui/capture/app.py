@@ -14,7 +14,6 @@ import msgspec
 
 from smartbox_tui.capture import precedence
 from smartbox_tui.capture.assembly import REAL, Assembly, Hardware
-from smartbox_tui.capture.desk import RECORD_FREE_BYTES
 from smartbox_tui.capture.memory import bound_malloc
 from smartbox_tui.capture.server import Server
 from smartbox_tui.settings.paths import Paths
@@ -35,7 +34,7 @@ _SWITCH_S: Final = 0.0005
 """CPython's 5 ms between threads is what a call into the encoder would wait for each busy Python thread."""
 
 
-def run(paths: Paths, loaded: Loaded, hardware: Hardware = REAL, record_free_bytes: int = RECORD_FREE_BYTES) -> int:
+def run(paths: Paths, loaded: Loaded, hardware: Hardware = REAL) -> int:
     """Captures until SIGTERM or SIGINT; 0, or 1 when a thread that everything needs has died.
 
     Raises SmartBoxError `in-use` for a second capture on the same state folder, `bad-value` for a runtime
@@ -50,7 +49,7 @@ def run(paths: Paths, loaded: Loaded, hardware: Hardware = REAL, record_free_byt
     precedence.of_process()
     lock = FolderLock(paths.state, "capture")
     try:
-        return asyncio.run(_Process(paths, loaded.settings, hardware, record_free_bytes).run())
+        return asyncio.run(_Process(paths, loaded.settings, hardware).run())
     finally:
         lock.release()
 
@@ -58,7 +57,7 @@ def run(paths: Paths, loaded: Loaded, hardware: Hardware = REAL, record_free_byt
 class _Process:
     """The assembly behind its socket, until a signal comes."""
 
-    def __init__(self, paths: Paths, settings: Settings, hardware: Hardware, record_free_bytes: int) -> None:
+    def __init__(self, paths: Paths, settings: Settings, hardware: Hardware) -> None:
         self._socket = paths.capture_socket
         self._hub = Hub(self._snapshot)
         self._assembly = Assembly(
@@ -67,7 +66,6 @@ class _Process:
             hardware,
             self._hub.publish_from_thread,
             self._died,
-            record_free_bytes=record_free_bytes,
         )
         self._service = self._assembly.service
         self._server = Server(self._service, self._hub)

@@ -17,7 +17,7 @@ from hw.pedal.shared import SharedCalls
 from hw.pedal.teach import PedalTeacher, Taught
 from hw.video.factory import video_source
 from hw.video.trim import Trim
-from smartbox_tui.capture.desk import RECORD_FREE_BYTES, Sessions
+from smartbox_tui.capture.desk import Sessions
 from smartbox_tui.capture.emergency import Emergencies
 from smartbox_tui.capture.exams import ExamDesk, Held
 from smartbox_tui.capture.pedals import Functions, Pedal, PedalBoard, Teacher
@@ -25,6 +25,7 @@ from smartbox_tui.capture.pictures import Pictures
 from smartbox_tui.capture.preview import Preview
 from smartbox_tui.capture.recordings import MOST_BYTES, Recordings
 from smartbox_tui.capture.recover import Recovery
+from smartbox_tui.capture.room import Guard
 from smartbox_tui.capture.service import Service
 from smartbox_tui.capture.session import Session
 from smartbox_tui.capture.taking import Stills
@@ -102,8 +103,6 @@ class Assembly:
         hardware: Hardware,
         publish: Callable[[msgspec.Struct], None],
         died: Callable[[], None],
-        *,
-        record_free_bytes: int = RECORD_FREE_BYTES,
     ) -> None:
         self._publish = publish
         self._died = died
@@ -128,15 +127,16 @@ class Assembly:
             refuse_without=settings.without_patient == "refuse",
             changed=self._exam_changed,
         )
-        self._stills = Stills(paths.spool, self._sessions, self._exams, self._pictures, publish)
+        guard = Guard(paths.spool, settings.recording.reserve_bytes)
+        self._stills = Stills(paths.spool, self._sessions, self._exams, self._pictures, guard, publish)
         self._recordings = Recordings(
             paths.spool,
             self._sessions,
             self._exams,
             self._pictures,
+            guard,
             publish,
             max_bytes=cap,
-            free_bytes=record_free_bytes,
         )
         self._functions = Functions(
             self._sessions,

@@ -15,6 +15,7 @@ from smartbox_tui.capture.access import AccessUnit
 from smartbox_tui.capture.clock import NS, wall_of
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.media.tsmux import TsMuxer
+from smartbox_tui.model.ending import DISK_FULL
 from smartbox_tui.spool.durable import disk_errors, fsync_dir
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, write_sidecar
 from smartbox_tui.wire import times
@@ -302,6 +303,6 @@ def keep_room(path: Path, size: int) -> None:
 def _full() -> SmartBoxError:
     return SmartBoxError(
         "disk-full",
-        "The disk is full: the recording was closed with everything up to now.",
+        DISK_FULL,
         "Send or release stored exams, or attach a larger disk.",
     )

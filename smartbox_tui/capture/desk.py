@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Final
 from uuid import UUID
 
 from smartbox_tui.capture.clock import NS
@@ -17,9 +14,6 @@ from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.spool.clock import box_clock, suspended_ns
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState
 from smartbox_tui.wire.current import boot_id
-
-RECORD_FREE_BYTES: Final = 200 << 20
-"""A recording is refused below: three minutes at 8 Mbit/s, and the stills of an exam still fit."""
 
 
 def picture_id(command: str) -> str:
@@ -113,18 +107,6 @@ def draft(
         burned_in_annotation=settings.burned_in_annotation,
         device=session.device,
     )
-
-
-def check_space(spool: Path, wanted: int) -> None:
-    """Raises disk-full with a sentence when less than `wanted` bytes are free."""
-    stat = os.statvfs(spool)
-    free = stat.f_bavail * stat.f_frsize
-    if free < wanted:
-        raise SmartBoxError(
-            "disk-full",
-            f"Only {free >> 20} MB are free: no recording is begun below {wanted >> 20} MB.",
-            "Send or release stored exams, or attach a larger disk; stills still work.",
-        )
 
 
 def preroll_from(session: Session, at_ns: int) -> int:

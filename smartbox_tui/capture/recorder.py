@@ -17,6 +17,7 @@ from smartbox_tui.capture.access import AccessUnit
 from smartbox_tui.capture.clipfile import TAKE_BACK_NS, ClipFile
 from smartbox_tui.capture.clock import NS, wall_of
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.ending import DISK_FULL
 from smartbox_tui.model.uids import further
 from smartbox_tui.spool.sidecar import Sidecar
 from smartbox_tui.wire.state import Recording
@@ -40,6 +41,7 @@ class Recorder:
     begun        called with the sidecar of each part once it is durable, from the writer's thread
     ended        called once, when the last part is closed, with all sidecars and the reason (empty: it was asked)
     drained      tells whether all frames read so far have been fed
+    must_end     asked a few times a second: whether the disk is about to be full
     """
 
     def __init__(
@@ -51,11 +53,13 @@ class Recorder:
         begun: Callable[[Sidecar], None],
         ended: Callable[[Recorder, str], None],
         drained: Callable[[], bool],
+        must_end: Callable[[], bool] = lambda: False,
     ) -> None:
         self.folder = folder
         self.first = first
         self._max_bytes = max_bytes
         self._begun, self._ended_call, self._drained = begun, ended, drained
+        self._must_end = must_end
         self._queue: deque[AccessUnit] = deque()
         self._queue_bytes = 0
         self._most_queued = QUEUE_BYTES
@@ -314,10 +318,11 @@ class Recorder:
         with contextlib.suppress(SmartBoxError):  # disk-full: the writer finds that out by itself
             clip.keep_frames()
 
-    def _fail(self, exc: OSError) -> None:
+    def _end(self, why: str) -> None:
+        """By itself, with what was taken up to now."""
         with self._changed:
             if self._stop_ns is None:
-                self._stop_ns, self._failure = time.monotonic_ns(), f"the disk failed: {exc.strerror}"
+                self._stop_ns, self._failure = time.monotonic_ns(), why
             self._changed.notify_all()
 
     # ---- the syncing thread
@@ -335,5 +340,7 @@ class Recorder:
             except OSError as exc:
                 # What the kernel could not write it forgets: going on would promise what is not there.
                 log.exception("fsync of the recording of %s failed", self.first.source)
-                self._fail(exc)
+                self._end(f"the disk failed: {exc.strerror}")
                 return
+            if self._must_end():
+                self._end(DISK_FULL)

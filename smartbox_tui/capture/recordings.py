@@ -14,9 +14,7 @@ from uuid import uuid4
 import msgspec
 
 from smartbox_tui.capture.desk import (
-    RECORD_FREE_BYTES,
     Sessions,
-    check_space,
     draft,
     picture_id,
     preroll_from,
@@ -26,6 +24,7 @@ from smartbox_tui.capture.desk import (
 from smartbox_tui.capture.exams import ExamDesk
 from smartbox_tui.capture.pictures import Pictures, instance_of
 from smartbox_tui.capture.recorder import Recorder
+from smartbox_tui.capture.room import Guard
 from smartbox_tui.capture.session import Session
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.spool.layout import exam_dir
@@ -46,7 +45,7 @@ _HEADER_BYTES: Final = 64 << 10
 
 
 class Recordings:
-    """Thread-safe. `max_bytes`: the smallest cap of all destinations; `free_bytes`: what a start asks for."""
+    """Thread-safe. `max_bytes`: the smallest cap of all destinations."""
 
     def __init__(
         self,
@@ -54,10 +53,10 @@ class Recordings:
         sessions: Sessions,
         exams: ExamDesk,
         pictures: Pictures,
+        guard: Guard,
         publish: Callable[[msgspec.Struct], None],
         *,
         max_bytes: int = MOST_BYTES,
-        free_bytes: int = RECORD_FREE_BYTES,
     ) -> None:
         self._spool = spool
         self._sessions = sessions
@@ -65,7 +64,7 @@ class Recordings:
         self._pictures = pictures
         self._publish = publish
         self._max_bytes = min(max_bytes, _FRAGMENT_BYTES) - _HEADER_BYTES
-        self._free_bytes = free_bytes
+        self._guard = guard
         self.gate = threading.Lock()
         """Held while a recording starts and while the exam changes: none starts for an exam that is just left."""
         self._unseen: dict[str, list[Sidecar]] = {}
@@ -95,7 +94,7 @@ class Recordings:
                 raise SmartBoxError(
                     "already-recording", f"Source {session.id} is recording.", "Stop that recording first."
                 )
-            check_space(self._spool, self._free_bytes)
+            self._guard.check_recording()
             self._pictures.claim(identity)
             # Of the exam held now, not at the trigger: what it shows is yet to come.
             with self._exams.picture(time.monotonic_ns()) as held:
@@ -109,6 +108,7 @@ class Recordings:
                     begun=self._pictures.put,
                     ended=lambda recorder, reason: self._ended(session, recorder, reason),
                     drained=lambda: session.drained,
+                    must_end=self._guard.must_end,
                 )
                 self._unseen.pop(session.id, None)
                 session.attach(recorder, from_ns, held.since_ns)

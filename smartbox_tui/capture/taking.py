@@ -19,6 +19,7 @@ from smartbox_tui.capture.desk import Sessions, draft, picture_id, trigger_ns, u
 from smartbox_tui.capture.exams import ExamDesk, Held
 from smartbox_tui.capture.frames import Pinned
 from smartbox_tui.capture.pictures import Pictures, instance_of
+from smartbox_tui.capture.room import Guard
 from smartbox_tui.capture.session import Session
 from smartbox_tui.capture.stills import StillEncoder, withdraw, write_still
 from smartbox_tui.errors import SmartBoxError
@@ -69,9 +70,11 @@ class Stills:
         sessions: Sessions,
         exams: ExamDesk,
         pictures: Pictures,
+        guard: Guard,
         publish: Callable[[msgspec.Struct], None],
     ) -> None:
         self._spool = spool
+        self._guard = guard
         self._sessions = sessions
         self._exams = exams
         self._pictures = pictures
@@ -112,6 +115,7 @@ class Stills:
         self, session: Session, command: commands.Still, identity: str, at_ns: int, pinned: Pinned
     ) -> list[Sidecar]:
         encoder = self._encoders[session.id]
+        self._guard.check_still()
         with self._exams.picture(pinned.moment_ns(at_ns)) as held:
             jpeg = encoder.jpeg(pinned.frame)
             sheet = draft(
@@ -199,6 +203,7 @@ class Stills:
         return shot
 
     def _write_shot(self, held: Held, shot: Shot, state: SidecarState) -> Sidecar:
+        self._guard.check_still()
         sheet = draft(
             shot.session,
             held,

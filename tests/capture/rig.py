@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -25,7 +26,7 @@ from smartbox_tui.capture.assembly import REAL, Assembly, Hardware
 from smartbox_tui.model.uids import uid_of
 from smartbox_tui.settings.destination import Destination
 from smartbox_tui.settings.paths import Paths
-from smartbox_tui.settings.schema import Pedal, Settings, Source
+from smartbox_tui.settings.schema import Pedal, Recording, Settings, Source
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile, create_exam
 from smartbox_tui.spool.layout import exam_dir
 from smartbox_tui.spool.sidecar import Sidecar, read_sidecar
@@ -66,7 +67,10 @@ class Rig:
             folder.mkdir(parents=True, exist_ok=True)
         source_settings = {"id": "endo", "kind": "pattern", "size": "320x240", "preroll_s": 1.0}
         source_settings |= settings.pop("of", {})
-        self.record_free_bytes = settings.pop("record_free_bytes", 0)
+        # 0: tests fill disks to the last byte
+        settings["recording"] = replace(
+            settings.get("recording", Recording()), reserve_bytes=settings.pop("reserve_bytes", 0)
+        )
         pedals = settings.pop("pedal_sources", {})
         self.settings = Settings(sources=(Source(**source_settings),), **settings)
         video = REAL.video if source is None else lambda _settings: source
@@ -81,7 +85,6 @@ class Rig:
             self.hardware,
             self.events.append,
             lambda: logging.error("a thread died"),
-            record_free_bytes=self.record_free_bytes,
         )
 
     def __enter__(self) -> Rig:
@@ -223,8 +226,10 @@ def main() -> int:
 
     logging.basicConfig(level=os.environ.get("RIG_LOG", "WARNING"))
     root = Path(sys.argv[1])
-    free = int(os.environ.get("RIG_FREE", "0"))
-    return run(Paths(root / "state", root / "run"), load(root / "smartbox.toml", None), record_free_bytes=free)
+    loaded = load(root / "smartbox.toml", None)
+    recording = replace(loaded.settings.recording, reserve_bytes=int(os.environ.get("RIG_FREE", "0")))
+    loaded = replace(loaded, settings=replace(loaded.settings, recording=recording))
+    return run(Paths(root / "state", root / "run"), loaded)
 
 
 __all__ = [

@@ -246,7 +246,7 @@ def test_what_was_before_a_loss_is_no_preroll(tmp_path: Path) -> None:
 
 
 def test_no_recording_is_begun_on_a_disk_that_is_nearly_full(tmp_path: Path) -> None:
-    with Rig(tmp_path, record_free_bytes=1 << 60) as rig:
+    with Rig(tmp_path, reserve_bytes=1 << 60) as rig:
         with pytest.raises(SmartBoxError, match="free") as caught:
             rig.command(commands.RecordStart)
         assert caught.value.code == "disk-full"
