@@ -9,12 +9,12 @@ from typing import Final
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model import routing
 from smartbox_tui.model.formats import exact_rate, mpeg2_format
-from smartbox_tui.settings import hooks
+from smartbox_tui.settings import hooks, web
 from smartbox_tui.settings.destination import NEEDED, promises
 from smartbox_tui.settings.rules import SMALLEST
 from smartbox_tui.settings.schema import Settings, Source
 
-_NEEDS: Final = {
+NEEDS: Final = {
     "dimse": "a dimse destination needs host, port and aet",
     "dicomweb": "a dicomweb destination needs its url",
     "folder": "a folder destination needs its path",
@@ -27,7 +27,9 @@ def problems(settings: Settings) -> Iterator[tuple[str, str]]:
     for item in settings.destinations:
         for name in NEEDED[item.kind]:
             if not getattr(item, name):
-                yield f"destinations.{item.name}.{name}", _NEEDS[item.kind]
+                yield f"destinations.{item.name}.{name}", NEEDS[item.kind]
+        for name, why in web.problems(item):
+            yield f"destinations.{item.name}.{name}", why
         if item.key_file and not item.cert_file:
             yield f"destinations.{item.name}.cert_file", "a private key needs its certificate"
         if settings.retention.release == "committed" and not promises(item):

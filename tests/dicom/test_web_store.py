@@ -125,8 +125,8 @@ def test_native_xml_is_read_as_well(tmp_path: Path) -> None:
         '<?xml version="1.0" encoding="utf-8"?><NativeDicomModel xmlns="http://dicom.nema.org/PS3.19/models/NativeDICOM">'
         '<DicomAttribute tag="00081198" vr="SQ" keyword="FailedSOPSequence"/>'
         '<DicomAttribute tag="00081199" vr="SQ" keyword="ReferencedSOPSequence"><Item number="1">'
-        '<DicomAttribute tag="00081155" vr="UI"><Value number="1">UID</Value></DicomAttribute></Item></DicomAttribute>'
-        "</NativeDicomModel>"
+        '<DicomAttribute tag="00081155" vr="UI"><Value number="1">UID</Value></DicomAttribute></Item>'
+        "</DicomAttribute></NativeDicomModel>"
     ).replace("UID", one.sop_instance_uid)
     failed = text.replace('keyword="FailedSOPSequence"/>', "/>").replace("00081199", "00081198", 2)
     with WebPeer(script=[plain(200, text), plain(200, failed)]) as peer, session(peer) as archive:

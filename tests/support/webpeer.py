@@ -1,8 +1,8 @@
 """A web server in the shapes that archives' answers were recorded in, and one that misbehaves as it is told to.
 
-Addresses, attributes and status codes are those of dcm4chee-arc (RetrieveURL, ReferencedSOPSequence, FailedSOPSequence
-with FailureReason, ErrorComment, a Warning header; 409 when nothing was stored, 204 for an empty search) and its
-token endpoint those of Keycloak; `recorded.orthanc_*` is what Orthanc 1.10.1 with its DICOMweb plugin 1.7 answers.
+Addresses, attributes and status codes are those of dcm4chee-arc (RetrieveURL, ReferencedSOPSequence,
+FailedSOPSequence with FailureReason, ErrorComment, a Warning header; 409 when nothing was stored, 204 for an empty
+search), the token endpoint is Keycloak's.
 """
 
 from __future__ import annotations
@@ -166,7 +166,8 @@ def stored_answer(
 @dataclass
 class WebPeer:
     """Runs until the block ends. A store request gets the first of `script` that is left, else the normal answer;
-    `early`: the same, before its body is read. `token`: what a request must show, `user` and `password` likewise."""
+    `early`: the same, before its body is read; `searches`, `tokens`: likewise. `basic` (user:password) or `bearer`:
+    what a request must show; after a token was asked for it is that one."""
 
     tls: ssl.SSLContext | None = None
     prefix: str = PREFIX
@@ -288,7 +289,7 @@ class WebPeer:
         if pair != "box:geheim":
             body = {
                 "error": "unauthorized_client",
-                "error_description": "Invalid client or Invalid client credentials",
+                "error_description": "Invalid client",
             }
             talk.reply(401, json.dumps(body), {"Content-Type": "application/json"})
             return
@@ -369,12 +370,8 @@ def names_stored(
 
 def names_nothing(status: int = 200) -> Action:
     """Orthanc's answer to what it could not read, with 400; a lying server's with 200."""
-    return plain(
-        status,
-        json.dumps(
-            {"00080005": attribute("CS", "ISO_IR 192"), "00081198": attribute("SQ"), "00081199": attribute("SQ")}
-        ),
-    )
+    empty = {"00080005": attribute("CS", "ISO_IR 192"), "00081198": attribute("SQ"), "00081199": attribute("SQ")}
+    return plain(status, json.dumps(empty))
 
 
 @contextlib.contextmanager

@@ -51,6 +51,10 @@ class Session:
     def is_connected(self) -> bool:
         return self.client.is_connected
 
+    def credentials(self) -> None:
+        """Whether there is anything to show. Raises what `Credentials.header` raises."""
+        self._credentials.header()
+
     def ask(
         self,
         method: str,

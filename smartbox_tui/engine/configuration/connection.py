@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from smartbox_tui.dicom.scu.check import check_mpps, check_worklist
 from smartbox_tui.dicom.scu.echo import check_destination
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.dicom.scu.tls import ENCRYPTED
-from smartbox_tui.engine.calling import Server, peer_of
+from smartbox_tui.dicom.web.check import check_web
+from smartbox_tui.engine.calling import Server, peer_of, service_of
 from smartbox_tui.engine.delivery.forms import NOTE_FORMS, every_form
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.settings import describe
-from smartbox_tui.settings.destination import Destination
+from smartbox_tui.settings import describe, web
+from smartbox_tui.settings.destination import NEEDED, Destination
 from smartbox_tui.settings.load import build
 from smartbox_tui.settings.schema import Mpps, Settings, Worklist
+from smartbox_tui.settings.whole import NEEDS
 
 STEP_S: Final = 4.0
 """For the connection and for each answer, less where the settings say less."""
@@ -54,12 +56,18 @@ def server_of(what: str, name: str, values: dict[str, Any], settings: Settings) 
             node = inner if isinstance(inner, dict) else {}
         node[parts[-1]] = value
     server: Server = build(type(saved), tree, path)
-    for key in ("host", "aet"):
-        if not getattr(server, key):
-            raise SmartBoxError(
-                "bad-value", f"{path}.{key}: a server needs host, port and aet", f"Give {path}.{key}."
-            )
+    for key, why in _missing(server):
+        raise SmartBoxError("bad-value", f"{path}.{key}: {why}", f"Give {path}.{key}.")
     return server
+
+
+def _missing(server: Server) -> Iterator[tuple[str, str]]:
+    kind = server.kind if isinstance(server, Destination) else "dimse"
+    for key in NEEDED[kind]:
+        if not getattr(server, key):
+            yield key, NEEDS[kind] if isinstance(server, Destination) else "a server needs host, port and aet"
+    if isinstance(server, Destination):
+        yield from web.problems(server)
 
 
 async def check(what: str, name: str, values: dict[str, Any], settings: Settings) -> dict[str, Any]:
@@ -74,6 +82,9 @@ async def check(what: str, name: str, values: dict[str, Any], settings: Settings
         why = f"{peer.name} was not reached within {LONGEST_S:g} s."
         report = _report("connect", why, "Check the address, the network and the DNS server.", "timeout")
     called = {"host": peer.host, "port": peer.port, "aet": peer.called_aet, "calling_aet": peer.calling_aet}
+    if isinstance(server, Destination) and server.kind == "dicomweb":
+        service = service_of(server, peer)
+        called |= {"host": service.host, "port": service.port, "url": service.name}
     return {**report, "peer": called}
 
 
@@ -83,6 +94,8 @@ def _check(server: Server, peer: Peer, settings: Settings) -> dict[str, Any]:
             report = check_worklist(peer, charset=server.charset)
         case Mpps():
             report = check_mpps(peer)
+        case Destination(kind="dicomweb"):
+            return _check_web(server, peer, settings)
         case Destination():
             notes = [form.pair for form in NOTE_FORMS] if server.rejection_note or server.marks else []
             report = check_destination(peer, [*offered_contexts(settings, [server]), *notes])
@@ -95,6 +108,17 @@ def _check(server: Server, peer: Peer, settings: Settings) -> dict[str, Any]:
             "message": f"{peer.name}: {ENCRYPTED.why}.",
             "hint": ENCRYPTED.hint,
         }
+    return report
+
+
+def _check_web(server: Destination, peer: Peer, settings: Settings) -> dict[str, Any]:
+    """With the fall-back as one more step, whose association also tells what the archive takes."""
+    report = check_web(service_of(server, peer))
+    if server.fallback:
+        behind = check_destination(peer, offered_contexts(settings, [server]))
+        last = behind["steps"][-1]
+        report["steps"].append({**last, "step": "fallback"})
+        report |= {"ok": report["ok"] and behind["ok"], "accepted": behind["accepted"]}
     return report
 
 
