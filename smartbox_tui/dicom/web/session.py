@@ -91,6 +91,7 @@ class Session:
 
         Raises SmartBoxError no-route, refused, timeout, tls; called-aet-rejected: not at this address;
         calling-aet-rejected: not for us; archive-refused: any other answer."""
+        self.credentials()  # without them there is nothing to knock with
         try:
             self.look()
         except SmartBoxError as exc:
