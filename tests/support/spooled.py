@@ -40,15 +40,23 @@ def put_exam(spool: Path, *, state: str = "closed", patient_id: str = "T-1", exa
     return identity
 
 
-def put_still(spool: Path, exam: str, *, number: int = 0, state: SidecarState = SidecarState.CLOSED) -> Sidecar:
-    data = jpeg(shade=number % 256)
+def put_still(
+    spool: Path,
+    exam: str,
+    *,
+    number: int = 0,
+    state: SidecarState = SidecarState.CLOSED,
+    picture: tuple[bytes, int, int] | None = None,
+) -> Sidecar:
+    """`picture`: a 4:2:2 JPEG, its width and height."""
+    data, width, height = picture or (jpeg(shade=number % 256), 320, 240)
     identity = str(uuid4())
     (spool / exam / f"{identity}.jpg").write_bytes(data)
     captured = datetime.fromisoformat(f"2026-11-20T10:{number // 60 % 60:02d}:{number % 60:02d}.000+01:00")
     sidecar = Sidecar(
         id=identity, exam=exam, revision=1, source="endo", kind="still", file=f"{identity}.jpg", state=state,
         command=identity, trigger="api", trigger_ns=1, frame_ns=1, captured_at=captured.isoformat(),
-        boot_id=boot_id(), clock="trusted", width=320, height=240, fps_num=30, fps_den=1, sop_class="vl-endoscopic",
+        boot_id=boot_id(), clock="trusted", width=width, height=height, fps_num=30, fps_den=1, sop_class="vl-endoscopic",
         sampling="422", media="jpeg", bytes=len(data), sha256=hashlib.sha256(data).hexdigest(),
         trigger_to_disk_ms=5.0,
     )  # fmt: skip

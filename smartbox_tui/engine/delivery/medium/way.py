@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,19 +43,19 @@ class MediumWay:
         return self._connected
 
     def probe(self) -> None:
-        pulse = Pulse(self.name)
-        watched(lambda: self.medium.check(pulse), pulse, self._timeout_s)
+        with self._pulsing(Pulse(self.name)) as pulse:
+            watched(lambda: self.medium.check(pulse), pulse, self._timeout_s)
 
     def agree(self, wanted: Sequence[Form], others: Callable[[], Iterable[Form]]) -> Form:
         """A folder takes everything, so it gets the best."""
         if not wanted:
             raise SmartBoxError("no-context", f"Nothing that can be written to {self.name} can be made of it.", "")
         if not self._connected:
-            pulse = Pulse(self.name)
             self.medium.enter(id(self))
             self._connected = True
             try:
-                watched(lambda: self.medium.open(pulse), pulse, self._timeout_s)
+                with self._pulsing(Pulse(self.name)) as pulse:
+                    watched(lambda: self.medium.open(pulse), pulse, self._timeout_s)
             except SmartBoxError as exc:
                 self.hang_up()
                 if exc.code != "disk-full":  # that is said of an object, and makes it wait
@@ -69,24 +70,26 @@ class MediumWay:
         cancelled: Callable[[], bool],
         uncertain: bool = False,
     ) -> Answer:
-        pulse = self._pulse = Pulse(self.name, cancelled)
-        told = -1
+        with self._pulsing(Pulse(self.name, cancelled)) as pulse:
+            told = -1
 
-        def tick() -> None:
-            nonlocal told
-            if pulse.done != told:
-                told = pulse.done
-                on_progress(told)
+            def tick() -> None:
+                nonlocal told
+                if pulse.done != told:
+                    told = pulse.done
+                    on_progress(told)
 
+            def write() -> Meaning:
+                return self.medium.store(composition, pulse, plain=self._plain, pace=self._pace)
+
+            return Written(watched(write, pulse, self._timeout_s, tick))
+
+    @contextlib.contextmanager
+    def _pulsing(self, pulse: Pulse) -> Iterator[Pulse]:
+        """What `abort` ends."""
+        self._pulse = pulse
         try:
-            return Written(
-                watched(
-                    lambda: self.medium.store(composition, pulse, plain=self._plain, pace=self._pace),
-                    pulse,
-                    self._timeout_s,
-                    tick,
-                )
-            )
+            yield pulse
         finally:
             self._pulse = None
 
