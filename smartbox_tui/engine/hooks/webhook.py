@@ -51,6 +51,8 @@ class Post:
         guard.start()
         try:
             status, said = self._exchange(host, body, headers)
+            if self._late or self._stopped:  # cut in the middle of an answer, which then looks like a whole one
+                raise ConnectionAbortedError
         except (OSError, ValueError, http.client.HTTPException, TlsTrouble) as exc:
             if self._stopped:
                 return Reply(Outcome.ENDED)
