@@ -8,6 +8,7 @@ from smartbox_tui.dicom.scu.echo import passed
 from smartbox_tui.dicom.scu.tls import TlsTrouble
 from smartbox_tui.dicom.web import service as kinds
 from smartbox_tui.dicom.web.client import Interrupted, lost
+from smartbox_tui.dicom.web.secrets import Unproven
 from smartbox_tui.dicom.web.service import Service
 from smartbox_tui.dicom.web.session import ANSWERED, Session
 from smartbox_tui.errors import SmartBoxError
@@ -63,6 +64,8 @@ def _query(session: Session) -> dict[str, Any]:
     """Searching is not what the box needs the service for: where it is refused, the step says so."""
     try:
         session.look()
+    except Unproven:
+        raise
     except SmartBoxError as exc:
         if exc.code not in ANSWERED or not session.knock():
             raise

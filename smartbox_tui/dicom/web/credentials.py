@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from smartbox_tui.dicom.web import service as kinds
 from smartbox_tui.dicom.web.client import Bytes, Client, Interrupted, Reply, lost
-from smartbox_tui.dicom.web.secrets import read_secret
+from smartbox_tui.dicom.web.secrets import Unproven, read_secret
 from smartbox_tui.dicom.web.service import Service
 from smartbox_tui.errors import SmartBoxError
 
@@ -98,8 +98,7 @@ class Credentials:
         value = _object(reply.body)
         token, kind = value.get("access_token"), str(value.get("token_type", "bearer")).lower()
         if not isinstance(token, str) or kind != "bearer":
-            raise SmartBoxError(
-                "calling-aet-rejected",
+            raise Unproven(
                 f"{name} answers, but with no bearer token.",
                 "Check token_url: it is the token endpoint, as in …/protocol/openid-connect/token.",
             )
@@ -113,7 +112,7 @@ class Credentials:
 
 def _token(text: str, name: str) -> str:
     if len(text) > _TOKEN_MAX or not text.isascii() or not text.isprintable() or not text or " " in text:
-        raise SmartBoxError("calling-aet-rejected", f"The token for {name} is none.", "One line, without spaces.")
+        raise Unproven(f"The token for {name} is none.", "One line, without spaces.")
     return text
 
 
@@ -130,16 +129,14 @@ def _refused(name: str, reply: Reply) -> SmartBoxError:
         return SmartBoxError("refused", f"{name} gives no token now ({reply.status}).", "The box asks again.")
     error = str(_object(reply.body).get("error", ""))  # RFC 6749 5.2: one of few words
     word = f": {error}" if error.replace("_", "").isalpha() and error.isascii() and len(error) <= 40 else ""
-    return SmartBoxError(
-        "calling-aet-rejected",
+    return Unproven(
         f"{name} gives the box no token ({reply.status}{word}).",
         "Check token_url, user (the client ID) and the client secret in password_file.",
     )
 
 
 def _open_to_all(name: str) -> SmartBoxError:
-    return SmartBoxError(
-        "calling-aet-rejected",
+    return Unproven(
         f"The box does not send a password or token to {name}: without TLS everybody on the way can read it.",
         "Give an address that begins with https://.",
     )

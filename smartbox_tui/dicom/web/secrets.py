@@ -12,6 +12,13 @@ _CREDENTIALS: Final = "CREDENTIALS_DIRECTORY"
 _LONGEST: Final = 16384
 
 
+class Unproven(SmartBoxError):
+    """The box has nothing to show who it is."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__("calling-aet-rejected", message, hint)
+
+
 def read_secret(name: str, key: str, peer_name: str) -> str:
     """The text of the file, without the line's end.
 
@@ -37,9 +44,8 @@ def read_secret(name: str, key: str, peer_name: str) -> str:
     return text
 
 
-def _missing(peer_name: str, key: str, why: str) -> SmartBoxError:
-    return SmartBoxError(
-        "calling-aet-rejected",
+def _missing(peer_name: str, key: str, why: str) -> Unproven:
+    return Unproven(
         f"The box cannot show {peer_name} who it is: {key} {why}.",
         f"Check the path in {key}, and that the box may read the file.",
     )

@@ -10,6 +10,7 @@ from typing import Final, Self
 from smartbox_tui.dicom.web import native
 from smartbox_tui.dicom.web.client import Body, Bytes, Client, Interrupted, Opener, Reply, lost, said
 from smartbox_tui.dicom.web.credentials import Credentials
+from smartbox_tui.dicom.web.secrets import Unproven
 from smartbox_tui.dicom.web.service import Service
 from smartbox_tui.errors import SmartBoxError
 
@@ -91,9 +92,10 @@ class Session:
 
         Raises SmartBoxError no-route, refused, timeout, tls; called-aet-rejected: not at this address;
         calling-aet-rejected: not for us; archive-refused: any other answer."""
-        self.credentials()  # without them there is nothing to knock with
         try:
             self.look()
+        except Unproven:  # then there is nothing to knock with
+            raise
         except SmartBoxError as exc:
             if exc.code not in ANSWERED or not self.knock():
                 raise
@@ -122,7 +124,7 @@ class Session:
         error = self.judge(reply)
         if error is not None:
             raise error
-        return 400 <= reply.status < 500 or bool(native.read(reply.body))
+        return 400 <= reply.status < 500 or any(native.read(reply.body))
 
     def judge(self, reply: Reply) -> SmartBoxError | None:
         """What an answer says about the service or about us; None when it says nothing of that."""
