@@ -113,6 +113,7 @@ class StatusBoard:
             found["blocked"] = f"{blocked} pictures are blocked and need a decision."
         for item in destinations:
             if item.state in ("unreachable", "rejected"):
+                found.pop(f"commitment-away-{item.name}", None)  # it is away altogether
                 found[f"destination-{item.name}"] = f"{item.name}: {item.reason}"
         if why := self._worklist.away():
             found["worklist-away"] = f"The worklist cannot be refreshed: {why}"
