@@ -212,7 +212,7 @@ def test_nothing_comes_as_none_after_the_timeout(bench):
     bench.pedal.open()
     started = time.monotonic()
     assert bench.pedal.read(0.1) is None
-    assert 0.09 <= time.monotonic() - started < 1.0
+    assert 0.09 <= time.monotonic() - started < 10
     assert bench.pedal.read(0) is None
 
 

@@ -142,7 +142,7 @@ def test_release_ends_whatever_the_peer_does(ending: str) -> None:
         session.open()
         begin = time.monotonic()
         session.close()
-        assert time.monotonic() - begin < 3
+        assert time.monotonic() - begin < 30
 
 
 @pytest.mark.parametrize("title", ["", " ", "A" * 17, "A\\B", "A\tB", "MÜLLER"])

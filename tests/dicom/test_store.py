@@ -225,8 +225,9 @@ def test_a_stock_storescp_does_not_cost_40_ms_an_object(tmp_path: Path) -> None:
         StoreSession(Peer("127.0.0.1", peer.port, "STORESCP"), contexts(item)) as session,
     ):
         session.store(item)
-        begin = time.monotonic()
+        took = []
         for _ in range(50):
+            begin = time.monotonic()
             assert session.store(item).status == 0
-        seconds = time.monotonic() - begin
-    assert seconds / 50 < 0.02
+            took.append(time.monotonic() - begin)
+    assert sorted(took)[12] < 0.035, "in the trap every object waits; on a loaded machine some do"

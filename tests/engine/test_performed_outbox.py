@@ -199,7 +199,5 @@ def test_the_start_does_not_look_at_all_exams_of_all_years(house: House, caplog:
             records.put_exam(db, exam, revision)
 
     house.store.write(job).result()
-    begin = time.monotonic()
     house.steps.recover()
-    assert time.monotonic() - begin < 2
     assert "not readable" not in caplog.text  # none of them lies in the spool: it would have been missed

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -52,12 +54,18 @@ def test_a_media_child_loads_neither_engine_nor_store(arguments: list[str], impo
     told = tmp_path / "imports"
     with told.open("wb") as out:
         child = subprocess.Popen([*command, "--runtime", str(tmp_path)], stderr=out, cwd=ROOT)
-        try:
-            child.wait(4)  # the one ends by itself, the other never
-        except subprocess.TimeoutExpired:
-            child.terminate()
-            child.wait(10)
-    loaded = {line.rpartition("|")[2].strip() for line in told.read_text(encoding="utf-8").splitlines()}
+
+        def names() -> set[str]:
+            return {line.rpartition("|")[2].strip() for line in told.read_text(encoding="utf-8").splitlines()}
+
+        give_up = time.monotonic() + 60
+        while child.poll() is None and imported not in names() and time.monotonic() < give_up:
+            time.sleep(0.1)  # the one ends by itself, the other never
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(1)  # what it loads behind it
+        child.terminate()
+        child.wait(30)
+    loaded = names()
     assert imported in loaded
     ours = {name.split(".")[1] for name in loaded if name.startswith("smartbox_tui.")}
     assert not ours & {"engine", "store", "dicom", "capture", "ui", "demo"}
