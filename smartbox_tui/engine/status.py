@@ -8,6 +8,7 @@ from smartbox_tui import __version__
 from smartbox_tui.engine.capture_link import CaptureLink
 from smartbox_tui.engine.clock import ClockGate
 from smartbox_tui.engine.commitment.patrol import Commitments
+from smartbox_tui.engine.delivery import routes
 from smartbox_tui.engine.delivery.pool import Delivery
 from smartbox_tui.engine.exams.lifecycle import Exams
 from smartbox_tui.engine.keeping import disk
@@ -58,7 +59,10 @@ class StatusBoard:
         open_ = queries.open_by_destination(self._store.reader)
         paused = queries.paused_destinations(self._store.reader)
         result = []
-        for item in self._settings().destinations:
+        settings = self._settings()
+        for item in settings.destinations:
+            primary = routes.primary_of(settings, item)
+            away_s = self._delivery.away_for(primary.name) if primary is not None else 0.0
             health = self._delivery.health(item.name)
             is_paused = item.name in paused
             promise = self.commitments.state(item.name) if self.commitments is not None else None
@@ -70,6 +74,8 @@ class StatusBoard:
                     reason="paused by hand" if is_paused else health.reason,
                     code="" if is_paused else health.code,
                     open=open_.get(item.name, 0),
+                    stands_in_for=primary.name if primary is not None else "",
+                    standing_in=routes.is_needed(item, away_s),
                     promise=promise.state if promise else "",
                     promise_how=promise.how if promise else "",
                     promise_reason=promise.reason if promise else "",
@@ -101,9 +107,7 @@ class StatusBoard:
             capture=not self._capture.away,
         )
 
-    def _alarms(
-        self, blocked: int, levels: Levels, destinations: list[state.Destination]
-    ) -> list[state.Alarm]:
+    def _alarms(self, blocked: int, levels: Levels, destinations: list[state.Destination]) -> list[state.Alarm]:
         found: dict[str, str] = {**self.standing, **(self.watched.alarms() if self.watched else {})}
         if self.commitments is not None:
             found |= self.commitments.alarms()
@@ -123,6 +127,8 @@ class StatusBoard:
             found["performed-blocked"] = f"{count} messages about performed steps are blocked and need a decision."
         if not destinations:
             found["no-destination"] = "No archive is configured: pictures stay on the box."
+        if why := routes.trouble(self._settings()):
+            found["routes"] = why
         if not self._settings().sources:
             found["no-source"] = "No source is configured: nothing can be captured."
         if troubled := [each for each in self._sources() if each.trouble]:

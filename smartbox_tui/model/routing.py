@@ -6,7 +6,7 @@ Times of day are minutes since midnight, 0 to 1439.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -76,12 +76,12 @@ def spans(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def gaps(rules: Iterable[Rule], sources: Mapping[str, str]) -> Iterator[Picture]:
-    """What no rule takes of the pictures that these sources (id: modality) can make; one picture for each time of
-    day at which that begins."""
+def gaps(rules: Iterable[Rule], pictures: Iterable[tuple[str, str]]) -> Iterator[Picture]:
+    """What no rule takes of pictures of these kinds (source, modality); one picture for each time of day at which
+    that begins."""
     wanted = list(rules)
     bounds = sorted({0, *(edge % DAY for rule in wanted for span in rule.spans for edge in span)})
-    for source, modality in sources.items():
+    for source, modality in dict.fromkeys(pictures):
         for emergency in (False, True):
             missed = False
             for minute in bounds:

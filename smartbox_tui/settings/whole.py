@@ -3,14 +3,14 @@ settings that a process would stumble over."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model import routing
 from smartbox_tui.model.formats import exact_rate, mpeg2_format
 from smartbox_tui.settings import hooks, web
-from smartbox_tui.settings.destination import NEEDED, promises
+from smartbox_tui.settings.destination import NEEDED, Destination, promises
 from smartbox_tui.settings.rules import SMALLEST
 from smartbox_tui.settings.schema import Settings, Source
 
@@ -36,7 +36,7 @@ def problems(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"destinations.{item.name}.commitment", _NO_PROMISE
     yield from hooks.problems(settings.hooks)
     yield from _one_folder_each(settings)
-    yield from routed(settings)
+    yield from routed(settings.destinations, settings.sources)
     for name, server in (("worklist", settings.worklist), ("mpps", settings.mpps)):
         if server.host and not server.aet:
             yield f"{name}.aet", "a server needs its AE title"
@@ -66,11 +66,11 @@ def _one_folder_each(settings: Settings) -> Iterator[tuple[str, str]]:
         paths.append(mine)
 
 
-def routed(settings: Settings) -> Iterator[tuple[str, str]]:
+def routed(destinations: Iterable[Destination], sources: Iterable[Source]) -> Iterator[tuple[str, str]]:
     """A backup stands in for a primary, and for nobody that is a backup itself."""
-    known = {item.name: item for item in settings.destinations}
-    ids = {item.id for item in settings.sources}
-    for item in settings.destinations:
+    known = {item.name: item for item in destinations}
+    ids = {item.id for item in sources}
+    for item in known.values():
         path, route = f"destinations.{item.name}.route", item.route
         primary = known.get(route.backup)
         if route.role == "backup" and not route.backup:

@@ -116,6 +116,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     code: str = ""  # the contract's error code of the reason
     open: int = 0
+    stands_in_for: str = ""  # a backup: the name of its primary
+    standing_in: bool = False  # and it does so now
     promise: str = ""  # ok | unsupported | late | away; empty: it is not asked for more than that it has stored
     promise_how: str = ""  # commitment | readback
     promise_reason: str = ""

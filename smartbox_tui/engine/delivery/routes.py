@@ -17,7 +17,7 @@ from smartbox_tui.model.instance import SOP_CLASSES
 from smartbox_tui.model.routing import Picture
 from smartbox_tui.settings import whole
 from smartbox_tui.settings.destination import Destination
-from smartbox_tui.settings.schema import Settings
+from smartbox_tui.settings.schema import Settings, Source
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile
 from smartbox_tui.spool.sidecar import Sidecar
 
@@ -75,20 +75,27 @@ def keeper(settings: Settings, primary: str, promised: Mapping[str, object]) -> 
     )
 
 
-@lru_cache(maxsize=2)
+def is_needed(backup: Destination, away_s: float) -> bool:
+    """Whether it stands in for a primary that has been out of reach so long."""
+    return away_s > 0 and away_s >= backup.route.after_s
+
+
 def trouble(settings: Settings) -> str:
     """What is wrong with all routes together, in a sentence; empty: nothing. A file can say what screens refuse."""
-    for path, why in whole.routed(settings):
+    return _trouble(settings.destinations, settings.sources)
+
+
+@lru_cache(maxsize=4)
+def _trouble(destinations: tuple[Destination, ...], sources: tuple[Source, ...]) -> str:
+    for path, why in whole.routed(destinations, sources):
         return f"{path}: {why}"
-    if not settings.destinations:
-        return ""
-    rules = [item.route.when.rule for item in settings.destinations if not item.route.backup]
-    sources = {
-        item.id: _modality(name) or "OT"
-        for item in settings.sources
-        for name in (item.still_class, item.clip_class)
-    }
-    for gap in routing.gaps(rules, sources):
+    rules = [item.route.when.rule for item in destinations if not item.route.backup]
+    made = [
+        (item.id, _modality(name) or _modality(item.series_class) or "OT")
+        for item in sources
+        for name in (item.still_class, item.clip_class, item.burst_class)
+    ]
+    for gap in routing.gaps(rules, made) if destinations else ():
         urgent = "in an emergency" if gap.emergency else "without an emergency"
         at = f"{(gap.minute or 0) // 60:02d}:{(gap.minute or 0) % 60:02d}"
         return f"No archive gets what {gap.source} takes at {at} {urgent}: the routes leave it out."

@@ -88,8 +88,7 @@ class StandIns:
         return routes.pairs_of(self._settings())
 
     def is_needed(self, primary: Destination, backup: Destination) -> bool:
-        away = self._delivery.away_for(primary.name)
-        return away > 0 and away >= backup.route.after_s
+        return routes.is_needed(backup, self._delivery.away_for(primary.name))
 
     async def _pass(
         self, primary: Destination, backup: Destination, on_spool: Callable[[Callable[[], Any]], Awaitable[Any]]
