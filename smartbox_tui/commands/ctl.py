@@ -153,10 +153,23 @@ class _Box(Area):
         else:
             value = self._engine("/v1/destinations")
         rows = [
-            [item["name"], item["kind"], item["state"], item["open"], item["reason"]]
+            [
+                item["name"],
+                item["kind"],
+                item["state"],
+                item["open"],
+                _promise(item),
+                item["reason"] or item["promise_reason"],
+            ]
             for item in value["destinations"]
         ]
-        return self._out(value, table(rows, ["NAME", "KIND", "STATE", "OPEN", "REASON"]))
+        return self._out(value, table(rows, ["NAME", "KIND", "STATE", "OPEN", "PROMISES", "REASON"]))
+
+
+def _promise(item: dict[str, Any]) -> str:
+    """What it says of keeping what it has stored: `-` where it is not asked."""
+    asked = f", {item['asked']} asked" if item["asked"] else ""
+    return f"{item['promise_how']} {item['promise']}{asked}" if item["promise"] else "-"
 
 
 def _servers(status: dict[str, Any]) -> list[str]:

@@ -70,6 +70,9 @@ class Queue(Area):
 
 
 def _state(item: Mapping[str, Any]) -> str:
+    if item.get("promise"):
+        since = f" since {item['promise_since'][:19]}" if item["promise_since"] else ""
+        return f"{item['state']}, {'asked' if item['promise'] == 'asked' else 'no promise'}{since}"
     return f"{item['state']}, paused" if item["paused"] else str(item["state"])
 
 

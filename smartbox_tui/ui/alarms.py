@@ -50,6 +50,18 @@ ALARMS: Final[dict[str, Known]] = {
         grave=False,
         bar=False,
     ),
+    "port": Known(
+        N_("The box's own DICOM port cannot be opened."),
+        N_("Answers of archives do not reach it: choose another port in the settings."),
+        grave=False,
+        bar=False,
+    ),
+    "port-stranger": Known(
+        N_("An archive called the box in vain."),
+        N_("Compare the AE titles in the settings with those in the archive."),
+        grave=False,
+        bar=False,
+    ),
     "unreadable": Known(N_("Some folders on the box cannot be read."), N_("Call service; nothing is deleted.")),
 }
 """The engine's alarm codes; `destination-NAME` and those of WATCHED beside them."""
@@ -65,6 +77,24 @@ WATCHED: Final = {
     ),
     "watched-late-": Known(
         N_("{name}: a code came too late."), N_("Check the patient of the exams held back, then release them.")
+    ),
+    "commitment-unsupported-": Known(
+        N_("{name} makes no promise to keep the pictures."),
+        N_("They count as stored only: have commitment enabled there, or change the setting."),
+        grave=False,
+        bar=False,
+    ),
+    "commitment-late-": Known(
+        N_("{name} does not answer whether it keeps the pictures."),
+        N_("It is asked again: have the box's port and AE title checked there."),
+        grave=False,
+        bar=False,
+    ),
+    "commitment-away-": Known(
+        N_("{name} cannot be asked whether it keeps the pictures."),
+        N_("It is asked again and again; the pictures count as stored."),
+        grave=False,
+        bar=False,
     ),
     "hook-": Known(
         N_("Messages to {name} do not arrive."),

@@ -88,7 +88,7 @@ def row(view: View, item: state.Delivery, width: int, patient: Mapping[str, Any]
     right = Content.assemble(
         progress(t, item, rate, 5 if width < _WIDE else 16), (number, "$dim") if number else ("", "")
     )
-    why = reasons.reason(t, item)
+    why = " ".join(part for part in (reasons.reason(t, item), promised(view, item)) if part)
     todo = reasons.hint(t, item) if item.state == "blocked" and width >= _WIDE else ""
     return Row(
         Content.assemble((f"{word}  ", style), " · ".join(part for part in what if part)),
@@ -106,6 +106,17 @@ def whose(t: Texts, patient: Mapping[str, Any] | None) -> str:
     if patient.get("emergency"):
         return t(words.EMERGENCY.get(str(patient["emergency"]), str(patient["emergency"])))
     return words.person(str(patient.get("name") or "")) or str(patient.get("id") or "") or t("NO PATIENT")
+
+
+def promised(view: View, item: state.Delivery) -> str:
+    """Of a stored one: what is known of the archive's promise to keep it."""
+    since = words.when(item.promise_since)
+    local = view.clock.local(since) if since is not None else None
+    if local is None:
+        return reasons.promise(view.t, item, "?")
+    t = view.t
+    today = local.date() == view.now.date()
+    return reasons.promise(t, item, t.clock(local) if today else f"{t.date(local.date())} {t.clock(local)}")
 
 
 def due(view: View, item: state.Delivery) -> str:

@@ -48,6 +48,8 @@ TEXTS: Final = {
 """Reasons by their text, whatever their code."""
 
 BEGINNINGS: Final = {
+    "read back; its pixels could not be compared": N_("Read back from the archive; pixels not compared."),
+    "read back": N_("Read back from the archive: it is the same."),
     "the picture cannot be read": N_("The box cannot read the picture from its disk."),
 }
 """Reasons that go on with what differs from time to time."""
@@ -83,6 +85,31 @@ ANSWERS: Final = {
     "The archive does not authorise the box to store.": N_("The archive does not allow the box to store."),
     "The archive does not know the operation C-STORE.": N_("What answers there is no archive."),
     "The archive finds an argument of the wrong kind.": N_("The archive refused the picture."),
+    "The archive failed while it checked whether it keeps the picture.": N_(
+        "The archive could not say whether it keeps the picture."
+    ),
+    "The archive does not have the picture that it had said to have stored.": N_(
+        "The archive had lost the picture: it is sent again."
+    ),
+    "The archive has another kind of object under this number.": N_(
+        "The archive has another picture under this number."
+    ),
+    "The archive makes no promise for this kind of object.": N_("The archive makes no promise for this picture."),
+    "The archive has seen the number of the question before.": N_("The archive is asked anew."),
+    "The archive has no resources to promise anything.": N_("The archive has no room or no time for it."),
+    "The archive does not keep the picture, for a reason that DICOM does not define.": N_(
+        "The archive does not keep the picture: it is sent again."
+    ),
+    "The archive holds other pixels than it was sent.": N_("DANGER: the archive holds ANOTHER PICTURE than was sent."),
+    "The archive holds the picture under another patient, study or series than it was sent.": N_(
+        "DANGER: the archive holds the picture under ANOTHER PATIENT or exam."
+    ),
+    "The archive gives another object than the one that it was asked for.": N_(
+        "The archive gives back another picture than it was asked for."
+    ),
+    "The archive has changed the picture and is not asked for it by name.": N_(
+        "The archive filed it elsewhere: it cannot be read back."
+    ),
     "The archive cancelled the operation.": N_("The archive broke off the sending."),
     "The archive refused the object.": N_("The archive refused the picture."),
     "The archive answered with a status that DICOM does not define.": N_(
@@ -122,6 +149,16 @@ def told(t: Texts, text: str, code: str) -> str:
         more = _refused(t, text) if code == "no-context" else ""
         return f"{what} {more}".rstrip()
     return text
+
+
+def promise(t: Texts, item: state.Delivery, since: str) -> str:
+    """Of a stored one: that the archive was asked whether it keeps it, `since` a time as people read it; that it
+    makes no such promise. Empty where it is asked for nothing."""
+    if item.state != "stored":
+        return ""
+    if item.promise == "asked":
+        return t("Asked whether it is kept, since {time}.", time=since)
+    return t("The archive makes no promise for this picture.") if item.promise == "never" else ""
 
 
 def hint(t: Texts, item: state.Delivery) -> str:

@@ -67,6 +67,7 @@ LABELS: Final = {
     "clip_class": N_("Kind of clips"),
     "codec": N_("Video codec"),
     "commitment": N_("Storage commitment"),
+    "commitment_wait_h": N_("Hours for its answer"),
     "container": N_("Container of clips"),
     "crop": N_("Cut off"),
     "days_after": N_("Days after today"),

@@ -190,6 +190,20 @@ def delivered(t: Texts, counts: Mapping[str, int], *, under_way: bool = False) -
     return "", ""
 
 
+def promise(t: Texts, clock: Clock, item: state.Destination) -> str:
+    """What an archive says of keeping what it has stored; empty where it is asked for nothing, or all is answered."""
+    if item.promise == "unsupported":
+        return t("Makes no promise to keep the pictures: they count as stored only.")
+    if item.promise in ("late", "away"):
+        return t("Does not answer whether it keeps the pictures; it is asked again.")
+    since = when(item.asked_since)
+    if not item.asked or since is None:
+        return ""
+    local = clock.local(since)
+    told = t.n("{count} picture asked about", "{count} pictures asked about", item.asked)
+    return f"{told} · {t('since {time}', time=f'{t.date(local.date())} {t.clock(local)}')}"
+
+
 def signal(t: Texts, source: state.Source) -> str:
     """The signal in plain words, with size and rate when there is one; of a folder whether it is there."""
     if source.kind == "folder":

@@ -98,8 +98,11 @@ class ArchivesScreen(BoxScreen):
         why = " ".join(part for part in sentence(t, item.code) if part) if item.code else ""
         if item.state == "paused":
             why = t("Paused by hand: nothing is sent to it until it is resumed.")
-        if self._technical and item.reason:
-            why = " · ".join(part for part in (item.code, item.reason) if part)
+        if item.state == "ok" and not why:
+            why = words.promise(t, view.clock, item)
+        reason = item.reason or item.promise_reason
+        if self._technical and reason:
+            why = " · ".join(part for part in (item.code, reason) if part)
         return Row(
             Content.assemble((item.name, "bold"), (f"  {item.kind}", "$dim")),
             Content.styled(f"{sign} {word}", style),

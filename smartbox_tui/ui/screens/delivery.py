@@ -136,6 +136,7 @@ class DeliveryText(Shown):
                 width,
             ),
             Content(reasons.reason(t, item)),
+            Content(queue_rows.promised(view, item)),
             Content.styled(reasons.hint(t, item), "$dim"),
         ]
         told = [line for line in lines if line.plain]

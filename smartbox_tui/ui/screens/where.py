@@ -239,6 +239,8 @@ class WhereScreen(BoxScreen):
         if worst is not None and worst.state not in ("stored", "committed"):
             said = reasons.reason(t, worst)
             why = f"{worst.destination}: {said}" if said and len(self._names) > 1 else said
+        elif worst is not None:  # that it asks is said, that all is well is not
+            why = queue_rows.promised(view, worst)
         if worst is None:
             why = t("discarded") if line.picture.discarded else t("Not yet to be sent.")
         what = f"{line.number:>3}  {words.KIND_GLYPH.get(line.picture.kind, '·')} "
