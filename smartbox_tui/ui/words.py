@@ -191,7 +191,7 @@ def delivered(t: Texts, counts: Mapping[str, int], *, under_way: bool = False) -
 
 
 def promise(t: Texts, clock: Clock, item: state.Destination) -> str:
-    """What an archive says of keeping what it has stored; empty where it is asked for nothing, or all is answered."""
+    """What an archive says of keeping what it has stored; empty where it is not asked, or all is answered."""
     if item.promise == "unsupported":
         return t("Makes no promise to keep the pictures: they count as stored only.")
     if item.promise in ("late", "away"):
