@@ -201,7 +201,8 @@ def promise(t: Texts, clock: Clock, item: state.Destination) -> str:
         return ""
     local = clock.local(since)
     told = t.n("{count} picture asked about", "{count} pictures asked about", item.asked)
-    return f"{told} · {t('since {time}', time=f'{t.date(local.date())} {t.clock(local)}')}"
+    asked = t("since {time}", time=f"{t.date(local.date())} {t.clock(local)}")
+    return f"{told} · {asked}"
 
 
 def signal(t: Texts, source: state.Source) -> str:
