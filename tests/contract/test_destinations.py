@@ -259,7 +259,7 @@ def test_refused_for_good_it_is_blocked_with_a_reason(place: Place, big: Composi
     with place.refusing() as destination:
         way = way_of(destination)
         answer = send(way, big)
-        way.hang_up(abort=True)
+        way.hang_up()
     said = verdict(SimpleNamespace(attempts=0, uncertain=False, bytes=1), answer, Retry())
     assert said.state is DeliveryState.BLOCKED
     assert said.code == "archive-refused"

@@ -110,7 +110,7 @@ class StoreScp(_Dimse):
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        words = [self._program, "+xa", "+B", "-od", str(self.folder), str(self.destination.port)]
+        words = [self._program, "+xa", "-od", str(self.folder), str(self.destination.port)]
         self._process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for_port(self.destination.port, self._process)
 

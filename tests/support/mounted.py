@@ -15,7 +15,10 @@ MAKERS = {"ext4": ["mkfs.ext4", "-q", "-F", "-O", "^has_journal"], "vfat": ["mkf
 
 
 def run(*words: str | Path) -> bool:
-    return subprocess.run([*map(str, words)], capture_output=True, check=False).returncode == 0
+    try:
+        return subprocess.run([*map(str, words)], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
 
 
 def can_mount(kind: str) -> None:

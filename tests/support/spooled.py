@@ -56,8 +56,9 @@ def put_still(
     sidecar = Sidecar(
         id=identity, exam=exam, revision=1, source="endo", kind="still", file=f"{identity}.jpg", state=state,
         command=identity, trigger="api", trigger_ns=1, frame_ns=1, captured_at=captured.isoformat(),
-        boot_id=boot_id(), clock="trusted", width=width, height=height, fps_num=30, fps_den=1, sop_class="vl-endoscopic",
-        sampling="422", media="jpeg", bytes=len(data), sha256=hashlib.sha256(data).hexdigest(),
+        boot_id=boot_id(), clock="trusted", width=width, height=height, fps_num=30, fps_den=1,
+        sop_class="vl-endoscopic", sampling="422", media="jpeg",
+        bytes=len(data), sha256=hashlib.sha256(data).hexdigest(),
         trigger_to_disk_ms=5.0,
     )  # fmt: skip
     write_sidecar(spool / exam, sidecar)

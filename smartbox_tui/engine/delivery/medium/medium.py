@@ -294,8 +294,8 @@ class Medium:
 
     def eject(self, pulse: Pulse) -> int:
         """Whole and closed; how many objects its DICOMDIR names, each of which is there. Nothing is written to it
-        any more until `welcome`. Raises what `open` does, in-use while a picture is written, refused when it does not
-        read back as written."""
+        any more until `welcome`. Raises what `open` does, in-use while a picture is written, refused when it
+        does not read back as written."""
         with self._held(pulse, by_hand=True):
             if self._ejected is not None:
                 return self._ejected
