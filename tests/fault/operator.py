@@ -14,6 +14,7 @@ from tests.fault.schedule import Schedule, Step
 
 _PATIENCE_S: Final = 120.0
 _PAUSE_S: Final = 0.1
+_TELL_STEPS: Final = 250
 _AGAIN: Final = frozenset({"no-engine", "timeout", "no-signal", "device-gone"})
 """Nobody answered, or the picture is not back yet: the same command once more."""
 
@@ -55,6 +56,8 @@ class Operator:
         for number, step in enumerate(schedule.steps):
             self._rig.at_step(number)
             getattr(self, f"_{step.kind}")(step)
+            if number % _TELL_STEPS == _TELL_STEPS - 1:
+                print(f"step {number + 1} of {len(schedule.steps)}, {len(self._rig.done)} faults", flush=True)
             if step.pause_s:
                 time.sleep(step.pause_s)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -117,6 +118,9 @@ class Rig:
         for thread in self._threads:
             thread.join(60)
         self._stack.close()
+        if kind is None:  # else somebody wants to look at it
+            for name in ("archive", "copy", "export"):
+                shutil.rmtree(self.folder / name, ignore_errors=True)
 
     # ---- processes, as their units would run them
 
