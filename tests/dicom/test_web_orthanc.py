@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.dicom.pictures import ORDERED, Media, clip, composition, still
 from tests.dicom.web_rig import picture, session
 from tests.support.certificates import Authority
 from tests.support.orthanc import Orthanc, dicomweb, orthanc
+from tests.support.tlsfront import tls_front
 
 pytestmark = pytest.mark.orthanc
 
@@ -95,27 +97,23 @@ def test_a_password(tmp_path: Path) -> None:
             assert stow.store(web, picture(tmp_path)).meaning.outcome is Outcome.STORED
 
 
-def test_a_client_certificate(tmp_path: Path) -> None:
+def test_a_client_certificate(archive: Orthanc, tmp_path: Path) -> None:
     authority = Authority(tmp_path / "ca")
-    server = authority.issue("archive", "server", "DNS:localhost")
+    server = authority.issue("archive", "server", "DNS:archive.example")
     own = authority.issue("smartbox", "own")
-    both = tmp_path / "server-both.pem"
-    both.write_text(server.cert.read_text() + server.key.read_text())
-    values = {
-        "SslEnabled": True,
-        "SslCertificate": str(both),
-        "SslVerifyPeers": True,
-        "SslTrustedClientCertificates": str(authority.cert),
-        **dicomweb(),
-    }
-    with orthanc(tmp_path / "orthanc", **values) as archive:
-        url = archive.web.replace("http://127.0.0.1", "https://localhost")
-        tls = Tls(str(authority.cert), str(own.cert), str(own.key))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server.cert, server.key)
+    context.load_verify_locations(authority.cert)
+    context.verify_mode = ssl.CERT_REQUIRED
+    with tls_front(archive.http_port, context) as port:
+        url = f"https://127.0.0.1:{port}/dicom-web"
+        tls = Tls(str(authority.cert), str(own.cert), str(own.key), "archive.example")
         with Session(Service(url, 10, tls, auth=Auth("cert"))) as web:
             web.probe()
             item = picture(tmp_path, 3 << 20)
             assert stow.store(web, item).meaning.outcome is Outcome.STORED
             assert len(query.search_instances(web, sop=item.sop_instance_uid)) == 1
-        with Session(Service(url, 10, Tls(str(authority.cert)))) as web, pytest.raises(SmartBoxError) as caught:
+        nobody = Tls(str(authority.cert), name="archive.example")
+        with Session(Service(url, 10, nobody)) as web, pytest.raises(SmartBoxError) as caught:
             web.probe()
         assert caught.value.code == "tls"
