@@ -15,6 +15,7 @@ from smartbox_tui.dicom.scu.tls import ENCRYPTED
 from smartbox_tui.dicom.web.check import check_web
 from smartbox_tui.engine.calling import Server, peer_of, service_of
 from smartbox_tui.engine.delivery.forms import NOTE_FORMS, every_form
+from smartbox_tui.engine.delivery.medium.check import check_folder
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings import describe, web
 from smartbox_tui.settings.destination import NEEDED, Destination
@@ -85,6 +86,8 @@ async def check(what: str, name: str, values: dict[str, Any], settings: Settings
     if isinstance(server, Destination) and server.kind == "dicomweb":
         service = service_of(server, peer)
         called |= {"host": service.host, "port": service.port, "url": service.name}
+    if isinstance(server, Destination) and server.kind == "folder":
+        called |= {"path": server.path}
     return {**report, "peer": called}
 
 
@@ -96,6 +99,8 @@ def _check(server: Server, peer: Peer, settings: Settings) -> dict[str, Any]:
             report = check_mpps(peer)
         case Destination(kind="dicomweb"):
             return _check_web(server, peer, settings)
+        case Destination(kind="folder"):
+            return check_folder(server, STEP_S)
         case Destination():
             notes = [form.pair for form in NOTE_FORMS] if server.rejection_note or server.marks else []
             report = check_destination(peer, [*offered_contexts(settings, [server]), *notes])
