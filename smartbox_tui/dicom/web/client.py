@@ -153,6 +153,11 @@ class Client:
         self.close(hard=True)
         return self._exchange(head, body or Bytes(), patience_s, sink)
 
+    def is_ready(self) -> bool:
+        """Whether there is a connection that the next request can use."""
+        self._drop_stale()
+        return self.is_connected
+
     def _drop_stale(self) -> None:
         if self._wire is None:
             return

@@ -137,6 +137,7 @@ class WebWay:
         self._refused = {pair: at for pair, at in self._refused.items() if now - at < REMEMBER_S}
         for form in wanted:
             if form.pair not in self._refused and (form.sop_class_uid, "") not in self._refused:
+                self._greet()
                 return form
         if line is not None:
             self._by_line = True
@@ -147,6 +148,14 @@ class WebWay:
             f"{self.name} takes none of what this picture can be sent as.{OFFERED}{offered}{TAKES}{NOTHING}.",
             _CHOOSE,
         )
+
+    def _greet(self) -> None:
+        """A new connection is asked before an object is risked on it: one that closes at once, as the one of many a
+        proxy without its archive, would leave a small object's outcome unknown."""
+        if not self.session.client.is_ready():
+            why = self._ask_web()
+            if why is not None:
+                raise why
 
     # ---- one object
 
