@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from smartbox_tui.engine.exams.adopt import Adopter
+from smartbox_tui.engine.keeping.keeper import Keeper
 from smartbox_tui.model.delivery import DeliveryState as State
 from smartbox_tui.settings.destination import Destination
-from smartbox_tui.settings.schema import Settings
-from smartbox_tui.spool import ledger
+from smartbox_tui.settings.schema import Recording, Retention, Settings
+from smartbox_tui.spool import ledger, reserve
+from smartbox_tui.spool.clock import NS, boottime_ns
 from smartbox_tui.spool.examfile import read_exam, read_revision, write_exam
 from smartbox_tui.spool.sidecar import Sidecar
 from smartbox_tui.store import queries, queue, records
@@ -44,8 +49,19 @@ class Shelves:
     def __init__(self, state: Path, *destinations: Destination, **settings: Any) -> None:
         self.spool = state / "spool"
         self.spool.mkdir(parents=True)
+        self._begin(Store(state / "smartbox.db", lambda: reserve.give(self.spool)), destinations, settings)
+
+    @classmethod
+    def over(cls, state: Path, store: Store, *destinations: Destination) -> Shelves:
+        """What is there already, with another connection to its database."""
+        found = cls.__new__(cls)
+        found.spool = state / "spool"
+        found._begin(store, destinations, {})
+        return found
+
+    def _begin(self, store: Store, destinations: tuple[Destination, ...], settings: dict[str, Any]) -> None:
+        self.store = store
         self.settings = Settings(destinations=destinations or (archive(),), **settings)
-        self.store = Store(state / "smartbox.db")
         self.adopter = Adopter(self.spool, self.store, lambda: self.settings)
 
     def close(self) -> None:
@@ -86,7 +102,7 @@ class Shelves:
     def move(self, sidecar: Sidecar, row: int, way: Iterable[State]) -> None:
         """As the worker does: a promise is in the ledger before it is in the table."""
         for state in way:
-            now = queries.delivery(self.store.reader, row)
+            now: Any = queries.delivery(self.store.reader, row)
             if state in (State.STORED, State.COMMITTED):
                 promise = ledger.Promise("2026-01-10T10:40:00+01:00", now.sop_uid, now.destination, state.value)
                 ledger.append(self.spool / sidecar.exam, [promise])
@@ -94,3 +110,43 @@ class Shelves:
 
     def instance(self, sidecar: Sidecar) -> Any:
         return queries.instance(self.store.reader, sidecar.id)
+
+
+class Clock:
+    """A BoxClock that says what it is told; None: it is not trusted."""
+
+    boot_id = "this"
+
+    def __init__(self, now: datetime | None = None) -> None:
+        self.now = now
+
+    @property
+    def trusted(self) -> bool:
+        return self.now is not None
+
+    @property
+    def anchors(self) -> dict[str, int]:
+        return {"this": int(self.now.timestamp() * NS) - boottime_ns()} if self.now else {}
+
+
+class Kept:
+    """A keeper over some shelves."""
+
+    def __init__(self, shelves: Shelves, now: datetime | None, **keep: Any) -> None:
+        self.shelves = shelves
+        self.told: list[Any] = []
+        # the disk of the tests is as full as it is: nothing goes for want of room but where a test says so
+        keep = {"begin_hours": 0.0, **keep}
+        recording = Recording(reserve_bytes=0)
+        self.settings = replace(shelves.settings, retention=Retention(**keep), recording=recording)
+        exams: Any = SimpleNamespace(
+            spool=shelves.spool,
+            store=shelves.store,
+            clock=Clock(now),
+            publish=self.told.append,
+            lock=asyncio.Lock(),
+        )
+        self.keeper = Keeper(exams, lambda: self.settings, lambda: None)
+
+    def look(self) -> tuple[str, ...]:
+        return asyncio.run(self.keeper.look()).pictures
