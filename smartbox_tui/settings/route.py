@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from smartbox_tui.model import routing
 from smartbox_tui.settings import rules
 from smartbox_tui.settings.keys import key
+
+MODALITIES: Final = "codes of upper case letters with a comma between, as in ES, XC"
+NAMES: Final = "short names with a comma between"
+NO_PRIMARY_NAMED: Final = "a backup needs the archive that it stands in for"
+BOTH: Final = "a backup is no primary: it stands in for one"
+ITSELF: Final = "an archive cannot stand in for itself"
+NO_ARCHIVE: Final = "there is no archive of that name"
+NO_PRIMARY: Final = 'the archive that it stands in for must have role = "primary"'
+NO_SOURCE: Final = "there is no source of that name"
 
 
 def _hours(value: Any) -> str | None:
@@ -20,18 +29,18 @@ def _hours(value: Any) -> str | None:
 
 def _modalities(value: Any) -> str | None:
     wrong = any(rules.code_string(item) for item in routing.values(value))
-    return "codes of upper case letters with a comma between, as in ES, XC" if wrong else None
+    return MODALITIES if wrong else None
 
 
 def _words(value: Any) -> str | None:
     wrong = any(rules.word(item) for item in routing.values(value))
-    return "short names with a comma between" if wrong else None
+    return NAMES if wrong else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class When:
     emergency: str = key(
-        "", "only the pictures of emergencies, or only the others", rule=rules.one_of("", "true", "false")
+        "any", "only the pictures of emergencies, or only the others", rule=rules.one_of("any", "true", "false")
     )
     modality: str = key("", "only these, as in ES, XC; empty: all", rule=_modalities)
     source: str = key("", "only of these sources, by their short names; empty: of all", rule=_words)

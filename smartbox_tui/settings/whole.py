@@ -9,7 +9,7 @@ from typing import Final
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model import routing
 from smartbox_tui.model.formats import exact_rate, mpeg2_format
-from smartbox_tui.settings import hooks, web
+from smartbox_tui.settings import hooks, route, web
 from smartbox_tui.settings.destination import NEEDED, Destination, promises
 from smartbox_tui.settings.rules import SMALLEST
 from smartbox_tui.settings.schema import Settings, Source
@@ -71,20 +71,20 @@ def routed(destinations: Iterable[Destination], sources: Iterable[Source]) -> It
     known = {item.name: item for item in destinations}
     ids = {item.id for item in sources}
     for item in known.values():
-        path, route = f"destinations.{item.name}.route", item.route
-        primary = known.get(route.backup)
-        if route.role == "backup" and not route.backup:
-            yield f"{path}.backup", "a backup needs the archive that it stands in for"
-        elif route.backup and route.role == "primary":
-            yield f"{path}.role", "a backup is no primary: it stands in for one"
-        elif route.backup == item.name:
-            yield f"{path}.backup", "an archive cannot stand in for itself"
-        elif route.backup and primary is None:
-            yield f"{path}.backup", f"there is no archive '{route.backup}'"
+        path, mine = f"destinations.{item.name}.route", item.route
+        primary = known.get(mine.backup)
+        if mine.role == "backup" and not mine.backup:
+            yield f"{path}.backup", route.NO_PRIMARY_NAMED
+        elif mine.backup and mine.role == "primary":
+            yield f"{path}.role", route.BOTH
+        elif mine.backup == item.name:
+            yield f"{path}.backup", route.ITSELF
+        elif mine.backup and primary is None:
+            yield f"{path}.backup", route.NO_ARCHIVE
         elif primary is not None and primary.route.role != "primary":
-            yield f"{path}.backup", f"'{route.backup}' is no primary: its route needs role = \"primary\""
-        for name in sorted(routing.values(route.when.source) - ids):
-            yield f"{path}.when.source", f"there is no source '{name}'"
+            yield f"{path}.backup", route.NO_PRIMARY
+        if routing.values(mine.when.source) - ids:
+            yield f"{path}.when.source", route.NO_SOURCE
 
 
 def _trimmed(source: Source) -> Iterator[tuple[str, str]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from smartbox_tui.settings import hooks
+from smartbox_tui.settings import hooks, route
 from smartbox_tui.settings.describe import Key, Place, Section
+from smartbox_tui.ui import web_words
 from smartbox_tui.ui.i18n import N_, Texts
 
 SECTIONS: Final = {
@@ -43,6 +44,8 @@ OF_KIND: Final = {
     "hooks.command": ("command",),
 }
 """Keys that say nothing with another `kind` of their entry."""
+OF_BACKUP: Final = ("route.backup", "route.after_s", "route.instead")
+"""Keys of an archive that say nothing unless it stands in for another one."""
 NEW_ENTRY: Final = {
     "sources": N_("New picture source"),
     "pedals": N_("New pedal"),
@@ -50,9 +53,11 @@ NEW_ENTRY: Final = {
     "hooks": N_("New receiver"),
 }
 LABELS: Final = {
+    **web_words.LABELS,
     "aet": N_("AE title"),
     "announce_arrivals": N_("Announce new entries"),
     "associations": N_("Connections at once"),
+    "begin_hours": N_("Room is made below"),
     "bitrate": N_("Bit rate of clips"),
     "box.aet": N_("AE title of this box"),
     "box.port": N_("Port of this box"),
@@ -79,6 +84,8 @@ LABELS: Final = {
     "emergency.id": N_("Template of the ID"),
     "emergency.name": N_("Template of the name"),
     "emergency.pedal": N_("Emergency by pedal"),
+    "end_hours": N_("Until there is room for"),
+    "forget_days": N_("Exams are forgotten"),
     "fps": N_("Frames per second"),
     "hooks.command": N_("Program"),
     "hooks.events": N_("Events"),
@@ -103,9 +110,12 @@ LABELS: Final = {
     "mask": N_("Blackened"),
     "max_instance_bytes": N_("Largest clip in bytes"),
     "modality": N_("Modality"),
+    "mounted": N_("Something is mounted there"),
     "mpps": N_("Gets performed steps"),
     "name": N_("Short name"),
     "open_warn_min": N_("Exam open too long"),
+    "path": N_("Folder"),
+    "plain": N_("Plain pictures, too"),
     "port": N_("Port"),
     "preroll_bytes": N_("Memory before the press"),
     "preroll_s": N_("Seconds before the press"),
@@ -115,10 +125,19 @@ LABELS: Final = {
     "check": N_("Check before sending"),
     "rejection_note": N_("Rejection note"),
     "release": N_("Promise it takes"),
+    "reserve_bytes": N_("Room kept free"),
     "retry.attempts": N_("Attempts"),
     "retry.factor": N_("Growth of the pause"),
     "retry.first_s": N_("First pause"),
     "retry.max_s": N_("Longest pause"),
+    "route.after_s": N_("Seconds before it stands in"),
+    "route.backup": N_("Stands in for"),
+    "route.instead": N_("Its promise is enough"),
+    "route.role": N_("Gets pictures"),
+    "route.when.emergency": N_("Only emergencies"),
+    "route.when.hours": N_("Only at these hours"),
+    "route.when.modality": N_("Only these modalities"),
+    "route.when.source": N_("Only from these sources"),
     "send": N_("Send"),
     "session_min": N_("Minutes of a code"),
     "settle_s": N_("Quiet before taking"),
@@ -139,12 +158,17 @@ LABELS: Final = {
 }
 """By `section.key` or, where several sections have the same, by `key`."""
 CHOICES: Final = {
+    **web_words.CHOICES,
+    "dimse": "DICOM (C-STORE)",
     "": N_("as the source"),
     "always": N_("always"),
+    "any": N_("all pictures"),
     "auto": N_("by the terminal"),
+    "backup": N_("as a stand-in only"),
     "burst": N_("Burst"),
     "child": N_("Child"),
     "command": N_("run a program"),
+    "committed": N_("it promises to keep it"),
     "console": N_("16 colours"),
     "cyrillic": N_("Cyrillic"),
     "de": "Deutsch",
@@ -152,6 +176,7 @@ CHOICES: Final = {
     "en": "English",
     "evdev": N_("USB pedal"),
     "exam-close": N_("when the exam is closed"),
+    "false": N_("no emergencies"),
     "female": N_("Woman"),
     "file": N_("video file"),
     "folder": N_("watched folder"),
@@ -174,13 +199,16 @@ CHOICES: Final = {
     "order": N_("order number"),
     "patient": N_("patient ID"),
     "pattern": N_("test pattern"),
+    "primary": N_("always, and has a stand-in"),
     "record": N_("Recording on and off"),
     "refuse": N_("take no pictures"),
     "secondary-capture": N_("secondary capture"),
     "serial-bytes": N_("serial, bytes"),
     "serial-line": N_("serial, line"),
     "still": N_("Photo"),
+    "stored": N_("it has stored it"),
     "touch": N_("when a field is touched"),
+    "true": N_("emergencies only"),
     "true-colour": N_("all colours"),
     "ts": "MPEG-TS",
     "turkish": N_("Turkish"),
@@ -196,7 +224,10 @@ CHOICES: Final = {
     "vl-photographic": N_("photographic picture"),
     "webhook": N_("call a web address"),
 }
+FOLDER_KIND: Final = N_("folder, USB medium")
+"""Of a destination; a picture source of that kind is a watched folder."""
 REASONS: Final = {
+    **web_words.REASONS,
     "must be 1 to 32 letters, digits, '-' or '_'": N_("1 to 32 letters, digits, - or _, no spaces."),
     "must be WIDTHxHEIGHT, as in 1920x1080": N_("Width x height, as in 1920x1080."),
     "must be between 160x120 and 1920x1088": N_("Between 160x120 and 1920x1088."),
@@ -224,8 +255,23 @@ REASONS: Final = {
     "a dimse destination needs host, port and aet": N_("An archive needs server, port and AE title."),
     "a server needs its AE title": N_("The server's AE title is missing."),
     "a server needs host, port and aet": N_("Give server, port and AE title."),
+    "a folder destination needs its path": N_("Give the folder's path, from / on."),
+    "another destination has this folder": N_("Another archive uses this folder, or one within it."),
     "a file source needs the file's path": N_("Give the file's path."),
     "a watched folder needs its whole path, from / on": N_("Give the folder's path, from / on."),
+    "must be times of day, as in 18:00-06:00": N_("Times of day, as in 18:00-06:00."),
+    "must be times of day, from 00:00 to 24:00": N_("Times of day, from 00:00 to 24:00."),
+    "must not begin and end at the same time; empty: the whole day": N_(
+        "Begin and end differ; leave it empty for the whole day."
+    ),
+    route.MODALITIES: N_("Upper case letters with commas between, as in ES, XC."),
+    route.NAMES: N_("Short names with commas between."),
+    route.NO_PRIMARY_NAMED: N_("Name the archive that it stands in for."),
+    route.BOTH: N_("An archive that stands in for another one has no stand-in of its own."),
+    route.ITSELF: N_("An archive cannot stand in for itself."),
+    route.NO_ARCHIVE: N_("There is no archive of that name."),
+    route.NO_PRIMARY: N_("First set the other archive to have a stand-in."),
+    route.NO_SOURCE: N_("There is no source of that name."),
     hooks.NO_EVENT: N_("No such event: delivery.*, exam.closed, alarm.raised are some."),
     hooks.NO_URL: N_("Give the web address."),
     hooks.NO_COMMAND: N_("Give the program."),
@@ -278,6 +324,8 @@ def value(t: Texts, key: Key | None, found: Any) -> str:
         if key is not None and key.key == "port":
             return str(found)
         return t.number(found, 0 if found == int(found) else 1)
+    if key is not None and found == "folder" and "dimse" in key.choices:
+        return t(FOLDER_KIND)
     if key is not None and key.choices:
         return t(CHOICES.get(found, found))
     return str(found)

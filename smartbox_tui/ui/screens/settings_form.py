@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from smartbox_tui.settings.describe import Key, Section
+from smartbox_tui.settings.destination import is_used
 from smartbox_tui.ui import setting_words
 from smartbox_tui.ui.i18n import N_
 from smartbox_tui.ui.link import CommandWasAnswered, CommandWasRefused, new_id
@@ -115,8 +116,16 @@ class SettingsFormScreen(SettingsBase):
 
     def _tells(self, known: Known, key: Key) -> bool:
         kinds = setting_words.OF_KIND.get(f"{self._section.name}.{key.key}")
-        if kinds is not None and self._now(known, "kind") not in kinds:
+        kind = self._now(known, "kind")
+        if kinds is not None and kind not in kinds:
             return False
+        if self._section.name == "destinations":
+            if not is_used(key.key, str(kind), fallback=self._now(known, "fallback") is True):
+                return False
+            if kind != "dimse" and key.key != "tls":  # its address says whether it is encrypted
+                return True
+        if key.key in setting_words.OF_BACKUP:
+            return self._now(known, "route.role") == "backup" or bool(self._now(known, "route.backup"))
         return key.key not in setting_words.WITH_TLS or self._now(known, "tls") is not False
 
     def _now(self, known: Known, name: str) -> Any:
