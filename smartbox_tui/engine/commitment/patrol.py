@@ -30,6 +30,8 @@ TICK_S: Final = 0.5
 EXPIRE_S: Final = 5.0
 UNSUPPORTED_S: Final = 3600.0
 """An archive that makes no promises is asked again after that time: it may have been taught meanwhile."""
+AWAY_AFTER: Final = 3
+"""Failed tries in a row until somebody is told."""
 FORGET_DAYS: Final = 60
 """An answer that comes later than that is one to a question that nobody asked."""
 
@@ -119,11 +121,11 @@ class Commitments:
         return patrol.state() if patrol is not None else None
 
     def alarms(self) -> dict[str, str]:
-        """By code, in English: what somebody has to see to. That an archive is away is said by its delivery."""
+        """By code, in English: what somebody has to see to."""
         found = self._port.alarms()
         for name in sorted(self._patrols):
             state = self.state(name)
-            if state is not None and state.state in ("unsupported", "late"):
+            if state is not None and state.state in ("unsupported", "late", "away"):
                 found[f"commitment-{state.state}-{name}"] = state.reason
         return found
 
@@ -156,6 +158,7 @@ class _Patrol(threading.Thread):
         self._breaker = Breaker(retry.first_s, retry.factor, retry.max_s)
         self._unsupported = ""
         self._ask_again_at = 0.0
+        self._hung_up = 0
         self._away = ""
         self._expired_at = 0.0
         self._wake, self._ending = threading.Event(), threading.Event()
@@ -197,7 +200,7 @@ class _Patrol(threading.Thread):
         elif known.late and self._asking is not None:
             state = "late"
             reason = f"{self.destination.name} has let {known.late} questions pass whether it keeps its pictures."
-        elif self._away:
+        elif self._away and self._breaker.failures >= AWAY_AFTER:
             state, reason = "away", self._away
         return PromiseState(made.how, state, reason, made.asked, made.since)
 
@@ -257,7 +260,17 @@ class _Patrol(threading.Thread):
 
         def ask() -> bool:
             nonlocal why
-            why = asking.ask(rows)
+            try:
+                why = asking.ask(rows)
+            except SmartBoxError as exc:
+                if exc.code != "outcome-unknown":
+                    raise
+                self._hung_up += 1
+                if self._hung_up < AWAY_AFTER:
+                    raise
+                why = exc.message  # some archives end the association instead of refusing the question
+            else:
+                self._hung_up = 0
             return True
 
         if not self._try(ask):
