@@ -339,8 +339,9 @@ def change(
     if action == "retry":
         for state in (State.BLOCKED, State.WAITING):
             changed += _move_all(
-                database, state, State.QUEUED, where, tuple(values), reason=RETRIED, attempts=0, failures=0, **over
-            )
+                database, state, State.QUEUED, where, tuple(values), reason=RETRIED, attempts=0, failures=0,
+                promise_failures=0, **over,
+            )  # fmt: skip
     elif action == "cancel":
         for state in sorted(states.OPEN - {State.SENDING}):
             changed += _move_all(
