@@ -25,6 +25,7 @@ def export(arguments: argparse.Namespace, options: Options) -> int:
     from smartbox_tui.dicom import export as files
     from smartbox_tui.engine import composing
     from smartbox_tui.settings.load import load
+    from smartbox_tui.spool import release as released
 
     folders = paths(options.state, options.runtime)
     settings = load(options.config, folders.state, fallback=True).settings
@@ -41,10 +42,16 @@ def export(arguments: argparse.Namespace, options: Options) -> int:
     exported: list[dict[str, Any]] = []
     found: set[str] = set()
     waiting = 0
+    gone: list[SmartBoxError] = []
     for folder, sidecar, uids, numbers in _pictures(folders.spool, arguments.study, frozenset(arguments.uids)):
         found |= uids & set(arguments.uids)
         if numbers is None:
             waiting += 1  # the engine has not adopted it yet
+            continue
+        if (known := released.of_picture(folder, sidecar)) is not None:
+            gone.append(released.gone(known))
+            if arguments.uids:
+                raise gone[0]
             continue
         with ExitStack() as stack:
             variant, source = _rendition(folder, sidecar, destination, arguments.out, stack)
@@ -55,15 +62,19 @@ def export(arguments: argparse.Namespace, options: Options) -> int:
         exported.append(
             {"sop_instance_uid": composition.sop_instance_uid, "file": str(file), "bytes": file.stat().st_size}
         )
+    if gone and not exported:
+        raise gone[0]
     if (missing := [uid for uid in arguments.uids if uid not in found]) or (arguments.study and not exported):
         raise SmartBoxError(
             "not-found",
             f"There is nothing of {missing[0] if missing else arguments.study} in this spool.",
             "Check --state, and `ctl exam show ID`; the engine adopts pictures first.",
         )
+    if gone:
+        note(f"{len(gone)} pictures are no longer on the box: {gone[0].message}")
     if waiting:
         note(f"{waiting} pictures are not adopted yet: start the engine once")
-    value = {"exported": exported, "count": len(exported)}
+    value = {"exported": exported, "count": len(exported), "released": len(gone)}
     out(value, f"{len(exported)} files in {arguments.out}", as_json=options.json)
     return 0
 

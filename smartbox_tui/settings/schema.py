@@ -166,7 +166,7 @@ class Recording:
     )  # fmt: skip
     reserve_bytes: int = key(
         1 << 30,
-        "no recording is begun with less free on the disk; the last quarter is for stills",
+        "bytes: with less free no recording is begun; the last quarter is for stills",
         rule=rules.between(0, 1 << 40),
     )
 

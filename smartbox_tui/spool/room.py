@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.ending import NO_RECORDING
 
 _STOP_SHARE: Final = 4
 _STILL_SHARE: Final = 32
@@ -38,7 +39,7 @@ def no_recording(now: Room) -> SmartBoxError:
     """Why none is begun."""
     return SmartBoxError(
         "disk-full",
-        f"Only {now.free >> 20} MB are free: no recording is begun below {now.record >> 20} MB.",
+        f"Only {now.free >> 20} MB are free: {NO_RECORDING} below {now.record >> 20} MB.",
         "Send or release stored exams, or attach a larger disk; stills still work.",
     )
 

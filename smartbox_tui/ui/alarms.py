@@ -28,7 +28,12 @@ ALARMS: Final[dict[str, Known]] = {
     "not-recordable": Known(
         N_("A source cannot be recorded."), N_("Check its codec, size and rate in the settings; stills work.")
     ),
-    "disk-low": Known(N_("Little room is left on the box."), N_("See why pictures are not sent: queue.")),
+    "disk-low": Known(
+        N_("Little room is left on the box."), N_("See why pictures are not sent: queue."), grave=False, bar=False
+    ),
+    "disk-urgent": Known(
+        N_("The box is almost full: soon no recording can be begun."), N_("See why pictures are not sent: queue.")
+    ),
     "clock": Known(N_("The clock is not yet sure."), N_("Sending waits for it; pictures are taken."), grave=False),
     "clock-unsure": Known(
         N_("The clock was not set in time."),

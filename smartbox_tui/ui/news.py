@@ -7,6 +7,7 @@ from typing import Any, Final
 from textual import on
 
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.ending import DISK_FULL
 from smartbox_tui.model.exam import ExamState
 from smartbox_tui.ui import words
 from smartbox_tui.ui.asks import Ask, Asks
@@ -14,6 +15,7 @@ from smartbox_tui.ui.link import (
     CommandWasAnswered,
     PedalWasUsed,
     RecordingHasStarted,
+    RecordingHasStopped,
     TriggerHasFailed,
     WorklistHasChanged,
 )
@@ -125,6 +127,14 @@ class News(Orders):
         fact = message.fact
         if isinstance(fact, events.RecordingStarted) and fact.note:
             self.say(self.t("The recording goes on in a new clip."), self.t("The recorder was restarted."))
+
+    @on(RecordingHasStopped)
+    def tell_ended(self, message: RecordingHasStopped) -> None:
+        """Only one that the box ended: whoever believes that it runs on must hear it."""
+        fact = message.fact
+        if isinstance(fact, events.RecordingStopped) and DISK_FULL in fact.note:
+            what = self.t("The recording was ended: the box is almost full.")
+            self.say(what, self.t("What was recorded is kept. Photos still work."), "error")
 
     @on(TriggerHasFailed)
     def tell_trigger(self, message: TriggerHasFailed) -> None:

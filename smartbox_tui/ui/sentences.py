@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from smartbox_tui.errors import PROCESS_AWAY, SmartBoxError
+from smartbox_tui.model.ending import NO_RECORDING
 from smartbox_tui.ui.i18n import N_, Texts
 
 
@@ -55,6 +56,10 @@ SENTENCES: Final[dict[str, Sentence]] = {
     ),
 }
 
+NO_RECORDING_ROOM: Final = Sentence(
+    N_("The box is almost full: no recording can be begun."),
+    N_("Photos still work. See why pictures are not sent: queue."),
+)
 CAPTURE_AWAY: Final = Sentence(
     N_("The recorder does not answer: no pictures can be taken."), N_("It is restarted by itself.")
 )
@@ -89,6 +94,8 @@ def sentence(t: Texts, code: str) -> tuple[str, str]:
 def error_texts(t: Texts, error: SmartBoxError) -> tuple[str, str]:
     """Headline, and the lines below it: what to do, then the technical detail in English."""
     what, hint = sentence(t, error.code)
+    if NO_RECORDING in error.message:
+        what, hint = t(NO_RECORDING_ROOM.what), t(NO_RECORDING_ROOM.hint)
     if error.code == PROCESS_AWAY:
         return what, hint  # the socket's path tells an operator nothing, and the status screen has it
     return what, "\n".join(part for part in (hint, error.message) if part)

@@ -226,6 +226,8 @@ def when(text: str | None) -> datetime | None:
 
 def hours_left(t: Texts, storage: state.Storage) -> str:
     """How long can still be recorded; minutes below two hours, where it begins to matter."""
+    if not storage.records:
+        return t("no room to record")
     if storage.hours_left < 2:
         return t("room for {n} min", n=int(storage.hours_left * 60))
     return t("room for {n} h", n=t.number(int(storage.hours_left)))

@@ -62,6 +62,10 @@ class PictureText(Shown):
         lines.append(Content.styled(f"{t.size(item.bytes)} · {item.source}", "$dim"))
         if item.discarded:
             lines.append(Content.styled(t("discarded"), "bold $wait"))
+        gone = words.when(item.released_at)
+        if gone is not None:
+            day = t.date(view.clock.local(gone).date())
+            lines.append(Content.styled(t("no longer on the box since {date}", date=day), "$dim"))
         lines.append(Content(""))
         lines += self._delivered(view, item)
         return Content("\n").join([line.truncate(max(1, width), ellipsis=True) for line in lines])

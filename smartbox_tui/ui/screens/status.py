@@ -102,11 +102,21 @@ class StatusText(Shown):
         t, status = view.t, view.box.status
         if status is None:
             return []
-        little = status.storage.hours_left < 2
-        free = t("{size} free", size=t.size(status.storage.free_bytes))
+        disk = status.storage
+        little = disk.hours_left < 2 or not disk.records
+        free = t("{size} free", size=t.size(disk.free_bytes))
+        if disk.total_bytes:
+            free = t("{size} of {total} free", size=t.size(disk.free_bytes), total=t.size(disk.total_bytes))
+        kept = []
+        if disk.undelivered_bytes:
+            style = _WAIT if little else _NONE
+            kept.append((style, t("Not delivered"), t.size(disk.undelivered_bytes), t("no archive has it yet")))
+        if disk.releasable_bytes:
+            kept.append((_NONE, t("In the archives"), t.size(disk.releasable_bytes), t("goes when room is needed")))
         clock = (_GOOD, t("trusted")) if status.clock == "trusted" else (_WAIT, t("not yet sure"))
         return [
-            (_BAD if little else _GOOD, t("Disk"), words.hours_left(t, status.storage), free),
+            (_BAD if little else _GOOD, t("Disk"), words.hours_left(t, disk), free),
+            *kept,
             (clock[0], t("Clock"), clock[1], ""),
             (_NONE, t("Station"), view.settings.station_name, view.settings.aet),
         ]

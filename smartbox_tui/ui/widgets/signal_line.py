@@ -60,6 +60,6 @@ class SignalLine(Shown):
             parts += [("  ", ""), *open_words(view), ("  ", "")]
         if box.status is not None:
             storage = box.status.storage
-            style = "$dim" if storage.hours_left >= _LITTLE_ROOM_H else "bold $red"
+            style = "$dim" if storage.records and storage.hours_left >= _LITTLE_ROOM_H else "bold $red"
             parts.append((words.hours_left(t, storage), style))
         return parts

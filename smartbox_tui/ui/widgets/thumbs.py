@@ -24,6 +24,8 @@ from smartbox_tui.wire import state
 _CELLS: Final = ((90, (22, 7)), (60, (16, 5)), (0, (10, 3)))
 """From that width on that size: about sixteen to nine."""
 _GROUND: Final = (17, 26, 34)
+_ELSEWHERE: Final = "✓"
+"""In the place of a picture that only archives have."""
 
 
 class Cell(NamedTuple):
@@ -124,7 +126,10 @@ class Thumbs(Widget, Follower):
         self._shown = list(zip(places, order, strict=False))
         gallery = view.gallery
         shown = [(place, self._pictures[at]) for place, at in self._shown]
-        pixels = [gallery.want(key_of(item), Size.SMALL) if gallery else None for _place, item in shown]
+        pixels = [
+            gallery.want(key_of(item), Size.SMALL) if gallery and not item.released_at else None
+            for _place, item in shown
+        ]
         drawn = (size, view.t.language, tuple(item for _place, item in shown), tuple(map(id, pixels)))
         if drawn == self._drawn:
             return
@@ -153,7 +158,8 @@ class Thumbs(Widget, Follower):
                 y, x = top + box.y, place.x + box.x
                 field[y : y + box.height, x : x + box.width] = small
             else:
-                _write(texts, place.y + (place.height - 1) // 2, place.x, f"{'…':^{place.width}}", columns)
+                sign = _ELSEWHERE if item.released_at else "…"
+                _write(texts, place.y + (place.height - 1) // 2, place.x, f"{sign:^{place.width}}", columns)
             caption = f"{words.KIND_GLYPH.get(item.kind, '■')} {words.mark_of(view.t, view.clock, item)}"
             if item.discarded:
                 caption = f"✗ {caption[2:]}"
@@ -212,11 +218,12 @@ class Large(Widget, Follower):
         if view is None or not columns or not rows:
             return
         gallery, key = view.gallery, key_of(item) if item is not None else ""
-        pixels = gallery.want(key, Size.LARGE) if gallery and item is not None else None
-        if pixels is None and gallery is not None and item is not None:
+        here = gallery is not None and item is not None and not item.released_at
+        pixels = gallery.want(key, Size.LARGE) if gallery and here else None
+        if pixels is None and gallery is not None and here:
             pixels = gallery.want(key, Size.SMALL)  # a blurred one at once is better than nothing
         failed = bool(gallery and pixels is None and gallery.failed(key, Size.LARGE))
-        drawn = (columns, rows, key, id(pixels), failed, view.t.language)
+        drawn = (columns, rows, key, id(pixels), failed, here, view.t.language)
         if drawn == self._drawn:
             return
         self._drawn = drawn
@@ -228,6 +235,8 @@ class Large(Widget, Follower):
             field = halfblocks.place(pixels, box, columns, rows, BORDER)
         elif item is not None:
             text = view.t("The picture cannot be shown; it is kept.") if failed else view.t("One moment …")
+            if item.released_at:
+                text = view.t("Only the archive has this picture now.")
             text = text[:columns]
             texts[rows // 2] = ((columns - len(text)) // 2, text)
         self._strips = strips(field, texts, getattr(self.app, "depth", Depth.TRUE))
