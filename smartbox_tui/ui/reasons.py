@@ -50,6 +50,7 @@ TEXTS: Final = {
 BEGINNINGS: Final = {
     "read back; its pixels could not be compared": N_("Read back from the archive; pixels not compared."),
     "read back": N_("Read back from the archive: it is the same."),
+    "The box no longer has this picture": N_("The box no longer has it; an archive does. Cancel it here."),
     "the picture cannot be read": N_("The box cannot read the picture from its disk."),
 }
 """Reasons that go on with what differs from time to time."""
