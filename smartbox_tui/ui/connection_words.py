@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from smartbox_tui.ui import web_words
 from smartbox_tui.ui.i18n import N_, Texts
 from smartbox_tui.ui.sentences import sentence
 
 STEPS: Final = {
+    **web_words.STEPS,
     "connect": N_("The server can be reached."),
     "tls": N_("The connection is encrypted, and it is the right server."),
     "associate": N_("It knows its name and this box."),
@@ -16,11 +18,22 @@ STEPS: Final = {
     "store": N_("It takes the box's pictures."),
     "find": N_("It takes questions for the worklist."),
     "mpps": N_("It takes performed steps."),
+    "mounted": N_("The folder, or the medium, is there."),
+    "writable": N_("What is written to it reads back the same."),
+    "space": N_("It has room."),
+    "dicomdir": N_("Its DICOMDIR is the box's, or the box makes one."),
     "hook": N_("It has taken a test event."),
 }
 """What a step that went well has shown."""
 
+_NO_ROOM: Final = (N_("No space is left at {path}."), N_("Make space there, or use an empty medium."))
+_FAILS: Final = (N_("The medium fails, or was pulled out."), N_("Plug it in again, or use another one."))
+_SILENT: Final = (
+    N_("The medium does not answer."),
+    N_("Check the medium, its cable, or the server of the shared folder."),
+)
 CAUSES: Final = {
+    **web_words.CAUSES,
     ("connect", "no-route"): (
         N_("There is no way to {host}."),
         N_("Check the address and the network cable; a name needs a name server, an IP address does not."),
@@ -85,6 +98,22 @@ CAUSES: Final = {
         N_("There is no way to the receiver."),
         N_("Check the address and the network cable; a name needs a name server, an IP address does not."),
     ),
+    ("mounted", "no-route"): (
+        N_("Nothing is there at {path}."),
+        N_("Plug the medium in. For a folder that is no medium, say below that nothing is mounted there."),
+    ),
+    ("writable", "refused"): (
+        N_("The box cannot write to {path}."),
+        N_("Take off the write protection, or have the box given the right to write there."),
+    ),
+    ("writable", "disk-full"): _NO_ROOM,
+    ("space", "disk-full"): _NO_ROOM,
+    ("dicomdir", "refused"): (
+        N_("The medium has a DICOMDIR of another system, or a damaged one."),
+        N_("The box leaves it as it is: use another, or empty, medium."),
+    ),
+    **{(step, "no-route"): _FAILS for step in ("writable", "space", "dicomdir")},
+    **{(step, "timeout"): _SILENT for step in ("mounted", "writable", "space", "dicomdir")},
 }
 """By step and code."""
 

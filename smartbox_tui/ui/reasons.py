@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from smartbox_tui.model import medium
 from smartbox_tui.model.delivery import MAKING, NOTHING, OFFERED, PIXELS, TAKES
+from smartbox_tui.ui import web_words
 from smartbox_tui.ui.i18n import N_, Texts
 from smartbox_tui.ui.sentences import sentence
 from smartbox_tui.wire import state
@@ -52,10 +54,24 @@ BEGINNINGS: Final = {
     "read back": N_("Read back from the archive: it is the same."),
     "The box no longer has this picture": N_("The box no longer has it; an archive does. Cancel it here."),
     "the picture cannot be read": N_("The box cannot read the picture from its disk."),
+    medium.NOT_MOUNTED: N_("The medium is not plugged in."),
+    medium.NO_FOLDER: N_("The medium is not plugged in."),
+    medium.READ_ONLY: N_("The medium can only be read."),
+    medium.NOT_ALLOWED: N_("The box may not write to the medium."),
+    medium.WRONG: N_("Another medium is plugged in than the one before."),
+    medium.FOREIGN: N_("The medium has a DICOMDIR of another system."),
+    medium.DAMAGED: N_("The DICOMDIR on the medium is damaged."),
+    medium.PULLED: N_("The medium was pulled out, or fails."),
+    medium.FULL: N_("The medium is full."),
+    medium.SILENT: N_("The medium does not answer."),
+    medium.EJECTED: N_("The medium was ejected."),
 }
 """Reasons that go on with what differs from time to time."""
 
 ANSWERS: Final = {
+    **web_words.ANSWERS,
+    medium.TOO_LARGE: N_("The medium takes no file of 4 GiB or more."),
+    medium.CORRUPT: N_("The medium does not keep what is written to it."),
     "Stored.": N_("The archive has it."),
     "Stored; the archive changed attributes (coercion).": N_("The archive has it, and changed name or ID."),
     "Stored; the archive dropped attributes.": N_("The archive has it, and left details out."),
@@ -101,7 +117,9 @@ ANSWERS: Final = {
     "The archive does not keep the picture, for a reason that DICOM does not define.": N_(
         "The archive does not keep the picture: it is sent again."
     ),
-    "The archive holds other pixels than it was sent.": N_("DANGER: the archive holds ANOTHER PICTURE than was sent."),
+    "The archive holds other pixels than it was sent.": N_(
+        "DANGER: the archive holds ANOTHER PICTURE than was sent."
+    ),
     "The archive holds the picture under another patient, study or series than it was sent.": N_(
         "DANGER: the archive holds the picture under ANOTHER PATIENT or exam."
     ),
@@ -145,6 +163,8 @@ def told(t: Texts, text: str, code: str) -> str:
     known = known or ANSWERS.get(_answer(text), "")
     if known:
         return t(known)
+    if of_web := web_words.about(t, text)[0]:
+        return of_web
     if code:
         what = sentence(t, code)[0]
         more = _refused(t, text) if code == "no-context" else ""
@@ -162,9 +182,36 @@ def promise(t: Texts, item: state.Delivery, since: str) -> str:
     return t("The archive makes no promise for this picture.") if item.promise == "never" else ""
 
 
+HINTS: Final = {
+    medium.NOT_MOUNTED: N_("Plug it in; it goes on by itself."),
+    medium.NO_FOLDER: N_("Plug it in; it goes on by itself."),
+    medium.READ_ONLY: N_("Take off its write protection, or use another one."),
+    medium.NOT_ALLOWED: N_("Have IT give the box the right."),
+    medium.WRONG: N_("Plug in the right one; or eject here, then resume, to go on with this one."),
+    medium.FOREIGN: N_("Use another, or empty, medium: the box leaves this one as it is."),
+    medium.DAMAGED: N_("Save what is on it, then use an empty one: the box leaves it as it is."),
+    medium.PULLED: N_("Plug it in again; nothing is lost."),
+    medium.FULL: N_("Make space on it, or eject it and use an empty one."),
+    medium.SILENT: N_("Check the medium, its cable, or the server of the shared folder."),
+    medium.EJECTED: N_("Plug in a medium, then resume."),
+}
+"""What to do about the BEGINNINGS of a medium."""
+
+
+def of_destination(t: Texts, text: str, code: str) -> tuple[str, str]:
+    """Why a destination takes nothing, and what to do."""
+    found = next((begin for begin in HINTS if text.startswith(begin)), "")
+    if found:
+        return t(BEGINNINGS[found]), t(HINTS[found])
+    of_web = web_words.about(t, text)
+    return of_web if any(of_web) else sentence(t, code)
+
+
 def hint(t: Texts, item: state.Delivery) -> str:
     """What to do about it; empty where nothing has to be done."""
-    return sentence(t, item.code)[1] if item.code and item.state in ("blocked", "waiting") else ""
+    if not item.code or item.state not in ("blocked", "waiting"):
+        return ""
+    return of_destination(t, item.reason, item.code)[1]
 
 
 def technical(text: str, code: str) -> str:
