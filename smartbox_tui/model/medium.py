@@ -18,5 +18,4 @@ EJECTED: Final = "The medium was made ready to be removed at "
 
 TOO_LARGE: Final = "The medium holds no file of 4 GiB or more."
 CORRUPT: Final = "The medium gives back other bytes than were written."
-FAILS: Final = "The medium fails while it is written."
 """Answers to one object."""

@@ -11,10 +11,10 @@ from textual.widget import Widget
 
 from smartbox_tui.ui import words
 from smartbox_tui.ui.i18n import N_
-from smartbox_tui.ui.link import new_id
+from smartbox_tui.ui.link import CommandWasAnswered, CommandWasRefused, new_id
+from smartbox_tui.ui.reasons import of_destination
 from smartbox_tui.ui.screens.base import BoxScreen
 from smartbox_tui.ui.screens.choice import ChoiceScreen, Option
-from smartbox_tui.ui.sentences import sentence
 from smartbox_tui.ui.state import Presence, Process
 from smartbox_tui.ui.view import View
 from smartbox_tui.ui.widgets.big_button import BigButton
@@ -42,6 +42,7 @@ class ArchivesScreen(BoxScreen):
         ("enter", "rows", ""),
         ("a", "pause", ""),
         ("t", "retry", ""),
+        ("e", "eject", ""),
         ("i", "technical", ""),
     ]
     AUTO_FOCUS = "#list"
@@ -72,6 +73,9 @@ class ArchivesScreen(BoxScreen):
         yield BigButton(N_("Its pictures"), "screen.rows", N_("Enter"), id="rows")
         yield BigButton(self._pause_label, "screen.pause", "a", needs=engine, id="pause")
         yield BigButton(N_("Try now"), "screen.retry", "t", needs=engine, id="retry")
+        eject = BigButton(N_("Eject"), "screen.eject", "e", needs=engine, id="eject")
+        eject.display = False
+        yield eject
 
     @property
     def _list(self) -> BigList:
@@ -86,6 +90,7 @@ class ArchivesScreen(BoxScreen):
         if self.is_mounted:
             status = view.box.status
             self._list.fill(view, status.destinations if status else [], lambda item: str(item.name))
+            self._offer_eject()
         super().show(view)
 
     def _row(self, view: View, item: state.Destination, width: int) -> Row:
@@ -95,7 +100,7 @@ class ArchivesScreen(BoxScreen):
         if view.box.engine is Presence.AWAY:
             sign, style, word = "○", "$dim", t("not known")
         waiting = t.n("{count} open", "{count} open", item.open) if item.open else t("nothing open")
-        why = " ".join(part for part in sentence(t, item.code) if part) if item.code else ""
+        why = " ".join(part for part in of_destination(t, item.reason, item.code) if part) if item.code else ""
         if item.state == "paused":
             why = t("Paused by hand: nothing is sent to it until it is resumed.")
         if item.state == "ok" and not why:
@@ -115,6 +120,7 @@ class ArchivesScreen(BoxScreen):
     def _pointed_at(self, message: BigList.Pointed) -> None:
         message.stop()
         self.query_one("#pause", BigButton).show(self.console.view())
+        self._offer_eject()
 
     @on(BigList.Tapped)
     def _tapped(self, message: BigList.Tapped) -> None:
@@ -161,6 +167,41 @@ class ArchivesScreen(BoxScreen):
                 lambda view: view.t("Try {name} now?", name=item.name), detail, (option,), again, enter="again"
             )
         )
+
+    def _offer_eject(self) -> None:
+        item = self._pointed
+        self.query_one("#eject").display = item is not None and item.kind == "folder"
+
+    def action_eject(self) -> None:
+        """A medium, before it is taken out: what is being written is finished, then nothing more is."""
+        item = self._pointed
+        if item is not None and item.kind == "folder":
+            self.console.order(commands.DestinationEject(id=new_id(), name=item.name), self)
+
+    @on(CommandWasAnswered)
+    def _answered(self, message: CommandWasAnswered) -> None:
+        if not isinstance(message.command, commands.DestinationEject):
+            return
+        message.stop()
+        count = int(message.answer.get("objects", 0))
+
+        def detail(view: View) -> str:
+            return (
+                view.t.n("{count} picture is on it.", "{count} pictures are on it.", count)
+                + "\n"
+                + view.t("Nothing more is written until you resume it.")
+            )
+
+        option = Option("ok", N_("OK"), "Enter")
+        headline = N_("You can take the medium out now.")
+        self.app.push_screen(ChoiceScreen(headline, detail, (option,), lambda _value: None, enter="ok"))
+
+    @on(CommandWasRefused)
+    def _refused(self, message: CommandWasRefused) -> None:
+        if isinstance(message.command, commands.DestinationEject) and message.error.code != "no-engine":
+            message.stop()
+            what, hint = of_destination(self.console.view().t, message.error.message, message.error.code)
+            self.console.say(self.console.view().t("Do not take it out yet."), f"{what} {hint}", "error")
 
     def action_rows(self) -> None:
         """Back to the queue, with the rows of this archive."""
