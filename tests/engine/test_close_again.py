@@ -1,4 +1,5 @@
-"""A disk that is full in the middle of closing an exam: the repeated command closes it to its end, not half."""
+"""A disk that is full in the middle of closing an exam: the repeated command closes it to its end, not half; and at
+the engine's start: it lives on and tries again."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 
+from smartbox_tui.engine.exams import recovery
 from smartbox_tui.engine.exams.adopt import Adopter
 from smartbox_tui.engine.exams.lifecycle import Exams
 from smartbox_tui.engine.ports import NoSteps, NoWorklist
@@ -123,5 +125,26 @@ def test_a_row_that_is_behind_its_exams_file_follows(exams: Exams, monkeypatch: 
         first = (await exams.read(exam_id)).closed_at
         assert (await exams.close(close)).closed_at == first
         assert states_of(exams) == ["queued"]
+
+    asyncio.run(run())
+
+
+def test_a_start_on_a_full_disk_goes_on_when_there_is_room(exams: Exams, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        exam_id = await opened(exams)
+        adopt, calls = exams.adopt, 0
+
+        async def full(exam: str, only: list[str] | None = None) -> list[str]:
+            nonlocal calls
+            calls += 1
+            if calls < 4:
+                raise FULL
+            return await adopt(exam, only)
+
+        monkeypatch.setattr(recovery, "AGAIN_S", 0.01)
+        monkeypatch.setattr(exams, "adopt", full)
+        assert await recovery.after_serving(exams) == []
+        assert calls > 4, "the current exam first, then all"
+        assert [row.exam for row in queries.deliveries(exams.store.reader)] == [exam_id]
 
     asyncio.run(run())

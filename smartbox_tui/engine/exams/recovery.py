@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from smartbox_tui.engine.exams.lifecycle import Exams
 from smartbox_tui.errors import SmartBoxError
@@ -16,6 +18,8 @@ from smartbox_tui.store import queries, queue
 from smartbox_tui.wire import current
 
 log = logging.getLogger(__name__)
+
+AGAIN_S: Final = 10.0
 
 
 async def before_serving(exams: Exams) -> None:
@@ -54,7 +58,19 @@ async def _left_open(exams: Exams, exam_id: str) -> None:
 
 
 async def after_serving(exams: Exams) -> list[str]:
-    """Walks the whole spool for what the store does not have, current exam first; returns what is unreadable."""
+    """Walks the whole spool for what the store does not have, current exam first; returns what is unreadable. On a
+    full disk again and again: all else must go on meanwhile, or nothing would ever make room."""
+    while True:
+        try:
+            return await _walk(exams)
+        except SmartBoxError as exc:
+            if exc.code != "disk-full":
+                raise
+            log.error("the spool cannot be walked: %s", exc.code)
+            await asyncio.sleep(AGAIN_S)
+
+
+async def _walk(exams: Exams) -> list[str]:
     unreadable: list[str] = []
     if exams.current is not None:
         await exams.adopt(exams.current)
@@ -72,6 +88,8 @@ async def after_serving(exams: Exams) -> list[str]:
         try:
             await exams.adopt(folder.name)
         except SmartBoxError as exc:
+            if exc.code == "disk-full":
+                raise
             log.error("exam %s cannot be adopted: %s", folder.name, exc.code)
             unreadable.append(folder.name)
     await release_of_closed(exams)
