@@ -12,6 +12,14 @@ from datetime import datetime
 from typing import Final
 
 DAY: Final = 24 * 60
+BORN: Final = "stands-in"
+"""The code with which a delivery to a backup begins."""
+NEEDLESS: Final = "not-needed"
+"""The code of a delivery that ended because the other one of the two, primary and backup, has the picture."""
+STANDS_IN: Final = "stands in for "
+KEEPS: Final = " keeps it in its stead"
+HAS: Final = " has it"
+"""Parts of their reasons: before, and behind, a destination's name."""
 _SPAN: Final = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
 
 

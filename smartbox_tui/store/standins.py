@@ -7,18 +7,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from smartbox_tui.model.delivery import DeliveryState as State
+from smartbox_tui.model.routing import BORN, HAS, KEEPS, NEEDLESS
 from smartbox_tui.store import queue
 from smartbox_tui.store.queries import NOTE
 from smartbox_tui.store.tables import Delivery
-
-BORN: Final = "stands-in"
-"""The code with which a row of a backup begins."""
-NEEDLESS: Final = "not-needed"
-"""The code of a row that ended because the other one of the two has the picture."""
-KEEPS: Final = " keeps it in its stead"
-HAS: Final = " has it"
-STANDS_IN: Final = "stands in for "
-"""Parts of the reasons, with a destination's name."""
 
 _WAITS: Final = "p.state IN ('queued', 'preparing', 'waiting') AND NOT p.paused AND p.kind != ?"
 _PICTURE: Final = "variant NOT LIKE '%document=%'"

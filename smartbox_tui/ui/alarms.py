@@ -24,6 +24,9 @@ ALARMS: Final[dict[str, Known]] = {
     "capture-away": Known(N_("The engine does not reach the recorder."), N_("It is restarted by itself.")),
     "blocked": Known(N_("Blocked pictures need a decision."), N_("The queue says why."), bar=False),
     "no-destination": Known(N_("No archive is set up"), N_("Pictures stay on the box."), grave=False, bar=False),
+    "routes": Known(
+        N_("Some pictures have no archive to go to."), N_("Check the routes of the archives; they stay on the box.")
+    ),
     "no-source": Known(N_("No source"), N_("Have the settings checked."), bar=False),
     "not-recordable": Known(
         N_("A source cannot be recorded."), N_("Check its codec, size and rate in the settings; stills work.")

@@ -7,6 +7,8 @@ from typing import Final
 from smartbox_tui.model import medium
 from smartbox_tui.model.delivery import MAKING, NOTHING, OFFERED, PIXELS, TAKES
 from smartbox_tui.ui import web_words
+from smartbox_tui.model.routing import BORN, NEEDLESS
+from smartbox_tui.ui import stand_ins
 from smartbox_tui.ui.i18n import N_, Texts
 from smartbox_tui.ui.sentences import sentence
 from smartbox_tui.wire import state
@@ -155,6 +157,8 @@ def told(t: Texts, text: str, code: str) -> str:
     if text.startswith(MAKING):
         what = text.removeprefix(MAKING)
         return t("Is made ready: {what}", what=t("single pixels") if what == PIXELS else what)
+    if code in (BORN, NEEDLESS):
+        return stand_ins.reason(t, text)
     if text in TEXTS:
         return t(TEXTS[text])
     if code in CODES:

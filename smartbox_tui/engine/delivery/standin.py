@@ -22,6 +22,7 @@ from typing import Any, Final, Protocol
 
 from smartbox_tui.engine.delivery import routes, variants
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model import routing
 from smartbox_tui.model.delivery import DeliveryState as State
 from smartbox_tui.model.variant import sop_uid_of
 from smartbox_tui.settings.destination import Destination
@@ -145,8 +146,8 @@ class StandIns:
                 continue
             yield row, instance.sop_uid, {
                 "instance": picture, "sop_uid": sop_uid_of(instance.sop_uid, variant), "destination": backup.name,
-                "kind": instance.kind, "bytes_": (made or own).bytes, "state": State.QUEUED, "code": standins.BORN,
-                "reason": f"{standins.STANDS_IN}{primary.name}", "variant": str(variant),
+                "kind": instance.kind, "bytes_": (made or own).bytes, "state": State.QUEUED, "code": routing.BORN,
+                "reason": f"{routing.STANDS_IN}{primary.name}", "variant": str(variant),
                 "prepare": "" if made is not None else variants.BITSTREAM,
             }  # fmt: skip
 

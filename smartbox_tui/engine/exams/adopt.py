@@ -19,7 +19,7 @@ from smartbox_tui.dicom.headers import numbers_of
 from smartbox_tui.engine import marking, rendition
 from smartbox_tui.engine.delivery import routes, variants
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.model import uids
+from smartbox_tui.model import routing, uids
 from smartbox_tui.model.delivery import PROMISED
 from smartbox_tui.model.delivery import DeliveryState as State
 from smartbox_tui.model.instance import EXPLICIT_VR_LE, KEY_OBJECT_SELECTION
@@ -31,7 +31,7 @@ from smartbox_tui.spool.durable import write_new
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile, read_exam, read_revision
 from smartbox_tui.spool.layout import exam_dir, header_name, sidecar_paths
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, read_sidecar
-from smartbox_tui.store import queries, queue, reconcile, records, standins
+from smartbox_tui.store import queries, queue, reconcile, records
 from smartbox_tui.store.database import Store
 
 Told = dict[tuple[str, str], ledger.Promise]
@@ -172,7 +172,7 @@ class Adopter:
             send = wanted[name].send if name in wanted else ""
             state, reason, code = self._born(exam, patient_known, send, promise, block)
             if promise is None and (keeper := routes.keeper(settings, name, promises)):
-                state, reason, code = State.CANCELLED, f"{keeper}{standins.KEEPS}", standins.NEEDLESS
+                state, reason, code = State.CANCELLED, f"{keeper}{routing.KEEPS}", routing.NEEDLESS
             made = variants.of_variant(folder, sidecar, variant)
             births.append({
                 "instance": sidecar.id, "sop_uid": sop_uid_of(uid, variant), "exam": belongs_to,

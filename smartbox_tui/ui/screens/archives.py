@@ -9,7 +9,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widget import Widget
 
-from smartbox_tui.ui import words
+from smartbox_tui.ui import stand_ins, words
 from smartbox_tui.ui.i18n import N_
 from smartbox_tui.ui.link import CommandWasAnswered, CommandWasRefused, new_id
 from smartbox_tui.ui.reasons import of_destination
@@ -108,6 +108,7 @@ class ArchivesScreen(BoxScreen):
         reason = item.reason or item.promise_reason
         if self._technical and reason:
             why = " · ".join(part for part in (item.code, reason) if part)
+        why = " ".join(part for part in (stand_ins.told(view, item), why) if part)
         return Row(
             Content.assemble((item.name, "bold"), (f"  {item.kind}", "$dim")),
             Content.styled(f"{sign} {word}", style),

@@ -8,7 +8,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 
-from smartbox_tui.ui import words
+from smartbox_tui.ui import stand_ins, words
 from smartbox_tui.ui.alarms import alarm_lines
 from smartbox_tui.ui.i18n import N_
 from smartbox_tui.ui.screens.base import BoxScreen
@@ -86,7 +86,7 @@ class StatusText(Shown):
             word = view.t(words.DESTINATION.get(item.state, item.state))
             count = view.t.n("{count} open", "{count} open", item.open) if item.open else ""
             reason = reason_words(view, item) if item.reason and item.state != "ok" else ""
-            detail = " · ".join(part for part in (item.kind, count, reason) if part)
+            detail = " · ".join(part for part in (item.kind, stand_ins.told(view, item), count, reason) if part)
             rows.append((styles.get(item.state, _NONE), item.name, word, detail))
         return rows
 
