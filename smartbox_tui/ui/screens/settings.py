@@ -178,6 +178,8 @@ class SettingsEntriesScreen(LinesScreen):
             case "pedals":
                 does = " / ".join(said(key) for key in ("short", "long", "double"))
                 return Line(name, name, said("kind"), does)
+            case "hooks":
+                return Line(name, name, said("kind"), of("events") or "–")
             case _:
                 detail = " · ".join(str(part) for part in (of("device"), of("size")) if part)
                 return Line(name, of("name") or name, said("kind"), detail)
