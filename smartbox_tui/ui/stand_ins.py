@@ -1,4 +1,4 @@
-"""Archives that stand in for others, in words: on their own line, on that of the other one, as a delivery's reason."""
+"""Archives that stand in for others, in words: on the line of either archive, and as a delivery's reason."""
 
 from __future__ import annotations
 
