@@ -224,6 +224,11 @@ def _ctl(parser: argparse.ArgumentParser) -> None:
     adding.add_argument("--kind", default="dimse")
     for option, kind in (("--host", str), ("--port", int), ("--aet", str), ("--calling-aet", str), ("--send", str)):
         adding.add_argument(option, type=kind)
+    for option in ("--url", "--auth", "--user", "--password-file", "--token-file", "--token-url"):
+        adding.add_argument(option, help="of a dicomweb archive; secrets stand in files")
+    for option in ("--ca-file", "--cert-file", "--key-file", "--tls-name"):
+        adding.add_argument(option, help="for an encrypted connection")
+    adding.add_argument("--fallback", action=argparse.BooleanOptionalAction, help="of dicomweb: by C-STORE, too")
     adding.add_argument("--path", help="of a folder: where it, or the medium, is mounted")
     for option in ("--mounted", "--plain"):
         adding.add_argument(option, action=argparse.BooleanOptionalAction, help="of a folder; default: yes")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import uuid
-from typing import Any
+from typing import Any, Final
 
 from smartbox_tui.commands.area import Area
 from smartbox_tui.commands.options import Options
@@ -42,6 +42,13 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         "destination": area.destination,
     }[arguments.area]
     return handler()
+
+
+ADDED: Final = (
+    *("kind", "host", "port", "aet", "calling_aet", "send", "path", "mounted", "plain", "url", "auth", "user"),
+    *("password_file", "token_file", "token_url", "ca_file", "cert_file", "key_file", "tls_name", "fallback"),
+)
+"""Settings of a destination that `destination add` has options for."""
 
 
 class _Box(Area):
@@ -139,8 +146,7 @@ class _Box(Area):
             self._out(value, "\n".join(lines))
             return 0 if value["ok"] else 1
         if arguments.action == "add":
-            names = ("kind", "host", "port", "aet", "calling_aet", "send", "path", "mounted", "plain")
-            given = {name: getattr(arguments, name) for name in names}
+            given = {name: getattr(arguments, name) for name in ADDED}
             values = {key: item for key, item in given.items() if item is not None}
             value = self._send(engine, "destination-add", name=arguments.name, values=values)
         elif arguments.action == "remove":

@@ -10,6 +10,7 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.widget import Widget
 
+from smartbox_tui.settings import web
 from smartbox_tui.settings.describe import Key, Section
 from smartbox_tui.settings.destination import is_used
 from smartbox_tui.ui import setting_words
@@ -122,8 +123,11 @@ class SettingsFormScreen(SettingsBase):
         if self._section.name == "destinations":
             if not is_used(key.key, str(kind), fallback=self._now(known, "fallback") is True):
                 return False
-            if kind != "dimse" and key.key != "tls":  # its address says whether it is encrypted
-                return True
+            if kind == "dicomweb" and not web.is_used(key.key, str(self._now(known, "auth"))):
+                return False
+            if kind == "dicomweb" and key.key in setting_words.WITH_TLS:
+                # its address says whether it is encrypted; its fall-back has a setting for that
+                return str(self._now(known, "url")).startswith("https:") or self._now(known, "tls") is True
         if key.key in setting_words.OF_BACKUP:
             return self._now(known, "route.role") == "backup" or bool(self._now(known, "route.backup"))
         return key.key not in setting_words.WITH_TLS or self._now(known, "tls") is not False
