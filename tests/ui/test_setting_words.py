@@ -63,7 +63,7 @@ def test_every_rules_sentence_is_known() -> None:
 
 
 def test_every_cause_names_only_what_a_peer_has() -> None:
-    peer = {"host": "h", "port": 1, "aet": "A", "calling_aet": "B"}
+    peer = {"host": "h", "port": 1, "aet": "A", "calling_aet": "B", "path": "/mnt"}
     for language in LANGUAGES:
         t = Texts(language)
         for step, code in connection_words.CAUSES:
