@@ -6,9 +6,8 @@ from typing import Final
 
 from smartbox_tui.model import medium
 from smartbox_tui.model.delivery import MAKING, NOTHING, OFFERED, PIXELS, TAKES
-from smartbox_tui.ui import web_words
 from smartbox_tui.model.routing import BORN, NEEDLESS
-from smartbox_tui.ui import stand_ins
+from smartbox_tui.ui import stand_ins, web_words
 from smartbox_tui.ui.i18n import N_, Texts
 from smartbox_tui.ui.sentences import sentence
 from smartbox_tui.wire import state
