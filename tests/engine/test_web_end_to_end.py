@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.box import Box, settings, until
+from tests.support.box import Box, CtlError, settings, until
 from tests.support.dcmtk import storescp
 from tests.support.frames import dataset_bytes
 from tests.support.orthanc import dicomweb, orthanc
@@ -128,5 +128,54 @@ def test_c_store_carries_on_while_the_web_is_away(tmp_path: Path) -> None:
             assert report["steps"][-1]["step"] == "fallback"
             assert report["steps"][-1]["ok"]
             assert report["accepted"]
+        finally:
+            box.close()
+
+
+def test_it_is_added_by_ctl_with_tokens_of_oauth2(tmp_path: Path) -> None:
+    """dcm4chee's address and Keycloak's tokens; what is wrong is said before anything is kept."""
+    secret = tmp_path / "secret"
+    secret.write_text("geheim\n")
+    with WebPeer(bearer="nobody knows") as peer:
+        box = Box(settings(1).partition("[[destinations]]")[0])
+        try:
+            box.start("engine")
+            add = ["destination", "add", "pacs", "--kind", "dicomweb", "--send", "immediately"]
+            own = [
+                "--auth",
+                "oauth2",
+                "--user",
+                "box",
+                "--token-url",
+                peer.token_url,
+                "--password-file",
+                str(secret),
+            ]
+            for wrong, key in (
+                ([], "url"),
+                (["--url", "ftp://archive"], "url"),
+                (["--url", "http://archive.example/rs", *own], "url"),
+                (["--url", peer.url, "--auth", "oauth2"], "password_file"),
+                (["--url", peer.url, "--auth", "cert"], "cert_file"),
+                (["--url", peer.url, "--fallback"], "host"),
+            ):
+                with pytest.raises(CtlError) as caught:
+                    box.ctl(*add, *wrong)
+                assert caught.value.code == "bad-value"
+                assert f"destinations.pacs.{key}" in str(caught.value)
+            box.ctl(*add, "--url", peer.url, *own)
+            report = box.ctl("destination", "test", "pacs")
+            assert [step["step"] for step in report["steps"]] == ["connect", "authenticate", "query", "store"]
+            box.start("capture")  # after it has a destination: the cut size is the destinations'
+            exam = stills(box, 2)
+            box.wait_stored(exam["id"], 2)
+            assert len(peer.stored) == 2
+            for text in (
+                box.log("engine"),
+                box.raw("ctl", "settings", "export").stdout,
+                (box.state / "site.toml").read_text(),
+            ):
+                assert "geheim" not in text
+                assert peer.bearer not in text
         finally:
             box.close()
