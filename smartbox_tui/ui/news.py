@@ -71,12 +71,21 @@ class News(Orders):
         """Whose exam it was and what becomes of the pictures: nothing else on the screen says so any more."""
         name = words.person(exam.patient.name) or self.t("no patient")
         count = self.t.n("{count} picture", "{count} pictures", exam.instances)
+        archives = [item for item in self.settings.destinations if not item.route.backup]
+        by_hand = [item.name for item in archives if item.send == "manual"]
         if not exam.instances:
             what = self.t("Nothing was taken.")
         elif exam.state == ExamState.UNASSIGNED or not exam.patient.id:
             what = self.t("{count}: kept until someone assigns them.", count=count)
-        elif all(item.send == "manual" for item in self.settings.destinations):
-            what = self.t("{count}: kept until they are sent by hand.", count=count)
+        elif not archives:
+            what = self.t("{count}: kept on the box, no archive is set up.", count=count)
+        elif len(by_hand) == len(archives):
+            what = self.t("{count}: kept until you touch Send, under Pictures.", count=count)
+        elif by_hand:
+            names = ", ".join(by_hand)
+            what = self.t(
+                "{count}: on the way; to {names} when you touch Send, under Pictures.", count=count, names=names
+            )
         else:
             what = self.t("{count}: on the way to the archive.", count=count)
         self.say(self.t("Exam closed: {name}", name=name), what, "information")

@@ -18,7 +18,7 @@ CODES: Final = {
     "exam-open": N_("Goes out when the exam is closed or released."),
     "exam-held": N_("The exam is held back by hand."),
     "no-patient": N_("No patient is assigned: it stays on the box."),
-    "manual": N_("Is sent by hand: release it."),
+    "manual": N_("Waits for Send: touch it in the exam, under Pictures."),
     "clock": N_("The clock is not yet sure."),
     "cancelled": N_("Somebody cancelled the sending."),
     "discarded": N_("The picture was discarded."),

@@ -170,15 +170,18 @@ def exam_of(answer: Any) -> state.Exam:
     return msgspec.convert(answer["exam"], state.Exam)
 
 
-def delivered(t: Texts, counts: Mapping[str, int], *, under_way: bool = False) -> tuple[str, str]:
+def delivered(t: Texts, counts: Mapping[str, int], *, under_way: bool = False, by_hand: int = 0) -> tuple[str, str]:
     """What became of an exam's deliveries, in words, and the style of it: what needs a hand comes first.
-    `under_way`: pictures of an open exam are held until it is closed, and nobody needs to do anything."""
+    `under_way`: pictures of an open exam are held until it is closed, and nobody needs to do anything; `by_hand`:
+    so many of the held go out when somebody says so."""
     open_ones = sum(counts.get(name, 0) for name in ("queued", "preparing", "sending"))
     there = counts.get("stored", 0) + counts.get("committed", 0)
     if blocked := counts.get("blocked", 0):
         return "✗ " + t.n("{count} BLOCKED", "{count} BLOCKED", blocked), "bold $red"
     if waiting := counts.get("waiting", 0):
         return "! " + t.n("{count} waiting", "{count} waiting", waiting), "bold $wait"
+    if by_hand:
+        return "■ " + t.n("{count} waits for Send", "{count} wait for Send", by_hand), "bold $wait"
     if (held := counts.get("held", 0)) and under_way:
         return t.n("{count} wait for the closing", "{count} wait for the closing", held), "$dim"
     if held:

@@ -34,6 +34,11 @@ _CURRENT: Final = frozenset({"open", "unassigned", "appended"})
 _SENT: Final = frozenset({"stored", "committed"})
 
 
+def waiting_for_send(deliveries: Iterable[state.Delivery]) -> list[state.Delivery]:
+    """Those that go out when somebody says so."""
+    return [item for item in deliveries if item.state == "held" and item.code in ("manual", "exam-held")]
+
+
 class ExamText(Shown):
     """Who, when, what, and the deliveries for each archive."""
 
@@ -91,7 +96,9 @@ class ExamText(Shown):
             for item in self.deliveries:
                 if item.destination == name:
                     counts[item.state] = counts.get(item.state, 0) + 1
-            what, style = words.delivered(t, counts, under_way=under_way)
+            mine = [item for item in self.deliveries if item.destination == name]
+            by_hand = sum(item.code == "manual" for item in waiting_for_send(mine))
+            what, style = words.delivered(t, counts, under_way=under_way, by_hand=by_hand)
             told.append(Content.assemble((f"{name} ", "$dim"), (what, style), "   "))
         if not self.deliveries and self.counts:
             told.append(Content.styled(*words.delivered(t, self.counts)))
@@ -198,6 +205,9 @@ class ExamScreen(BoxScreen):
         for name in ("#send", "#hold"):
             self.query_one(name).display = mine
         self.query_one("#large").set_class(not self._pictures, "-off")
+        waits = mine and bool(waiting_for_send(self._deliveries))
+        self.query_one("#send").set_class(waits, "-first")
+        self.query_one("#large").set_class(not waits, "-first")
         self.draw()
 
     def show(self, view: View) -> None:

@@ -47,7 +47,8 @@ def exam_row(view: View, entry: tuple[state.Exam, dict[str, int]], width: int) -
         at = t.clock(local) if local.date() == view.now.date() else t.date(local.date())
     known = [words.born(t, patient, view.now.date()), t("ID {id}", id=patient.id) if patient.id else ""]
     known += [exam.procedure, t.n("{count} picture", "{count} pictures", exam.instances)]
-    what, style = words.delivered(t, counts, under_way=exam.state in ("open", "appended"))
+    by_hand = counts.get("held", 0) if exam.state == "closed" else 0  # what is held then waits for Send
+    what, style = words.delivered(t, counts, under_way=exam.state in ("open", "appended"), by_hand=by_hand)
     if exam.held:
         what, style = "■ " + t("held back"), "$wait"
     if exam.merged_into:

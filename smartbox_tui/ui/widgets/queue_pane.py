@@ -71,7 +71,11 @@ class QueuePane(Shown):
         age = _oldest(view)
         style = "$dim" if box.engine is Presence.AWAY else ""
         lines.append(spread(Content.styled(what, style), Content.styled(age, "$dim"), width))
-        if number["held"]:
+        by_hand = sum(item.state == "held" and item.code == "manual" for item in box.deliveries.values())
+        if by_hand:
+            told = t.n("{count} waits for Send", "{count} wait for Send", by_hand)
+            lines.append(Content.styled(told, "$wait"))
+        elif number["held"]:
             held = t.n("{count} wait for the closing", "{count} wait for the closing", number["held"])
             lines.append(Content.styled(held, "$dim"))
         if number["blocked"]:
