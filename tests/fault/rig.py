@@ -82,7 +82,7 @@ class Rig:
         self.folder, self.disk = folder, disk
         self.archive = Archive(folder / "archive", "ORTHANC")
         self.copy = Archive(folder / "copy", "COPY")
-        text = settings(self.archive.relay.port, send="immediately")
+        text = settings(self.archive.relay.port, send="immediately", extra="associations = 3")
         text = text.replace("timeout_s = 10", f"timeout_s = {TIMEOUT_S}").replace("first_s = 0.2", "first_s = 0.1")
         text += CONFIG.format(port=self.copy.relay.port, timeout_s=TIMEOUT_S)
         self.box = Box(text, (disk or folder) / "s")
@@ -90,6 +90,7 @@ class Rig:
         self.done: list[Fault] = []
         self.deaths: list[str] = []
         """What ended by itself: a process that nobody killed, and what its log says."""
+        self.deaths_when_full: list[str] = []
         self._stepped = threading.Condition()
         self._ended = threading.Event()
         self._locks = {name: threading.Lock() for name in ("engine", "capture")}
@@ -148,8 +149,8 @@ class Rig:
         return False
 
     def _died(self, name: str, code: int) -> None:
-        if not self._full.is_set():
-            self.deaths.append(f"{name} ended with {code}:\n{self.box.log(name)[-1500:]}")
+        found = self.deaths_when_full if self._full.is_set() else self.deaths
+        found.append(f"{name} ended with {code}:\n{self.box.log(name)[-1500:]}")
 
     def watch(self) -> None:
         """Starts what has ended by itself, twice a second, as systemd would."""

@@ -76,6 +76,7 @@ def test_every_picture_is_in_each_archive_once(tmp_path: Path, disk: Path | None
         verdict.find()
         wrong = verdict.wrong + rig.deaths
         told |= {"done": len(rig.done), **verdict.figures, "wrong": wrong}
+        told["ended_on_a_full_disk"] = rig.deaths_when_full
         if wrong:
             told["engine_log"] = rig.box.log("engine")
         print(json.dumps(told, indent=1), flush=True)

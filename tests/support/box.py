@@ -76,7 +76,7 @@ class Box:
                 return False
             return name != "capture" or all(item["signal"] for item in value["sources"])
 
-        until(answers, 20, f"{name} to answer")
+        until(answers, 60, f"{name} to answer")
 
     def log(self, name: str) -> str:
         path = self.folder / f"{name}.log"
@@ -90,7 +90,7 @@ class Box:
     def stop(self, name: str) -> int:
         """SIGTERM; its exit status."""
         self.processes[name].terminate()
-        return self.processes[name].wait(20)
+        return self.processes[name].wait(60)
 
     def raw(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -148,7 +148,7 @@ class Box:
                 process.terminate()
         for process in self.processes.values():
             try:
-                process.wait(10)
+                process.wait(30)
             except subprocess.TimeoutExpired:
                 process.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
