@@ -10,7 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from smartbox_tui.capture.exams import Held
-from smartbox_tui.model.instance import SOP_CLASSES
+from smartbox_tui.model.instance import SOP_CLASSES, taken_order
 from smartbox_tui.model.uids import further, series_uuid, uid_of
 from smartbox_tui.spool.layout import exam_dir, sidecar_paths
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, read_sidecar
@@ -213,7 +213,7 @@ class Pictures:
         done = [each for each in known if each.state in (SidecarState.CLOSED, SidecarState.DISCARDED)]
         return sorted(done, key=self._order)
 
-    def _order(self, sidecar: Sidecar) -> tuple[bool, int, str, int]:
-        """The wall clock may jump when it is set; within a boot the triggers' own times cannot."""
-        here = sidecar.boot_id == self._boot_id
-        return here, sidecar.trigger_ns if here else 0, sidecar.captured_at, sidecar.part
+    def _order(self, sidecar: Sidecar) -> tuple[bool, tuple[int, float, int, int, int]]:
+        """As they were taken; what is of this boot comes last, also where no disk could keep its number."""
+        times = (sidecar.captured_at, sidecar.trigger_ns, sidecar.frame_ns, sidecar.part)
+        return sidecar.boot_id == self._boot_id, taken_order(sidecar.boot, *times)

@@ -10,7 +10,15 @@ from uuid import UUID
 from smartbox_tui import __version__
 from smartbox_tui.dicom.iods import IODS
 from smartbox_tui.model import performed, uids
-from smartbox_tui.model.instance import JPEG_BASELINE, SOP_CLASSES, Equipment, Kind, Picture, StudyValues
+from smartbox_tui.model.instance import (
+    JPEG_BASELINE,
+    SOP_CLASSES,
+    Equipment,
+    Kind,
+    Picture,
+    StudyValues,
+    taken_order,
+)
 from smartbox_tui.model.patient import Patient
 from smartbox_tui.spool import clock
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile
@@ -68,11 +76,9 @@ def captured_at(sidecar: Sidecar, revision: RevisionFile) -> str:
     return clock.wall(anchor_ns + sidecar.frame_ns + sidecar.suspended_ns)
 
 
-def taken(sidecar: Sidecar) -> tuple[int, float, int, int]:
-    """Sorts pictures in the order in which they were taken, however the wall clock jumped: by boot, then by their
-    monotonic time; of a boot that is not known by their wall time."""
-    moment = 0.0 if sidecar.boot else datetime.fromisoformat(sidecar.captured_at).timestamp()
-    return sidecar.boot, moment, sidecar.frame_ns, sidecar.part
+def taken(sidecar: Sidecar) -> tuple[int, float, int, int, int]:
+    """Sorts pictures as `taken_order` says."""
+    return taken_order(sidecar.boot, sidecar.captured_at, sidecar.trigger_ns, sidecar.frame_ns, sidecar.part)
 
 
 def picture_values(sidecar: Sidecar, revision: RevisionFile, series_number: int, instance_number: int) -> Picture:

@@ -16,6 +16,22 @@ class Kind(StrEnum):
     CLIP = "clip"
 
 
+def taken_order(
+    boot: int, captured_at: str, trigger_ns: int, frame_ns: int, part: int = 0
+) -> tuple[int, float, int, int, int]:
+    """Sorts pictures in the order in which they were taken, however the wall clock jumped: by the number of their
+    boot, then by the press, which is what somebody did; a clip begins before it, with its pre-roll. Of a boot that
+    is not known (0) by wall time first. `store.queries` has the same rule in SQL.
+    """
+    moment = 0.0
+    if not boot:
+        try:
+            moment = datetime.fromisoformat(captured_at).timestamp()
+        except ValueError:
+            moment = 0.0
+    return boot, moment, trigger_ns, frame_ns, part
+
+
 SOP_CLASSES: Final = {
     "secondary-capture": "1.2.840.10008.5.1.4.1.1.7",
     "multiframe-sc": "1.2.840.10008.5.1.4.1.1.7.4",

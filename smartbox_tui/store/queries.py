@@ -18,8 +18,14 @@ NOTE = "note"
 _NO_PICTURES = (NOTE, MARKS)
 """`kind` of deliveries that are none of a picture."""
 _MOMENT = fn.julianday(Instance.captured_at)
-_TAKEN = (Instance.boot, Case(Instance.boot, ((0, _MOMENT),)), Instance.frame_ns, Instance.instance_number)
-"""The order in which pictures were taken, however the wall clock jumped (and whatever offset it had)."""
+_TAKEN = (
+    Instance.boot,
+    Case(Instance.boot, ((0, _MOMENT),)),
+    Instance.trigger_ns,
+    Instance.frame_ns,
+    Instance.instance_number,
+)
+"""`model.instance.taken_order` in SQL."""
 OPEN_STATES = [State.HELD, State.QUEUED, State.PREPARING, State.SENDING, State.WAITING, State.BLOCKED]
 
 

@@ -49,7 +49,7 @@ class Exam(Model):
 class Instance(Model):
     """`id` the picture's UUID, `file` its bitstream's name in the folder of exam `folder`; `exam` is the one that
     it belongs to. `kind` is still, burst, clip, or note: a rejection note, which is no picture. They are ordered by
-    the number of their boot, then by `frame_ns`. `unsure`: `captured_at` was said by a clock not synchronised.
+    the number of their boot, then by `trigger_ns`. `unsure`: `captured_at` was said by a clock not synchronised.
     `released_at`: since when only archives have it; empty while it is here."""
 
     id = TextField(primary_key=True)

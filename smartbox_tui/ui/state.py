@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from enum import StrEnum
 from functools import singledispatch
 from typing import Final
@@ -17,6 +16,7 @@ from typing import Final
 import msgspec
 
 from smartbox_tui.model.delivery import OPEN
+from smartbox_tui.model.instance import taken_order
 from smartbox_tui.wire import events
 from smartbox_tui.wire import state as wire
 
@@ -345,14 +345,8 @@ def is_of(delivery: wire.Delivery, picture: wire.Instance) -> bool:
     return delivery.sop_instance_uid == picture.sop_instance_uid
 
 
-def _taken(picture: wire.Instance) -> tuple[int, float, int]:
-    """The order in which pictures were taken: the wall clock may have jumped in between."""
-    if picture.boot:
-        return picture.boot, 0.0, picture.frame_ns
-    try:
-        return 0, datetime.fromisoformat(picture.captured_at).timestamp(), picture.frame_ns
-    except ValueError:
-        return 0, 0.0, picture.frame_ns
+def _taken(picture: wire.Instance) -> tuple[int, float, int, int, int]:
+    return taken_order(picture.boot, picture.captured_at, picture.trigger_ns, picture.frame_ns)
 
 
 def _with_pictures(box: BoxState, new: list[wire.Instance]) -> BoxState:

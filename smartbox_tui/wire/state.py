@@ -82,7 +82,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     id: str = ""
     exam: str = ""
     discarded: bool = False
-    boot: int = 0  # order: by boot, then by `frame_ns`; of an unknown boot (0) by `captured_at`
+    boot: int = 0  # of the order in which they were taken: model.instance.taken_order
     released_at: str = ""  # since when only archives have it; empty: it is on the box
 
 

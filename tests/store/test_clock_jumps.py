@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from smartbox_tui.model.delivery import DeliveryState as State
+from smartbox_tui.model.instance import taken_order
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile
 from smartbox_tui.store import migrations, queries, queue, records, stepped
 from smartbox_tui.store import performed as outbox
@@ -36,13 +37,22 @@ def put_exam(store: Store, identity: str, **values: Any) -> None:
 
 
 def put(
-    store: Store, number: int, *, boot: int, frame_ns: int, at: str, exam: str = EXAM, unsure: bool = False
+    store: Store,
+    number: int,
+    *,
+    boot: int,
+    frame_ns: int,
+    at: str,
+    exam: str = EXAM,
+    unsure: bool = False,
+    trigger_ns: int | None = None,
 ) -> None:
     values = {
         "id": f"{exam[-3:]}-{number}", "sop_uid": f"2.25.{exam[-3:]}{number}", "exam": exam, "folder": exam,
         "series_uid": "2.25.9", "series_number": 1, "instance_number": 1, "sop_class_uid": "x",
         "transfer_syntax_uid": "y", "kind": "still", "source": "endo", "captured_at": at, "frames": 1,
-        "frames_lost": 0, "duration_s": None, "trigger_ns": frame_ns, "frame_ns": frame_ns,
+        "frames_lost": 0, "duration_s": None, "frame_ns": frame_ns,
+        "trigger_ns": frame_ns if trigger_ns is None else trigger_ns,
         "trigger_to_disk_ms": 1.0, "bytes": 10, "file": "f", "revision": 1, "discarded": False, "boot": boot,
         "unsure": unsure,
     }  # fmt: skip
@@ -64,6 +74,20 @@ def test_pictures_come_by_boot_then_by_monotonic_time(store: Store) -> None:
     for rows in (queries.instances_of(store.reader, EXAM), queries.instances_in(store.reader, EXAM)):
         assert [row.id[-1] for row in rows] == ["0", "1", "2", "3", "4"]
     assert queries.last_picture_at(store.reader, EXAM) == wanted[-1][2]
+
+
+def test_the_tables_and_everybody_else_have_one_order(store: Store) -> None:
+    """SQL and `taken_order` over pictures of all kinds: presses before first frames, boots known or not."""
+    dice = random.Random(11)
+    made = []
+    for number in range(60):
+        boot, press, frame = dice.choice((0, 1, 2)), dice.randrange(8), dice.randrange(8)
+        at = f"2026-11-20T1{dice.randrange(3)}:00:00.{number:03d}+0{dice.randrange(3)}:00"
+        put(store, number, boot=boot, frame_ns=frame, at=at, trigger_ns=press)
+        made.append(taken_order(boot, at, press, frame))
+    rows = queries.instances_of(store.reader, EXAM)
+    told = [taken_order(row.boot, row.captured_at, row.trigger_ns, row.frame_ns) for row in rows]
+    assert told == sorted(made)
 
 
 def test_the_hour_that_comes_twice_keeps_its_order(store: Store) -> None:

@@ -198,6 +198,21 @@ def taken(number: int, boot: int, frame_ns: int, at: str) -> state.Instance:
     return replace(picture(number), id=f"p{number}", boot=boot, frame_ns=frame_ns, captured_at=at)
 
 
+def test_a_clip_with_pre_roll_comes_after_the_still_that_was_taken_before_it() -> None:
+    """Its first frame is older than the still: what counts is the press."""
+    at = "2026-11-20T10:00:00+01:00"
+    still = replace(taken(1, 1, 1_000, at), trigger_ns=1_000)
+    clip = replace(taken(2, 1, 500, at), trigger_ns=2_000, kind="clip")
+    second = replace(taken(3, 1, 9_000, at), trigger_ns=2_000, kind="clip")  # the same recording's next part
+    box = after(
+        ENGINE,
+        CAPTURE,
+        events.RecordingStopped(exam="exam-1", source="endo", instances=[clip, second]),
+        events.StillTaken(exam="exam-1", instance=still),
+    )
+    assert [item.id for item in box.pictures] == ["p1", "p2", "p3"]
+
+
 def test_pictures_stand_in_the_order_in_which_they_were_taken_whatever_the_clock_did() -> None:
     """Capture and engine tell of them in any order; the wall clock was set back, and an hour came twice."""
     wanted = [
