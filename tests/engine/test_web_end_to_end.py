@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.box import Box, CtlError, settings, until
-from tests.support.dcmtk import storescp
+from tests.support.dcmtk import free_port, storescp
 from tests.support.frames import dataset_bytes
 from tests.support.orthanc import dicomweb, orthanc
 from tests.support.webpeer import WebPeer, names_failed, plain
@@ -137,9 +137,9 @@ def test_it_is_added_by_ctl_with_tokens_of_oauth2(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("geheim\n")
     with WebPeer(bearer="nobody knows") as peer:
-        box = Box(settings(1).partition("[[destinations]]")[0])
+        box = Box(settings(free_port()))
         try:
-            box.start("engine")
+            box.start("capture", "engine")
             add = ["destination", "add", "pacs", "--kind", "dicomweb", "--send", "immediately"]
             own = [
                 "--auth",
@@ -166,9 +166,13 @@ def test_it_is_added_by_ctl_with_tokens_of_oauth2(tmp_path: Path) -> None:
             box.ctl(*add, "--url", peer.url, *own)
             report = box.ctl("destination", "test", "pacs")
             assert [step["step"] for step in report["steps"]] == ["connect", "authenticate", "query", "store"]
-            box.start("capture")  # after it has a destination: the cut size is the destinations'
             exam = stills(box, 2)
-            box.wait_stored(exam["id"], 2)
+
+            def stored() -> bool:
+                rows = [row["state"] for row in box.deliveries(exam["id"]) if row["destination"] == "pacs"]
+                return rows == ["stored"] * 2
+
+            until(stored)
             assert len(peer.stored) == 2
             for text in (
                 box.log("engine"),
