@@ -73,6 +73,7 @@ class FakeBox(fakepeople.People, QueuePages):
     deliveries: dict[int, state.Delivery] = field(default_factory=dict)
     alarms: list[state.Alarm] = field(default_factory=list)
     hours_left: float = 41.3
+    storage: dict[str, Any] = field(default_factory=dict)
     clock: str = "trusted"
     exam: state.Exam | None = None
     suspended: state.Exam | None = None
@@ -164,7 +165,9 @@ class FakeBox(fakepeople.People, QueuePages):
             exam=self.exam,
             sources=self.sources,
             queue=queue,
-            storage=state.Storage(free_bytes=412_000_000_000, hours_left=self.hours_left),
+            storage=state.Storage(
+                **{"free_bytes": 412_000_000_000, "hours_left": self.hours_left, **self.storage}
+            ),
             destinations=self.destinations,
             clock=self.clock,
             alarms=self.alarms,
