@@ -28,9 +28,9 @@ _SECTIONS: Final = {
     "emergency": "Emergency patients",
 }
 _LEFT_OUT: Final = frozenset(
-    {"language", "port", "sources.NAME.preroll_s", "sources.NAME.preroll_bytes", "emergency.pedal"}
+    {"language", "sources.NAME.preroll_s", "sources.NAME.preroll_bytes", "emergency.pedal"}
 )
-"""What says nothing of DICOM, and what nothing reads yet: the box has no service on `port`."""
+"""What says nothing of DICOM."""
 
 _LARGEST: Final[int] = Destination(name="any").max_instance_bytes
 
@@ -80,6 +80,7 @@ def site_of(settings: Settings, *, own: bool) -> Site:
         servers=tuple(_servers(settings)),
         offered=(*offered_contexts(dataclasses.replace(settings, sources=sources), ()), *note),
         chosen=chosen,
+        port=settings.port,
         largest=min((item.max_instance_bytes for item in settings.destinations), default=_LARGEST),
         parameters=tuple(
             (name, tuple(_parameters(section, settings, own=own))) for section, name in _SECTIONS.items()

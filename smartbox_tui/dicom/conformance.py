@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from smartbox_tui.dicom import conformance_objects as objects
+from smartbox_tui.dicom import conformance_promises as promises
 from smartbox_tui.dicom import conformance_services as services
 from smartbox_tui.dicom.conformance_objects import class_name, iods_of, syntax
 from smartbox_tui.dicom.conformance_page import Block, Contents, Heading, Items, NewPage, Page, Text, table
 from smartbox_tui.dicom.conformance_services import Context
-from smartbox_tui.dicom.scu import find, mpps
+from smartbox_tui.dicom.scp_table import SERVICES
+from smartbox_tui.dicom.scu import commit, find, get, mpps
 from smartbox_tui.model.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 TITLE: Final = "SmartBox: DICOM conformance statement"
@@ -62,6 +64,7 @@ class Site:
     chosen: tuple[tuple[str, str], ...]
     largest: int
     parameters: tuple[tuple[str, tuple[Parameter, ...]], ...]
+    port: int = 11112
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,10 @@ def _sheet(site: Site) -> Iterator[Block]:
         "The box",
         [
             (f"AE title (calling){star}: {site.aet}",),
-            ("Listens on: no port. The box opens every connection itself; nothing needs to reach it.",),
+            (
+                f"Listens on port{star}: {site.port}, for {' and '.join(item.name for item in SERVICES)}; only the "
+                "answers of archives that are asked for commitment need to reach it.",
+            ),
             (f"Implementation Class UID {IMPLEMENTATION_CLASS_UID}, Version Name {IMPLEMENTATION_VERSION_NAME}",),
             (
                 "TLS: set for each server, 1.2 or 1.3, off by default; port 2762 is usual. Associations at a time: "
@@ -119,7 +125,7 @@ def _sheet(site: Site) -> Iterator[Block]:
             unset, port = ("not set", "") if site.own else ("to be set *", "104 *")
             rows.append((role, unset, port, unset, f"{site.aet}{star}", text))
     yield table("Server | Address | Port | Its AE title | Called by the box as | To be entered there", rows)
-    yield Text("Services, all as SCU:")
+    yield Text("Services as SCU; as SCP: Verification.")
     yield table(
         "Service | SOP classes | Transfer syntaxes",
         [
@@ -128,6 +134,9 @@ def _sheet(site: Site) -> Iterator[Block]:
             ("Modality Worklist (C-FIND)", services.NAMES[find.MODALITY_WORKLIST], _syntaxes(find.CONTEXTS)),
             ("Performed Procedure Step (N-CREATE, N-SET)", services.NAMES[mpps.PERFORMED_STEP],
              _syntaxes(mpps.CONTEXTS)),
+            ("Storage Commitment (N-ACTION, N-EVENT-REPORT)", services.NAMES[commit.STORAGE_COMMITMENT],
+             _syntaxes(commit.CONTEXTS)),
+            ("Read-back (C-GET, C-FIND)", services.NAMES[get.STUDY_GET], _syntaxes(get.CONTEXTS)),
         ],
     )  # fmt: skip
     yield Text(
@@ -139,7 +148,8 @@ def _sheet(site: Site) -> Iterator[Block]:
 
 
 _TO_ENTER: Final = {
-    "Archive": "calling AE title, the box's address; C-STORE, C-ECHO; the SOP classes and transfer syntaxes below",
+    "Archive": "calling AE title, the box's address, for commitment its port; C-STORE, C-ECHO, C-GET; "
+    "the SOP classes and transfer syntaxes below",
     "Worklist": "calling AE title, the box's address; C-FIND; the box as scheduled station, where steps have one",
     "Procedure steps": "calling AE title, the box's address; N-CREATE and N-SET",
 }
@@ -173,10 +183,11 @@ def _overview(site: Site) -> Iterator[Block]:
         ],
     )
     yield Heading(2, "1.2 DIMSE services")
+    provided = {item.name for item in SERVICES if item.ours == "SCP"}
     classes = dict.fromkeys((item.service, item.name) for item in services.contexts(site.offered))
     yield table(
         "Service | SOP Class | User of the service (SCU) | Provider of the service (SCP)",
-        [(service, name, "yes", "no") for service, name in classes],
+        [(service, name, "yes", "yes" if service in provided else "no") for service, name in classes],
     )
     for number, name, text in (
         ("1.3", "DICOM web services", "None."),
@@ -235,6 +246,7 @@ def _model() -> Iterator[Block]:
             "An exam is opened: performed procedure step servers, N-CREATE.",
             "Pictures are taken: objects wait in a queue that survives a loss of power.",
             "By the destination's setting at once, at the end of the exam or by hand: archives, C-STORE.",
+            "An archive has stored objects, where its setting says so: N-ACTION, its N-EVENT-REPORT; or C-GET.",
             "The exam is closed: performed procedure step servers, N-SET.",
             "An archive has stored a clip in which marks were set: C-STORE of the Key Object Selection that names "
             "their frames.",
@@ -244,8 +256,8 @@ def _model() -> Iterator[Block]:
     )
     yield Heading(2, "4.2 Functional definition of the application entity")
     yield Text(
-        "There is one application entity, SMARTBOX, which only initiates associations. Its title is a setting, and "
-        "can be another one towards each server."
+        "There is one application entity, SMARTBOX. It initiates associations, and accepts those of 7.2.2. Its "
+        "title is a setting, and can be another one towards each server."
     )
 
 
@@ -254,7 +266,9 @@ def _services(site: Site) -> Iterator[Block]:
     yield Heading(1, "5 Service and interoperability description")
     yield Heading(2, "5.1 Mapping of services to application entities")
     names = dict.fromkeys(item.service for item in services.contexts(site.offered))
-    yield table("Service | Application entity | Role", [(name, "SMARTBOX", "SCU") for name in names])
+    provided = {item.name for item in SERVICES if item.ours == "SCP"}
+    roles = [(name, "SMARTBOX", "SCU, SCP" if name in provided else "SCU") for name in names]
+    yield table("Service | Application entity | Role", roles)
     yield Heading(2, "5.2 DIMSE services")
     yield from services.worklist(iods)
     yield from services.performed(iods)
@@ -273,11 +287,12 @@ def _services(site: Site) -> Iterator[Block]:
         "DerivationDescription saying what was done, and every lossy compression with its ratio and method. A "
         "class of another modality makes another series. 7.2.1 has the transfer syntaxes an object may be sent in."
     )
-    yield Heading(3, "5.2.4 Verification (SCU)")
+    yield Heading(3, "5.2.4 Verification (SCU, SCP)")
     yield Text(
         "C-ECHO in connection tests, and to find out whether a destination that did not answer is back or an idle "
-        "one is still there."
+        "one is still there. C-ECHO of others is answered with success."
     )
+    yield from promises.services()
     for number, name in (
         ("5.3", "DICOM web services"),
         ("5.4", "Media services"),
@@ -319,7 +334,7 @@ def _network(proposed: list[Context]) -> Iterator[Block]:
     yield Heading(3, "7.2.1 Association initiation")
     yield from services.proposed(proposed)
     yield Heading(3, "7.2.2 Association acceptance")
-    yield Text("None.")
+    yield from promises.acceptance()
     yield Heading(3, "7.2.3 Network interface")
     yield Text("DICOM upper layer over TCP/IP, IPv4 and IPv6, from ports that the operating system chooses.")
     yield from services.statuses()

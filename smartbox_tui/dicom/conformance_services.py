@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from smartbox_tui.dicom import conformance_origins as origins
+from smartbox_tui.dicom import conformance_promises as promises
 from smartbox_tui.dicom import conformance_samples as samples
 from smartbox_tui.dicom.conformance_objects import brought, class_name, examples, named, origin, syntax
 from smartbox_tui.dicom.conformance_page import Block, Heading, Text, table
 from smartbox_tui.dicom.conformance_samples import Path, tag_of, vr_of
 from smartbox_tui.dicom.iods import Iod
-from smartbox_tui.dicom.scu import echo, find, mpps, query
+from smartbox_tui.dicom.scp_port import ASSOCIATIONS_MAX
+from smartbox_tui.dicom.scu import commit, echo, find, get, mpps, query
 from smartbox_tui.dicom.scu.association import CONTEXTS_MAX, OUR_MAX_PDU, REJECTIONS
 from smartbox_tui.dicom.scu.negotiation import APPLICATION_CONTEXT
 from smartbox_tui.dicom.scu.status import TABLE, UNKNOWN
@@ -21,7 +23,7 @@ from smartbox_tui.model.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VER
 
 VERIFICATION_CONTEXTS: Final = ((echo.VERIFICATION, echo.IMPLICIT),)
 NAMES: Final = {
-    echo.VERIFICATION: "Verification",
+    **promises.NAMES,
     find.MODALITY_WORKLIST: "Modality Worklist Information Model - FIND",
     mpps.PERFORMED_STEP: "Modality Performed Procedure Step",
 }
@@ -62,6 +64,8 @@ def contexts(offered: tuple[tuple[str, str], ...]) -> list[Context]:
         *(Context("Storage", *pair) for pair in offered),
         *(Context("Modality Worklist", *pair) for pair in find.CONTEXTS),
         *(Context("Performed Procedure Step", *pair) for pair in mpps.CONTEXTS),
+        *(Context("Storage Commitment", *pair) for pair in commit.CONTEXTS),
+        *(Context("Query/Retrieve", *pair) for pair in get.CONTEXTS),
     ]
 
 
@@ -162,11 +166,13 @@ def association() -> Iterator[Block]:
             ("Maximum PDU length sent", "what the peer takes; 128 KiB where it says unlimited, 1 MiB at most"),
             ("Presentation contexts in one association", f"at most {CONTEXTS_MAX}, one transfer syntax each"),
             ("Asynchronous operations", "none: one operation at a time"),
-            ("SCP/SCU role selection, extended negotiation, user identity", "none"),
+            ("SCP/SCU role selection", "for C-GET the box proposes itself as SCP of the object's class; of callers "
+             "it accepts the role of SCP of Storage Commitment"),
+            ("Extended negotiation, user identity", "none"),
             ("Associations initiated at a time", "one for storage to a destination, one for the steps to a "
              "performed procedure step server, one for the worklist's refresh and one for a search by hand, one "
-             "for a connection test"),
-            ("Associations accepted", "none: the box does not listen"),
+             "for a connection test, one to a destination for commitment or read-back"),
+            ("Associations accepted", f"at most {ASSOCIATIONS_MAX} at a time, see 7.2.2"),
         ],
     )  # fmt: skip
 
@@ -248,6 +254,7 @@ def statuses() -> Iterator[Block]:
             ("any other", "failure", "the test fails and says it"),
         ],
     )
+    yield from promises.statuses()
 
 
 def _range(first: int, last: int) -> str:

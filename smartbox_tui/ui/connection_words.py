@@ -18,6 +18,8 @@ STEPS: Final = {
     "store": N_("It takes the box's pictures."),
     "find": N_("It takes questions for the worklist."),
     "mpps": N_("It takes performed steps."),
+    "commitment": N_("It takes questions whether it keeps the pictures."),
+    "readback": N_("It gives pictures back for comparing."),
     "mounted": N_("The folder, or the medium, is there."),
     "writable": N_("What is written to it reads back the same."),
     "space": N_("It has room."),
@@ -81,6 +83,14 @@ CAUSES: Final = {
     ("mpps", "no-context"): (
         N_("The server is there, but takes no performed steps."),
         N_("Ask IT for address, port and AE title of the MPPS server."),
+    ),
+    ("commitment", "no-context"): (
+        N_("The archive does not promise to keep pictures (storage commitment)."),
+        N_("Have IT enable it for this box, or switch it off here; reading back may be possible."),
+    ),
+    ("readback", "no-context"): (
+        N_("The archive gives no pictures back (C-GET)."),
+        N_("Have IT allow it for this box, or switch reading back off here."),
     ),
     ("hook", "archive-refused"): (
         N_("The receiver answers that it did not take it."),

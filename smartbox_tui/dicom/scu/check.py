@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from smartbox_tui.dicom.scu import find, mpps
+from smartbox_tui.dicom.scu import commit, find, get, mpps
 from smartbox_tui.dicom.scu.association import Association, associate
 from smartbox_tui.dicom.scu.echo import IMPLICIT, VERIFICATION, connected, echo_on, failed, leave, passed
 from smartbox_tui.dicom.scu.link import connect
@@ -46,6 +46,28 @@ def check_mpps(peer: Peer) -> dict[str, Any]:
         return passed("mpps", f"{peer.name} accepts performed procedure steps.")
 
     return _report(peer, mpps.CONTEXTS, "mpps", accepted)
+
+
+def check_promises(peer: Peer, *, commitment: bool, readback: bool) -> list[dict[str, Any]]:
+    """The further steps of `check_destination`, commitment and readback: whether the archive takes such questions;
+    none is asked. Each on an association of its own; takes about the peer's time-out for each."""
+    steps = []
+    for step, wanted, contexts, look, message in (
+        ("commitment", commitment, commit.CONTEXTS, commit.context_of, "takes questions about commitment"),
+        ("readback", readback, get.CONTEXTS, get.context_of, "gives objects back (C-GET)"),
+    ):
+        if not wanted:
+            continue
+        association: Association | None = None
+        try:
+            association = associate(peer, contexts)
+            look(association)
+            steps.append(passed(step, f"{peer.name} {message}."))
+        except SmartBoxError as exc:
+            steps += failed(peer, step, exc)
+        if association is not None:
+            association.release()
+    return steps
 
 
 def _found(result: find.FindResult) -> str:

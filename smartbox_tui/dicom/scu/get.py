@@ -206,6 +206,15 @@ def identifier_of(key: Key) -> dict[str, dict[str, object]]:
     return {tag: {"vr": vr, "Value": [value]} for tag, vr, value in values}
 
 
+def context_of(association: Association) -> int:
+    """The accepted context of C-GET. Raises no-context."""
+    for syntax in (IMPLICIT, EXPLICIT):
+        context_id = association.context_id(STUDY_GET, syntax)
+        if context_id is not None:
+            return context_id
+    raise _not_given(association)
+
+
 def _not_given(association: Association) -> SmartBoxError:
     return SmartBoxError(
         "no-context",

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from smartbox_tui.dicom.scu.check import check_mpps, check_worklist
+from smartbox_tui.dicom.scu.check import check_mpps, check_promises, check_worklist
 from smartbox_tui.dicom.scu.echo import check_destination
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.dicom.scu.tls import ENCRYPTED
@@ -104,6 +104,10 @@ def _check(server: Server, peer: Peer, settings: Settings) -> dict[str, Any]:
         case Destination():
             notes = [form.pair for form in NOTE_FORMS] if server.rejection_note or server.marks else []
             report = check_destination(peer, [*offered_contexts(settings, [server]), *notes])
+            if report["ok"]:
+                steps = check_promises(peer, commitment=server.commitment, readback=server.readback)
+                report["steps"] += steps
+                report["ok"] = all(item["ok"] for item in steps)
     last = report["steps"][-1]
     greeted = peer.tls is None and not last["ok"] and last["step"] == "associate" and last.get("code") in _SILENT
     if greeted and speaks_tls(peer):
