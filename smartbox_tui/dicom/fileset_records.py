@@ -27,6 +27,7 @@ _HEAD: Final = 4 << 20
 """A header is far below that; a document without pixel data, too."""
 _IN_USE: Final = 0xFFFF
 _NO_DATE: Final = "19000101"
+_MODIFIES: Final = "HAS CONCEPT MOD"
 _NO_TIME: Final = "000000"
 
 
@@ -155,6 +156,11 @@ def _filled(described: Described) -> Dataset:
     ):
         if header.get(keyword) in (None, ""):
             setattr(header, keyword, value)
+    if "ContentSequence" in header:  # only what modifies the title belongs into a record (PS3.3 F.5)
+        modifiers = [item for item in header.ContentSequence if item.get("RelationshipType") == _MODIFIES]
+        del header.ContentSequence
+        if modifiers:
+            header.ContentSequence = modifiers
     return header
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.medium_rig import folder, stick  # noqa: F401 (fixtures)
 from tests.engine.worklist_rig import DAY, Rig
 from tests.support.box import until
 from tests.support.worklist_peer import WorklistPeer, entry, worklist_peer
