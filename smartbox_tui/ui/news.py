@@ -21,11 +21,17 @@ from smartbox_tui.ui.link import (
 )
 from smartbox_tui.ui.orders import Orders
 from smartbox_tui.ui.screens.capture import CaptureScreen
-from smartbox_tui.ui.state import BoxState, Presence, current_exam
+from smartbox_tui.ui.state import BoxState, Presence, Process, current_exam
 from smartbox_tui.wire import commands, events, state
 
 _AGAIN_S: Final = 20.0
 """A signal that comes and goes is told of once in that time."""
+
+
+def _here(box: BoxState) -> frozenset[Process]:
+    """The processes that answer."""
+    found = {Process.ENGINE: box.engine, Process.CAPTURE: box.capture}
+    return frozenset(process for process, presence in found.items() if presence is Presence.HERE)
 
 
 class News(Orders):
@@ -35,6 +41,7 @@ class News(Orders):
         super().__init__(**options)
         self.asks = Asks()
         self._signal_told_s = -_AGAIN_S
+        self._met: frozenset[Process] = frozenset()
 
     def ask_suspended(self) -> None:
         """After a reboot: go on with the exam that was open?"""
@@ -94,9 +101,12 @@ class News(Orders):
 
     def tell_change(self, before: BoxState, after: BoxState) -> None:
         """News that is no event of its own: a process is back, an exam waits for an answer, the signal is lost."""
-        if before.capture is Presence.AWAY and after.capture is Presence.HERE:
+        # what was not there when this console began is not back: it has come
+        met, self._met = self._met, self._met | _here(after)
+        known = Process.CAPTURE in met or before.interrupted
+        if before.capture is Presence.AWAY and after.capture is Presence.HERE and known:
             self._tell_recorder(before.interrupted, after.recording is not None)
-        if before.engine is Presence.AWAY and after.engine is Presence.HERE:
+        if before.engine is Presence.AWAY and after.engine is Presence.HERE and Process.ENGINE in met:
             self.say(self.t("The engine is back."), severity="information")
         waited = before.status.suspended if before.status else None
         waits = after.status.suspended if after.status else None

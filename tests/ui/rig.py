@@ -95,8 +95,9 @@ async def console(
     term: str = "xterm-256color",
     without_patient: str = "hold",
     keyboard: str = "touch",
+    late: str = "",
 ) -> AsyncIterator[Rig]:
-    """Connected to both processes when it begins."""
+    """Connected to both processes when it begins; the one called `late` came up after the console."""
     # a short folder of its own: pytest's are too long for a socket path
     with tempfile.TemporaryDirectory(prefix="sb-") as folder:
         runtime = Path(folder)
@@ -110,6 +111,8 @@ async def console(
         async with FakeBox(runtime) as box:
             if script is not None:
                 script(box)
+            if late:
+                await box.away(late)
             app = ConsoleApp(
                 Paths(runtime, runtime),
                 dataclasses.replace(loaded(), settings=settings),
@@ -119,6 +122,9 @@ async def console(
             async with app.run_test(size=size, notifications=True, message_hook=messages.append) as pilot:
                 rig = Rig(box, app, pilot, clock, messages)
                 here = Presence.HERE
+                if late:
+                    await rig.until(lambda: Presence.AWAY in (app.box.engine, app.box.capture))
+                    await box.back(late)
                 await rig.until(lambda: app.box.engine is here and app.box.capture is here)
                 await rig.until(lambda: not app._redraw_due)
                 yield rig

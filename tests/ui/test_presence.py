@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from smartbox_tui.ui.state import Presence
@@ -23,6 +24,18 @@ async def test_without_the_engine_pictures_go_on_and_the_screen_says_so() -> Non
         await rig.box.back("engine")
         await rig.until(lambda: "Die Zentrale antwortet nicht" not in rig.text())
         assert any("wieder da" in text for text in rig.said())
+
+
+@pytest.mark.parametrize("process", ["engine", "capture"])
+async def test_what_comes_up_after_the_console_is_not_back(process: str) -> None:
+    """It was never there; from then on it is."""
+    async with console(with_exam, late=process) as rig:
+        assert not rig.said()
+        await rig.box.away(process)
+        await rig.until(lambda: Presence.AWAY in (rig.app.box.engine, rig.app.box.capture))
+        await rig.box.back(process)
+        await rig.until(rig.said)
+        assert "wieder da" in rig.said()[0]
 
 
 async def test_without_capture_the_picture_says_it_and_the_buttons_too() -> None:
