@@ -16,6 +16,7 @@ from tests.support.box import Box, settings, until
 from tests.support.commitment import (
     COMMITMENT,
     Committer,
+    Question,
     committer,
     committing_orthanc,
     port_of,
@@ -134,7 +135,11 @@ def own_port(box: Box) -> int:
 
 
 def test_an_answer_on_the_same_association(peer: Committer, box: Box) -> None:
-    peer.after = lambda question, association: (time.sleep(0.3), peer.report(question, association=association))[0]
+    def after(question: Question, association: Any) -> None:
+        time.sleep(0.3)
+        peer.report(question, association=association)
+
+    peer.after = after
     exam = fill(box, 3)
     box.start("engine")
     wait_for(box, exam, "committed", 3)
@@ -171,7 +176,7 @@ def test_what_is_not_kept_is_sent_again_and_in_the_end_blocked(peer: Committer, 
     port = own_port(box)
     peer.after = lambda question, _: peer.report(
         question, port=port, failed={question.references[0][1]: 0x0112}
-    ) and None  # fmt: skip
+    )  # fmt: skip
     exam = fill(box, 1)
     box.start("engine")
     (row,) = wait_for(box, exam, "blocked", 1, 90)
@@ -180,7 +185,7 @@ def test_what_is_not_kept_is_sent_again_and_in_the_end_blocked(peer: Committer, 
     assert "(0112H)" in row["reason"]
     assert sum(peer.stored.values()) == 5  # retry.attempts
     assert len({question.uid for question in peer.questions}) == len(peer.questions) == 5
-    peer.after = lambda question, _: peer.report(question, port=port) and None
+    peer.after = lambda question, _: peer.report(question, port=port)
     box.ctl("queue", "retry", "--all")
     wait_for(box, exam, "committed", 1)
     assert "committed" in ledger_states(box, exam)
@@ -237,6 +242,6 @@ def test_a_port_that_somebody_else_has_is_said_and_the_engine_goes_on(peer: Comm
         taken.listen()
         exam = fill(box, 1)
         box.start("engine")
-        assert str(own_port(box)) in until(lambda: alarms(box).get("port"), 20)
-        peer.after = lambda question, association: peer.report(question, association=association) and None
+        assert str(own_port(box)) in str(until(lambda: alarms(box).get("port"), 20))
+        peer.after = lambda question, association: peer.report(question, association=association)
         wait_for(box, exam, "committed", 1)

@@ -137,7 +137,7 @@ def test_another_patient_there_is_told_loudly(both: tuple[Orthanc, Box]) -> None
     ask(running, f"/instances/{_id(running, uid)}", b"", "DELETE")
     ask(running, "/instances", buffer.getvalue())
     box.ctl("settings", "set", "destinations.archive.readback", "true")
-    row = until(lambda: next((row for row in box.deliveries(exam) if row["state"] == "blocked"), None), 40)
+    (row,) = until(lambda: [row for row in box.deliveries(exam) if row["state"] == "blocked"], 40)
     assert row["sop_instance_uid"] == uid
     assert "another patient" in row["reason"]
     assert "ANOTHER" not in box.log("engine")

@@ -40,7 +40,7 @@ def fill(store: Store, name: str = "archive") -> list[int]:
         ids = []
         for number in range(ROWS):
             uid = f"2.25.{time.monotonic_ns()}"
-            values = {
+            values: dict[str, Any] = {
                 "id": f"{exam}-{number}", "sop_uid": uid, "exam": exam, "folder": exam, "series_uid": "1.3",
                 "series_number": 1, "instance_number": number + 1, "sop_class_uid": "1.2.840.10008.5.1.4.1.1.7",
                 "transfer_syntax_uid": "1.2.840.10008.1.2.4.50", "kind": "still", "source": "s",
@@ -54,7 +54,7 @@ def fill(store: Store, name: str = "archive") -> list[int]:
                 state=State.QUEUED, reason="",
             )  # fmt: skip
         for _ in range(ROWS):
-            row = queue.claim(database, name, "w", 0.0)
+            row = found(queue.claim(database, name, "w", 0.0))
             queue.move(database, row.id, State.STORED, "", attempts=1)
             ids.append(row.id)
         return ids
@@ -62,8 +62,13 @@ def fill(store: Store, name: str = "archive") -> list[int]:
     return store.write(job).result()
 
 
+def found(row: Any | None) -> Any:
+    assert row is not None
+    return row
+
+
 def states(store: Store, ids: list[int]) -> list[str]:
-    return [queries.delivery(store.reader, identity).state for identity in ids]
+    return [found(queries.delivery(store.reader, identity)).state for identity in ids]
 
 
 def ask(store: Store, uid: str, ids: list[int], due: float = 1e12) -> int:
@@ -85,9 +90,9 @@ def test_what_is_asked_is_not_asked_again_and_comes_back_when_its_time_is_over(s
     assert sorted(store.write(lambda db: commitments.expire(db, "archive", now + 11)).result()) == ids
     assert commitments.waiting(store.reader, "archive").late == 1
     assert ask(store, "3", ids) == ROWS
-    question = commitments.by_uid(store.reader, "3")
+    question = found(commitments.by_uid(store.reader, "3"))
     assert question.attempts == 1
-    late = commitments.by_uid(store.reader, "1")  # its answer still counts
+    late = found(commitments.by_uid(store.reader, "1"))  # its answer still counts
     assert [row.id for row in commitments.open_rows(store.reader, late.id)] == ids
 
 
@@ -98,7 +103,7 @@ def test_a_refused_question_has_no_answer_and_waits(store: Store) -> None:
     store.write(lambda db: commitments.withdraw(db, "1", "no", refused=True, next_at=now + 60)).result()
     assert commitments.unasked(store.reader, "archive", now, 10) == []
     assert len(commitments.unasked(store.reader, "archive", now + 61, 10)) == ROWS
-    assert commitments.open_rows(store.reader, commitments.by_uid(store.reader, "1").id) == []
+    assert commitments.open_rows(store.reader, found(commitments.by_uid(store.reader, "1")).id) == []
     # a clock that is set takes the pause along
     store.write(lambda db: stepped.follow(db, 3600.0, now + 3600, 1e9)).result()
     assert commitments.unasked(store.reader, "archive", now + 61, 10) == []
@@ -111,28 +116,28 @@ def test_a_question_whose_asking_a_crash_interrupted(store: Store) -> None:
     assert sorted(store.write(commitments.recover).result()) == ids
     assert commitments.waiting(store.reader, "archive").late == 0  # nobody's fault
     assert len(commitments.unasked(store.reader, "archive", time.time(), 10)) == ROWS
-    assert len(commitments.open_rows(store.reader, commitments.by_uid(store.reader, "1").id)) == ROWS
+    assert len(commitments.open_rows(store.reader, found(commitments.by_uid(store.reader, "1")).id)) == ROWS
 
 
 def test_what_is_superseded_or_reconciled_is_left_out(store: Store) -> None:
     ids = fill(store)
     store.write(lambda db: queue.move(db, ids[0], State.SUPERSEDED, "the exam was reassigned")).result()
     assert [row.id for row in commitments.unasked(store.reader, "archive", time.time(), 9)] == ids[1:]
-    exam = queries.delivery(store.reader, ids[0]).exam
+    exam = found(queries.delivery(store.reader, ids[0])).exam
     store.write(lambda db: db.execute_sql("INSERT INTO reconciling (exam) VALUES (?)", (exam,))).result()
     assert commitments.unasked(store.reader, "archive", time.time(), 9) == []
 
 
 def test_sent_again_so_often_and_no_more(store: Store) -> None:
     (first, *_) = fill(store)
-    uid = queries.delivery(store.reader, first).sop_uid
+    uid = found(queries.delivery(store.reader, first)).sop_uid
 
     def refuse(db: Any) -> Any:
         return commitments.refuse(db, uid, Refusal(first, "send", "gone (0112H)"), 3)
 
     def stored(db: Any) -> None:
         db.execute_sql("UPDATE delivery SET priority = 9 WHERE id = ?", (first,))
-        row = queue.claim(db, "archive", "w", 0.0)
+        row = found(queue.claim(db, "archive", "w", 0.0))
         queue.move(db, row.id, State.STORED, "")
 
     for turn in (1, 2):
@@ -152,8 +157,8 @@ def test_old_questions_are_forgotten_and_open_ones_are_not(store: Store) -> None
     ids = fill(store)
     ask(store, "1", ids[:1])
     ask(store, "2", ids[1:])
-    store.write(lambda db: commitments.keep(db, [(ids[0], queries.delivery(db, ids[0]).sop_uid)])).result()
-    store.write(lambda db: commitments.answered(db, commitments.by_uid(db, "1").id)).result()
+    store.write(lambda db: commitments.keep(db, [(ids[0], found(queries.delivery(db, ids[0])).sop_uid)])).result()
+    store.write(lambda db: commitments.answered(db, found(commitments.by_uid(db, "1")).id)).result()
     assert store.write(lambda db: commitments.forget(db, "2999")).result() == 1
     assert commitments.by_uid(store.reader, "1") is None
     assert commitments.by_uid(store.reader, "2") is not None
@@ -183,7 +188,7 @@ def test_at_most_one_effective_transition(answers: list[tuple[str, int, int]]) -
 
 def _answered(store: Store, answers: list[tuple[str, int, int]]) -> None:
     ids = fill(store)
-    uids = [queries.delivery(store.reader, identity).sop_uid for identity in ids]
+    uids = [found(queries.delivery(store.reader, identity)).sop_uid for identity in ids]
     asked = 0
     prefix = str(ids[0])
     for what, at, number in answers:

@@ -55,7 +55,7 @@ class Committer:
     questions: list[Question] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)  # of the box's answers to reports
     respond: Callable[[Question], int] = lambda _: 0x0000
-    after: Callable[[Question, Any], None] = lambda *_: None
+    after: Callable[[Question, Any], Any] = lambda *_: None
     refused: dict[str, int] = field(default_factory=dict)  # SOP Instance UID: status of its C-STORE
 
     def report(
