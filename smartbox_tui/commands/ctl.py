@@ -165,17 +165,24 @@ class _Box(Area):
                 item["state"],
                 item["open"],
                 _promise(item),
+                _stands_in(item),
                 item["reason"] or item["promise_reason"],
             ]
             for item in value["destinations"]
         ]
-        return self._out(value, table(rows, ["NAME", "KIND", "STATE", "OPEN", "PROMISES", "REASON"]))
+        head = ["NAME", "KIND", "STATE", "OPEN", "PROMISES", "STANDS IN FOR", "REASON"]
+        return self._out(value, table(rows, head))
 
 
 def _promise(item: dict[str, Any]) -> str:
     """What it says of keeping what it has stored: `-` where it is not asked."""
     asked = f", {item['asked']} asked" if item["asked"] else ""
     return f"{item['promise_how']} {item['promise']}{asked}" if item["promise"] else "-"
+
+
+def _stands_in(item: dict[str, Any]) -> str:
+    """Whom it stands in for, and whether it does so now."""
+    return f"{item['stands_in_for']}{', now' if item['standing_in'] else ''}" if item["stands_in_for"] else "-"
 
 
 def _servers(status: dict[str, Any]) -> list[str]:
