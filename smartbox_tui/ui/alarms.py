@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from smartbox_tui.ui.i18n import N_, Texts
-from smartbox_tui.ui.sentences import CAPTURE_AWAY, ENGINE_AWAY, SENTENCES, Sentence
+from smartbox_tui.ui.sentences import CAPTURE_AWAY, ENGINE_AWAY, NO_RECORDING_ROOM, SENTENCES, Sentence
 from smartbox_tui.ui.state import BoxState, Presence
 from smartbox_tui.wire import state
 
@@ -34,6 +34,7 @@ ALARMS: Final[dict[str, Known]] = {
     "disk-low": Known(
         N_("Little room is left on the box."), N_("See why pictures are not sent: queue."), grave=False, bar=False
     ),
+    "disk-no-recording": Known(NO_RECORDING_ROOM.what, NO_RECORDING_ROOM.hint),
     "disk-urgent": Known(
         N_("The box is almost full: soon no recording can be begun."), N_("See why pictures are not sent: queue.")
     ),

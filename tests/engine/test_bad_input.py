@@ -238,7 +238,7 @@ def test_a_full_disk_is_told_and_what_was_taken_stays(small_disk: Path) -> None:
         else:
             raise AssertionError("the disk never filled")
         assert len(taken) >= 3
-        assert "disk-urgent" in {item["code"] for item in box.ctl("status")["alarms"]}
+        assert "disk-no-recording" in {item["code"] for item in box.ctl("status")["alarms"]}
         box.stop("engine")
         box.stop("capture")
         done = box.smartbox("store", "check")

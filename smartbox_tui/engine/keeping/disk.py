@@ -24,13 +24,12 @@ def storage(now: Levels, figures: Figures) -> state.Storage:
 
 
 def alarm(now: Levels, figures: Figures) -> tuple[str, str]:
-    """(code, message), empty where there is room, or the keeper makes it. A recording that cannot be begun, or
-    could not for long, is urgent."""
+    """(code, message), empty where there is room, or the keeper makes it."""
     hours = f"Space for {now.hours_left:.1f} hours of recording is left"
     taken = f"{figures.undelivered / _GB:.1f} GB"
     kept = f"; pictures that no archive has yet take {taken}." if figures.undelivered else "."
     if now.room.free < now.room.record:
-        return "disk-urgent", f"No recording can be begun: {hours[0].lower()}{hours[1:]}{kept}"
+        return "disk-no-recording", f"No recording can be begun: {now.room.free >> 20} MB are free{kept}"
     if now.hours_left + figures.releasable / now.per_hour < URGENT_HOURS:
         return "disk-urgent", hours + kept
     if now.room.free + figures.releasable < now.warn:

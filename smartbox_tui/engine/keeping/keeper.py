@@ -90,9 +90,12 @@ class Keeper:
         """For ever."""
         loop = asyncio.get_running_loop()
         looked_s = float("-inf")
+        trusted = False
         while True:
             try:
                 wanted = await asyncio.to_thread(self._is_wanted)
+                if not trusted and (trusted := self._now_s() is not None):
+                    self._woken.set()
                 since_s = loop.time() - looked_s
                 if self._woken.is_set() or since_s >= LOOK_S or (wanted and since_s >= WANTED_S):
                     self._woken.clear()

@@ -104,6 +104,7 @@ class StatusText(Shown):
             return []
         disk = status.storage
         little = disk.hours_left < 2 or not disk.records
+        low = any(alarm.code == "disk-low" for alarm in status.alarms)
         free = t("{size} free", size=t.size(disk.free_bytes))
         if disk.total_bytes:
             free = t("{size} of {total} free", size=t.size(disk.free_bytes), total=t.size(disk.total_bytes))
@@ -115,7 +116,7 @@ class StatusText(Shown):
             kept.append((_NONE, t("In the archives"), t.size(disk.releasable_bytes), t("goes when room is needed")))
         clock = (_GOOD, t("trusted")) if status.clock == "trusted" else (_WAIT, t("not yet sure"))
         return [
-            (_BAD if little else _GOOD, t("Disk"), words.hours_left(t, disk), free),
+            (_BAD if little else _WAIT if low else _GOOD, t("Disk"), words.hours_left(t, disk), free),
             *kept,
             (clock[0], t("Clock"), clock[1], ""),
             (_NONE, t("Station"), view.settings.station_name, view.settings.aet),
