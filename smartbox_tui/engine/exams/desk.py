@@ -170,6 +170,8 @@ class Desk:
                 self.hub.publish(events.DeliveryChanged(delivery=view.delivery(row)))
         if action == "retry":
             self.delivery.probe_now(name)
+            if self.board.commitments is not None:
+                self.board.commitments.try_now(name)
         self.delivery.wake()
         self._status_changed()
         return len(changed)
