@@ -62,6 +62,19 @@ async def test_each_tab_has_its_exams_with_what_became_of_them() -> None:
         await rig.until(lambda: "Es gibt keine." in rig.text())
 
 
+@pytest.mark.parametrize("language", ["de", "en"])
+async def test_an_exam_whose_times_are_not_sure_says_them_whole_at_80_columns(language: str) -> None:
+    def unsure(box: FakeBox) -> None:
+        history(box)
+        box.exams["exam-sent"] = replace(box.exams["exam-sent"], dates="unsure")
+
+    async with console(unsure, size=SMALL, language=language) as rig:
+        await exam_screen(rig, "Łukaszewska")
+        line = next(line for line in rig.text().splitlines() if "unsicher" in line or "not sure" in line)
+        assert "…" not in line
+        assert "bis " in line or "to " in line
+
+
 async def test_the_list_follows_what_happens() -> None:
     async with console(history) as rig:
         await rig.press("x", "2")

@@ -68,9 +68,12 @@ class ExamText(Shown):
         day = t.date(view.clock.local(opened).date()) if opened else ""
         condition = t(words.EXAM.get(exam.state, exam.state))
         count = t.n("{count} picture", "{count} pictures", exam.instances)
-        headline = (t("EXAM") if width >= 62 else "", day, " ".join(part for part in times if part), condition)
+        headline = (t("EXAM") if width >= 62 else "", day, " ".join(part for part in times if part))
+        first = Content.assemble(self._unsure(t), (" · ".join(part for part in headline if part), "$hint"))
+        whole = Content.assemble(first, (f" · {condition}", "$hint"))
         lines = [
-            Content.assemble(self._unsure(t), (" · ".join(part for part in headline if part), "$hint")),
+            # that it has an end says that it is closed
+            first if closed and whole.cell_length > width else whole,
             Content.styled(words.who(t, exam), "bold"),
             Content(" · ".join(part for part in known if part)),
             Content(" · ".join(part for part in (exam.procedure, order) if part)),
