@@ -196,7 +196,8 @@ def close_crashed(folder: Path, sidecar: Sidecar) -> Sidecar:
     frame it is closed as discarded. Durable when it returns. Raises OSError, disk-full."""
     path = folder / sidecar.file
     room_file(folder, sidecar.id).unlink(missing_ok=True)
-    found = ts.scan(path) if path.exists() else ts.TsScan(0, 0, 0, None, None)
+    frame_ticks = CLOCK_HZ * sidecar.fps_den / sidecar.fps_num
+    found = ts.scan(path, frame_ticks=frame_ticks) if path.exists() else ts.TsScan(0, 0, 0, None, None)
     note = "; ".join(filter(None, (sidecar.note, CRASHED)))
     if not found.frames or found.first_pts is None or found.last_pts is None:
         closed = sidecar.with_(
@@ -224,6 +225,7 @@ def close_crashed(folder: Path, sidecar: Sidecar) -> Sidecar:
     closed = sidecar.with_(
         state=SidecarState.CLOSED,
         frames=found.frames,
+        frames_lost=found.missing,  # what the source had said went with the process; the times still say it
         bytes=found.end,
         duration_s=round(ticks / CLOCK_HZ + sidecar.fps_den / sidecar.fps_num, 3),
         sha256=digest.hexdigest(),

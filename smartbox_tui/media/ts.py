@@ -25,6 +25,7 @@ class TsScan:
     end         offset in bytes after the last whole one: cut there
     size        of the file
     first_pts, last_pts   of the whole ones, in 1/90000 s; None without one
+    missing     frames that the times of the whole ones leave room for, at the rate that was asked about
     """
 
     frames: int
@@ -32,6 +33,7 @@ class TsScan:
     size: int
     first_pts: int | None
     last_pts: int | None
+    missing: int = 0
 
     @property
     def whole(self) -> bool:
@@ -39,11 +41,12 @@ class TsScan:
         return self.frames > 0 and self.end == self.size
 
 
-def scan(path: Path, pid: int = VIDEO_PID) -> TsScan:
-    """Reads the file as far as it is a transport stream without a break. Raises OSError."""
+def scan(path: Path, pid: int = VIDEO_PID, *, frame_ticks: float = 0.0) -> TsScan:
+    """Reads the file as far as it is a transport stream without a break; `frame_ticks`: of a frame, in 1/90000 s,
+    where what is missing is asked about. Raises OSError."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        units = _Units(pid)
+        units = _Units(pid, frame_ticks)
         while units.good:
             data = file.read(_BLOCK * PACKET)
             whole = len(data) // PACKET
@@ -59,7 +62,9 @@ def scan(path: Path, pid: int = VIDEO_PID) -> TsScan:
         end, start = (
             (units.last_video + 1, units.newest) if last else (units.end_before, units.before or units.first)
         )
-        return TsScan(frames, end * PACKET, size, _pts(_packet(file, units.first)), _pts(_packet(file, start)))
+        missing = units.missing - (0 if last else units.missing_before_last)
+        first_pts, last_pts = _pts(_packet(file, units.first)), _pts(_packet(file, start))
+        return TsScan(frames, end * PACKET, size, first_pts, last_pts, missing)
 
 
 def first_access_unit(path: Path, pid: int = VIDEO_PID) -> bytes:
@@ -82,8 +87,11 @@ def first_access_unit(path: Path, pid: int = VIDEO_PID) -> bytes:
 class _Units:
     """Where access units begin, by packet number, over block after block, up to the first break."""
 
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
+    def __init__(self, pid: int, frame_ticks: float) -> None:
+        self._pid, self._frame_ticks = pid, frame_ticks
+        self._last_pts: int | None = None
+        self.missing = 0
+        self.missing_before_last = 0  # between the last unit and the one before it
         self._count: int | None = None
         self.good = True
         self.packets = 0
@@ -107,10 +115,23 @@ class _Units:
         if len(starts) and not self.starts:
             self.first = self.packets + int(video[starts[0]])
         self.starts += len(starts)
+        if self._frame_ticks:
+            self._count_missing(block[video[starts]])
         if len(video):
             self.last_video = self.packets + int(video[-1])
             self._count = int(block[video[-1], 3]) & 15
         self.packets += usable
+
+    def _count_missing(self, heads: _Packets) -> None:
+        for head in heads:
+            pts = _pts(head.tobytes())
+            if pts is None:
+                continue
+            if self._last_pts is not None:
+                frames = round((pts - self._last_pts) % (1 << 33) / self._frame_ticks)
+                self.missing_before_last = max(0, frames - 1)
+                self.missing += self.missing_before_last
+            self._last_pts = pts
 
     def _usable(self, block: _Packets) -> int:
         """How many packets from the block's beginning are sound and follow each other without a break."""

@@ -11,6 +11,8 @@ from tests.support.camerapictures import done, person, put, sidecars, start_dyin
 from tests.support.dcmtk import free_port
 from tests.support.dying_intake import SURVIVED
 
+pytestmark = pytest.mark.timeout(1500)  # a process for every step, on a machine that may be busy
+
 MOST = 60
 
 

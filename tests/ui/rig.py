@@ -22,7 +22,7 @@ from tests.support.fakebox import PATIENT, FakeBox, assorted, loaded
 from tests.ui.still_clock import StillClock
 
 SMALL, MIDDLE = (80, 24), (120, 33)
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 def busy(box: FakeBox) -> None:

@@ -21,7 +21,7 @@ from smartbox_tui.ui.gallery import Size
 from smartbox_tui.ui.screens.exam import ExamScreen
 from smartbox_tui.ui.state import Presence, current_exam, key_of
 
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 @pytest.fixture

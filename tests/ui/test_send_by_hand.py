@@ -19,7 +19,7 @@ from smartbox_tui.ui.widgets.big_button import BigButton
 from tests.support.box import Box, settings
 from tests.ui.svg import screen_svg
 
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 @pytest.fixture

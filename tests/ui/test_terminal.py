@@ -25,7 +25,7 @@ from tests.support.fakebox import FakeBox
 from tests.ui.rig import MIDDLE, SMALL, busy
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 @contextlib.asynccontextmanager

@@ -115,6 +115,25 @@ def test_blocks_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert ts.scan(path) == expected
 
 
+@pytest.mark.parametrize("torn", [False, True])
+def test_missing_frames_follow_from_the_times_of_whole_units(
+    torn: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers 3, 7, 8 and 9 were lost; and 11, before the last."""
+    mux, path = TsMuxer(), tmp_path / "a.ts"
+    numbers = [0, 1, 2, 4, 5, 6, 10, 12]
+    late_ns = [0, 9_000_000, -9_000_000, 3_000_000, 0, 8_000_000, -2_000_000, 0]  # a source is not exact
+    data = b"".join(
+        mux.access_unit(b"\0\0\0\1\x09\xf0" + bytes(3000), number * FRAME_NS + late, idr=number == 0)
+        for number, late in zip(numbers, late_ns, strict=True)
+    )
+    path.write_bytes(data[:-PACKET] if torn else data)
+    for block in (1, 5, 16384):
+        monkeypatch.setattr(ts, "_BLOCK", block)
+        assert ts.scan(path, frame_ticks=3000).missing == (4 if torn else 5)
+    assert ts.scan(path).missing == 0
+
+
 def test_ffprobe_reads_a_real_stream_of_ours_without_a_word(tmp_path: Path) -> None:
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = 320, 240, "yuv420p"
