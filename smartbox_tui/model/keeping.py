@@ -12,8 +12,8 @@ blocked      in the way: somebody has to decide, and may retry
 stored       a promise, where `release` = stored; before the days are over only of a destination that is not asked
              for more (commitment or read-back). Of a folder always: it is read again before it counts as stored
 committed    a promise
-cancelled    nothing: a person decided that this destination does not get it. It is in the way before the days are
-             over, when only room is wanted
+cancelled    nothing: this destination does not get it. What a person cancelled is in the way before the days are
+             over, when only room is wanted; what a backup made needless, or its primary, is not
 superseded   nothing where the same destination has a promise about the picture as it is called now; else in the
              way: it has the picture under another patient
 
@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from smartbox_tui.model.delivery import OPEN, DeliveryState
+from smartbox_tui.model.routing import NEEDLESS
 from smartbox_tui.model.variant import MARKS
 
 STORED: Final = "stored"
@@ -46,6 +47,7 @@ class Row:
     state: str
     kind: str
     changed_at: str = ""
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def why_not(rows: Iterable[Row], policy: Policy) -> str:
             return "promise"
         if row.state == DeliveryState.SUPERSEDED:
             return "superseded"
-        if row.state == DeliveryState.CANCELLED and policy.early:
+        if row.state == DeliveryState.CANCELLED and policy.early and row.code != NEEDLESS:
             return "cancelled"
     return "" if promised else "nobody"
 

@@ -67,7 +67,7 @@ def pictures(database: Any, folder: str) -> list[Picture]:
     ).fetchall()
     deliveries: dict[str, list[Row]] = {}
     sql = (
-        "SELECT d.instance, d.sop_uid, d.destination, d.state, d.kind, d.changed_at FROM delivery d"
+        "SELECT d.instance, d.sop_uid, d.destination, d.state, d.kind, d.changed_at, d.code FROM delivery d"
         " WHERE d.instance IN (SELECT id FROM instance WHERE folder = ? AND released_at = '') ORDER BY d.id"
     )
     for identity, *values in database.execute_sql(sql, (folder,)).fetchall():

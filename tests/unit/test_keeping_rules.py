@@ -8,6 +8,7 @@ from smartbox_tui.model import keeping
 from smartbox_tui.model.delivery import OPEN
 from smartbox_tui.model.delivery import DeliveryState as State
 from smartbox_tui.model.keeping import Policy, Row
+from smartbox_tui.model.routing import NEEDLESS
 from smartbox_tui.model.variant import MARKS
 
 STORED, COMMITTED = Policy("stored"), Policy("committed")
@@ -65,6 +66,12 @@ def test_a_cancelled_one_promises_nothing_and_keeps_it_only_while_its_days_last(
     assert keeping.why_not(both, STORED) == ""
     assert keeping.why_not(both, EARLY) == "cancelled"
     assert keeping.why_not(rows(a=State.CANCELLED, b=State.CANCELLED), STORED) == "nobody"
+
+
+def test_a_backup_that_was_not_needed_keeps_nothing() -> None:
+    backup = Row("1.2", "b", "cancelled", "still", code=NEEDLESS)
+    assert keeping.why_not([*rows(a=State.STORED), backup], EARLY) == ""
+    assert keeping.why_not([backup], EARLY) == "nobody"
 
 
 def test_what_was_corrected_needs_a_successor_at_the_same_archive() -> None:

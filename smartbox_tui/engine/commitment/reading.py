@@ -13,7 +13,6 @@ from smartbox_tui.dicom.scu.get import Key, get_instance
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.engine.calling import service_of
 from smartbox_tui.engine.commitment.promises import Promises
-from smartbox_tui.engine.composing import NotMade
 from smartbox_tui.engine.delivery import variants
 from smartbox_tui.engine.delivery.breaker import backoff
 from smartbox_tui.engine.delivery.forms import NEVER, Form, forms_of_kind
@@ -203,7 +202,9 @@ class Reading:
         try:
             parcel.check_made(form)
             composition = parcel.composition(form)
-        except NotMade:
+        except SmartBoxError as exc:
+            if exc.code != "not-found":  # not made, or released since
+                raise
             return None
         reader = fingerprint.Reader(syntax)
         for piece in composition.chunks():
