@@ -81,6 +81,11 @@ def site_of(settings: Settings, *, own: bool) -> Site:
         offered=(*offered_contexts(dataclasses.replace(settings, sources=sources), ()), *note),
         chosen=chosen,
         port=settings.port,
+        web=tuple(
+            (_plain(item.name), _plain(item.url), item.auth)
+            for item in settings.destinations
+            if item.kind == "dicomweb"
+        ),
         largest=min((item.max_instance_bytes for item in settings.destinations), default=_LARGEST),
         parameters=tuple(
             (name, tuple(_parameters(section, settings, own=own))) for section, name in _SECTIONS.items()
@@ -91,7 +96,7 @@ def site_of(settings: Settings, *, own: bool) -> Site:
 def _servers(settings: Settings) -> list[Server]:
     found = []
     for role, name, server in (
-        *(("Archive", item.name, item) for item in settings.destinations if item.kind == "dimse"),
+        *(("Archive", item.name, item) for item in settings.destinations if item.kind == "dimse" or item.fallback),
         ("Worklist", "", settings.worklist),
         ("Procedure steps", "", settings.mpps),
         *(("Procedure steps", item.name, item) for item in settings.destinations if item.mpps),

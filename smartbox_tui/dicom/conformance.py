@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from smartbox_tui.dicom import conformance_media as media
 from smartbox_tui.dicom import conformance_objects as objects
 from smartbox_tui.dicom import conformance_promises as promises
 from smartbox_tui.dicom import conformance_services as services
+from smartbox_tui.dicom import conformance_web as web
 from smartbox_tui.dicom.conformance_objects import class_name, iods_of, syntax
 from smartbox_tui.dicom.conformance_page import Block, Contents, Heading, Items, NewPage, Page, Text, table
 from smartbox_tui.dicom.conformance_services import Context
@@ -65,6 +67,8 @@ class Site:
     largest: int
     parameters: tuple[tuple[str, tuple[Parameter, ...]], ...]
     port: int = 11112
+    web: tuple[tuple[str, str, str], ...] = ()
+    """(name, address, how the box shows who it is) of each web service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,8 @@ def _sheet(site: Site) -> Iterator[Block]:
             unset, port = ("not set", "") if site.own else ("to be set *", "104 *")
             rows.append((role, unset, port, unset, f"{site.aet}{star}", text))
     yield table("Server | Address | Port | Its AE title | Called by the box as | To be entered there", rows)
+    if site.web:
+        yield table("Web service | Address | The box shows who it is by", web.shown(site.web))
     yield Text("Services as SCU; as SCP: Verification.")
     yield table(
         "Service | SOP classes | Transfer syntaxes",
@@ -189,19 +195,11 @@ def _overview(site: Site) -> Iterator[Block]:
         "Service | SOP Class | User of the service (SCU) | Provider of the service (SCP)",
         [(service, name, "yes", "yes" if service in provided else "no") for service, name in classes],
     )
-    for number, name, text in (
-        ("1.3", "DICOM web services", "None."),
-        (
-            "1.4",
-            "Media services",
-            "No media application profile. `smartbox dicom export` writes single files in the DICOM File Format "
-            "(PS3.10), without a DICOMDIR.",
-        ),
-        ("1.5", "Real-time video services", "None."),
-        ("1.6", "De-identification profiles", "None."),
-    ):
+    yield from web.overview()
+    yield from media.overview()
+    for number, name in (("1.5", "Real-time video services"), ("1.6", "De-identification profiles")):
         yield Heading(2, f"{number} {name}")
-        yield Text(text)
+        yield Text("None.")
     yield Heading(2, "1.7 Specific Character Sets")
     yield Text("Written: ISO_IR 192, ISO_IR 100. Read: those of 5.7.2.")
     yield Heading(1, "2 Table of contents")
@@ -245,7 +243,7 @@ def _model() -> Iterator[Block]:
             "Somebody looks for a patient: worklist server, C-FIND, entries to the box.",
             "An exam is opened: performed procedure step servers, N-CREATE.",
             "Pictures are taken: objects wait in a queue that survives a loss of power.",
-            "By the destination's setting at once, at the end of the exam or by hand: archives, C-STORE.",
+            "By the destination's setting at once, after the exam or by hand: archives, C-STORE or STOW-RS.",
             "An archive has stored objects, where its setting says so: N-ACTION, its N-EVENT-REPORT; or C-GET.",
             "The exam is closed: performed procedure step servers, N-SET.",
             "An archive has stored a clip in which marks were set: C-STORE of the Key Object Selection that names "
@@ -293,13 +291,10 @@ def _services(site: Site) -> Iterator[Block]:
         "one is still there. C-ECHO of others is answered with success."
     )
     yield from promises.services()
-    for number, name in (
-        ("5.3", "DICOM web services"),
-        ("5.4", "Media services"),
-        ("5.5", "Real-time video services"),
-    ):
-        yield Heading(2, f"{number} {name}")
-        yield Text("None.")
+    yield from web.services()
+    yield from media.services(site.offered)
+    yield Heading(2, "5.5 Real-time video services")
+    yield Text("None.")
     yield Heading(2, "5.6 Cross-service considerations")
     yield Text(
         "The study UID is the worklist entry's wherever there is one. Objects name the performed procedure step "
@@ -338,8 +333,7 @@ def _network(proposed: list[Context]) -> Iterator[Block]:
     yield Heading(3, "7.2.3 Network interface")
     yield Text("DICOM upper layer over TCP/IP, IPv4 and IPv6, from ports that the operating system chooses.")
     yield from services.statuses()
-    yield Heading(2, "7.4 Media")
-    yield Text("None.")
+    yield from media.media()
 
 
 def _security() -> Iterator[Block]:

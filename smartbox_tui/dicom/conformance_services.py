@@ -9,6 +9,7 @@ from typing import Final
 from smartbox_tui.dicom import conformance_origins as origins
 from smartbox_tui.dicom import conformance_promises as promises
 from smartbox_tui.dicom import conformance_samples as samples
+from smartbox_tui.dicom import conformance_web as web
 from smartbox_tui.dicom.conformance_objects import brought, class_name, examples, named, origin, syntax
 from smartbox_tui.dicom.conformance_page import Block, Heading, Text, table
 from smartbox_tui.dicom.conformance_samples import Path, tag_of, vr_of
@@ -255,6 +256,7 @@ def statuses() -> Iterator[Block]:
         ],
     )
     yield from promises.statuses()
+    yield from web.statuses()
 
 
 def _range(first: int, last: int) -> str:

@@ -25,15 +25,6 @@ class Retry:
 class Destination:
     name: str = key(doc="short word, names the destination everywhere", rule=rules.word)
     kind: str = key("dimse", "how it is spoken to", rule=rules.one_of("dimse", "dicomweb", "folder"))
-    host: str = key("", "name or address", rule=rules.host)
-    port: int = key(104, "DICOM port of the server", rule=rules.between(1, 65535))
-    aet: str = key("", "AE title of the server", rule=rules.ae_title_or_empty)
-    calling_aet: str = key("", "the AE title that the box calls with; empty: its own", rule=rules.ae_title_or_empty)
-    tls: bool = key(False, TLS_DOC)
-    ca_file: str = key("", CA_DOC, rule=rules.pem_file)
-    cert_file: str = key("", CERT_DOC, rule=rules.pem_file)
-    key_file: str = key("", KEY_DOC, rule=rules.pem_file)
-    tls_name: str = key("", NAME_DOC, rule=rules.host)
     url: str = key("", "DICOMweb: address of its services, as in https://archive/dicom-web", rule=rules.url)
     auth: str = key(
         "none",
@@ -51,6 +42,15 @@ class Destination:
     fallback: bool = key(
         False, "DICOMweb: what it cannot take, or while it cannot be reached, goes to host, port and aet by C-STORE"
     )
+    host: str = key("", "name or address", rule=rules.host)
+    port: int = key(104, "DICOM port of the server", rule=rules.between(1, 65535))
+    aet: str = key("", "AE title of the server", rule=rules.ae_title_or_empty)
+    calling_aet: str = key("", "the AE title that the box calls with; empty: its own", rule=rules.ae_title_or_empty)
+    tls: bool = key(False, TLS_DOC)
+    ca_file: str = key("", CA_DOC, rule=rules.pem_file)
+    cert_file: str = key("", CERT_DOC, rule=rules.pem_file)
+    key_file: str = key("", KEY_DOC, rule=rules.pem_file)
+    tls_name: str = key("", NAME_DOC, rule=rules.host)
     path: str = key("", "folder: where it is; it must be mounted there to count as reachable", rule=rules.folder)
     mounted: bool = key(
         True, "folder: a medium or share is mounted at the path; off for a folder of a disk that is always there"
