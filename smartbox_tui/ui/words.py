@@ -196,9 +196,9 @@ def delivered(t: Texts, counts: Mapping[str, int], *, under_way: bool = False, b
 def promise(t: Texts, clock: Clock, item: state.Destination) -> str:
     """What an archive says of keeping what it has stored; empty where it is not asked, or all is answered."""
     if item.promise == "unsupported":
-        return t("Makes no promise to keep the pictures: they count as stored only.")
+        return t("Makes no promise: pictures count as stored only.")
     if item.promise in ("late", "away"):
-        return t("Does not answer whether it keeps the pictures; it is asked again.")
+        return t("Does not answer whether it keeps them.")
     since = when(item.asked_since)
     if not item.asked or since is None:
         return ""
