@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-TEST_PACKAGES := orthanc orthanc-dicomweb dcmtk dicom3tools ffmpeg tmux mount libc6-dev
+TEST_PACKAGES := orthanc orthanc-dicomweb dcmtk dicom3tools ffmpeg tmux mount dosfstools e2fsprogs libc6-dev
 PO := $(wildcard smartbox_tui/ui/locale/*/LC_MESSAGES/*.po)
 MO := $(PO:.po=.mo)
 ARGS ?=
