@@ -14,7 +14,7 @@ def told(view: View, item: state.Destination) -> str:
     if item.stands_in_for:
         if item.standing_in:
             return t("Stands in for {name} now.", name=item.stands_in_for)
-        return t("Stands in for {name} when that cannot be reached.", name=item.stands_in_for)
+        return t("Stands in for {name} when needed.", name=item.stands_in_for)
     others = view.box.status.destinations if view.box.status else []
     now = next((other.name for other in others if other.standing_in and other.stands_in_for == item.name), "")
     return t("{name} stands in for it.", name=now) if now else ""
