@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +32,9 @@ from smartbox_tui.store.database import Store
 from smartbox_tui.store.retention import Picture
 
 log = logging.getLogger(__name__)
+
+Told = dict[tuple[str, str], ledger.Promise]
+"""The last promise by (SOP Instance UID, destination)."""
 
 AT_ONCE: Final = 50
 """Pictures in one transaction: others who write wait for no more."""
@@ -69,13 +72,13 @@ class LettingGo:
         """Lets go of what archives have promised, oldest first, until `most` bytes went. Raises OSError,
         disk-full."""
         path = exam_dir(self._spool, folder)
-        told: dict[tuple[str, str], str] | None = None
+        told: Told | None = None
         gone, chunk, size = Gone(), [], 0
         for picture in retention.pictures(self._store.reader, folder):
             if picture.discarded or keeping.why_not(picture.rows, policy):
                 continue
             if told is None:
-                told = {(item.uid, item.destination): item.state for item in ledger.read(path)}
+                told = {(item.uid, item.destination): item for item in ledger.read(path)}
             going = self._look(path, picture, told, SidecarState.CLOSED)
             if going is None:
                 continue
@@ -107,9 +110,7 @@ class LettingGo:
 
     # ---- the steps
 
-    def _look(
-        self, folder: Path, picture: Picture, told: dict[tuple[str, str], str], state: SidecarState
-    ) -> _Going | None:
+    def _look(self, folder: Path, picture: Picture, told: Told, state: SidecarState) -> _Going | None:
         """None where the spool does not say the same as the tables: then it stays."""
         try:
             sidecar = read_sidecar(folder / f"{picture.id}.json")
@@ -121,6 +122,7 @@ class LettingGo:
         if state is SidecarState.CLOSED and not all(_stands(row, told) for row in picture.rows):
             log.error("picture %s stays: the ledger does not have the promise of its row", picture.id)
             return None
+        picture = replace(picture, rows=tuple(_since(row, told) for row in picture.rows))
         if release.is_here(folder, sidecar):
             return _going(folder, sidecar, picture)
         known = release.read(folder).get(picture.id)
@@ -161,7 +163,7 @@ class LettingGo:
                 continue
             if keeping.why_not(row.rows, policy) if policy else not keeping.discarded_may_go(row.rows):
                 continue
-            going.append(_Going(row, item.sidecar, item.file, item.bytes, item.sha256))
+            going.append(item)
         if going:
             retention.mark(database, [item.picture.id for item in going], at)
             detail = {"pictures": len(going), "bytes": sum(item.bytes for item in going), "why": why}
@@ -209,11 +211,18 @@ class LettingGo:
         self._store.write(job).result()
 
 
-def _stands(row: Row, told: dict[tuple[str, str], str]) -> bool:
+def _stands(row: Row, told: Told) -> bool:
     """A promise in the tables stands in the ledger too, which is written first."""
     if row.state not in (keeping.STORED, keeping.COMMITTED):
         return True
-    return told.get((row.uid, row.destination)) in (keeping.STORED, keeping.COMMITTED)
+    promise = told.get((row.uid, row.destination))
+    return promise is not None and promise.state in (keeping.STORED, keeping.COMMITTED)
+
+
+def _since(row: Row, told: Told) -> Row:
+    """With the time at which the archive said so: the table may have been made anew."""
+    promise = told.get((row.uid, row.destination))
+    return row if promise is None else replace(row, changed_at=promise.at)
 
 
 def _going(folder: Path, sidecar: Sidecar, picture: Picture) -> _Going:
