@@ -35,6 +35,9 @@ _ACTIONS: Final = {
 }
 
 
+_NEXT: Final = "sent in its next transfer syntax, see 5.3; blocked when none is left"
+
+
 def overview() -> Iterator[Block]:
     yield Heading(2, "1.3 DICOM web services")
     yield table(
@@ -71,7 +74,7 @@ def services() -> Iterator[Block]:
     yield Text(
         "With `fallback` objects go by C-STORE to `host`, `port` and `aet` while the web service cannot be reached "
         "or does not let the box in, and those that it does not take. An object whose outcome over STOW-RS is not "
-        "known is never sent by C-STORE: it waits for the web service."
+        "known is never sent by C-STORE: it waits for the web service, where it is first looked for by QIDO-RS."
     )
     yield table("`auth` | The box shows who it is by", list(_AUTH.items()))
     yield Text(
@@ -87,16 +90,21 @@ def statuses() -> Iterator[Block]:
         "the status is. One that the Referenced SOP Sequence names is stored when the status is 200 to 299, with a "
         "Warning Reason with a warning. A success that names it nowhere does not count as stored."
     )
+    forms = (*status.NO_CLASS, *status.NO_SYNTAX)
     rows: list[tuple[str, ...]] = [
-        (f"{reason:04X}H", meaning.sentence, _ACTIONS[meaning.outcome])
-        for reason, meaning in sorted(status.REASONS.items())
+        (f"{reason:04X}H", meaning.sentence, _NEXT if reason in forms else _ACTIONS[meaning.outcome])
+        for reason, meaning in sorted({**{uid: status.failure(uid) for uid in forms}, **status.REASONS}.items())
     ]
-    failures = [row for row in TABLE if row.meaning.outcome in _ACTIONS]
-    rows.append((f"the {len(failures)} failures of 7.3.2", "as there", "as there"))
+    others_of = [row for row in TABLE if row.meaning.outcome in _ACTIONS]
+    rows.append((f"the {len(others_of)} failures of 7.3.2", "as there", "as there"))
     rows.append(("none, or any other", status.NO_REASON.sentence, _ACTIONS[status.NO_REASON.outcome]))
     yield table("Failure Reason | Meaning | What the box does", rows)
     rows = [
-        (f"{code}", meaning.sentence, f"{_ACTIONS[meaning.outcome]}{f'; {_DOORS}' * (code in stow.DOORS)}")
+        (
+            f"{code}",
+            meaning.sentence,
+            _NEXT if code == 415 else f"{_ACTIONS[meaning.outcome]}{f'; {_DOORS}' * (code in stow.DOORS)}",
+        )
         for code, meaning in sorted(status.BY_STATUS.items())
     ]
     others = sorted(set(stow.DOORS) - status.BY_STATUS.keys())

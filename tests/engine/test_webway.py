@@ -173,16 +173,22 @@ def test_what_may_have_arrived_by_the_web_waits_for_it(
     assert len(behind.files()) == 1
     peer.away = False
     monkeypatch.setattr(way, "_ask_at", 0.0)
-    peer.script.append(names_failed(409, 0x0110))  # a processing failure: it holds it already
+    stores = len(peer.stores)
     assert outcome(way, item, uncertain=True) is Outcome.DUPLICATE
+    assert len(peer.stores) == stores  # it says by QIDO-RS that it has it
     assert peer.times_stored[item.sop_instance_uid] == 1
     assert len(behind.files()) == 1
 
 
 def test_a_processing_failure_of_what_is_not_there_is_one(peer: WebPeer, tmp_path: Path) -> None:
-    way = way_of(peer)
-    peer.script += [names_failed(409, 0x0110)] * 2
-    assert outcome(way, picture(tmp_path), uncertain=True) is Outcome.RETRY
+    way, item = way_of(peer), picture(tmp_path)
+    peer.script += [names_failed(409, 0x0110)] * 3
+    assert outcome(way, item, uncertain=True) is Outcome.RETRY
+    peer.stored[item.sop_instance_uid] = b""
+    agreed(way, item)
+    peer.searches += [plain(500)]  # where it cannot be asked before, it is asked after
+    answer = way.store(item, on_progress=lambda _: None, cancelled=lambda: False, uncertain=True)
+    assert answer.meaning.outcome is Outcome.DUPLICATE
     assert outcome(way, picture(tmp_path)) is Outcome.RETRY
 
 

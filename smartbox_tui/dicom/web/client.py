@@ -129,7 +129,9 @@ class Client:
             raise
         finally:
             with self._lock:
-                self._busy = False
+                self._busy, stopped = False, self._stopped
+            if stopped:  # too late for this one: it must not end the next one
+                self.close(hard=True)
 
     def _request(
         self,
@@ -226,9 +228,8 @@ class Client:
         """From any thread: the request that runs ends soon, with TransferCancelled or Interrupted(local)."""
         with self._lock:
             self._stopped = self._busy
-            wire = self._wire if self._busy else None
-        if wire is not None:
-            wire.wake()
+            if self._busy and self._wire is not None:
+                self._wire.wake()
 
     def close(self, *, hard: bool = False) -> None:
         with self._lock:

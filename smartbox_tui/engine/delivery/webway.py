@@ -7,9 +7,10 @@ Fall-back (`fallback`, with host, port and aet): while the web service cannot be
 objects go by C-STORE; the web is asked again now and then, and taken again when it is there. What it has definitely
 not taken (too large, no such kind of object) goes by C-STORE by itself. THE RULE that keeps it from being doubled:
 an object whose earlier attempt may have arrived by STOW-RS takes STOW-RS again, never C-STORE. While the web is
-away it alone waits, and so does one of which nobody remembers which road it took. The archive then answers that it
-has this UID, or stores what it did not have; when it answers a processing failure only, it is asked by QIDO-RS
-whether it has the object. What was lost on the association is repeated there while the web is away.
+away it alone waits, and so does one of which nobody remembers which road it took. Then the archive is asked by
+QIDO-RS whether it has this UID, which counts as a C-STORE's 0111H does; else it goes by STOW-RS again, where the
+archive says that it has it or stores what it did not have. A proxy that gives up on every large object before the
+archive has answered is so got over. What was lost on the association is repeated there while the web is away.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ HELD: Final = Meaning(
 OTHER_FORM: Final = Meaning(
     Outcome.LATER, "The archive does not take it in this form: it goes out in another one.", "", 0.0
 )
+DUPLICATE: Final = dimse_meaning(0x0111)
 _CHOOSE: Final = "Compare its conformance statement; choose another still_class, clip_class, codec or transcode."
 
 
@@ -173,6 +175,8 @@ class WebWay:
                 return WebAnswer(HELD, "", 0)
             return self._store_on(self._line, composition, on_progress, cancelled)
         self._lost_on_line.discard(uid)
+        if uncertain and self._has(uid):
+            return WebAnswer(DUPLICATE, "QIDO-RS", 200)
         try:
             answer = stow.store(self.session, composition, on_progress=on_progress, cancelled=cancelled)
         except (TransferLost, TransferCancelled):
@@ -186,7 +190,7 @@ class WebWay:
         if answer.is_too_long and not uncertain:
             return self._by_association(composition, answer, on_progress, cancelled)
         if uncertain and answer.reason == PROCESSING_FAILURE and self._has(uid):
-            return replace(answer, meaning=dimse_meaning(0x0111))
+            return replace(answer, meaning=DUPLICATE)
         return answer
 
     def _store_on(
