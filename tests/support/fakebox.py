@@ -334,6 +334,8 @@ class FakeBox(fakepeople.People, QueuePages):
                 return {"exam": self.open_exam(patient)}
             case commands.QueueChange():
                 return {"changed": len(command.deliveries)}
+            case commands.DestinationEject():
+                return {"destination": command.name, "safe": True, "objects": 12, "unmounted": True}
             case commands.WorklistQuery():
                 return self.find(command)
             case commands.WorklistCancel():
