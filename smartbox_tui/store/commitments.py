@@ -23,7 +23,7 @@ _FAR_S: Final = 8 * 86400.0
 """A time further away is a clock that was set back: it counts as come."""
 
 _UNASKED: Final = (
-    "destination = ? AND state = 'stored' AND promise = '' AND (next_at IS NULL OR next_at <= ? OR next_at > ?)"
+    "destination = ? AND state = 'stored' AND promise = ? AND (next_at IS NULL OR next_at <= ? OR next_at > ?)"
     " AND exam NOT IN (SELECT exam FROM reconciling)"
 )
 
@@ -41,10 +41,10 @@ class Refusal:
 # ---- reading
 
 
-def unasked(database: Any, destination: str, now: float, limit: int) -> list[Any]:
-    """What is stored there and nobody has asked about, oldest first."""
+def unasked(database: Any, destination: str, now: float, limit: int, promise: str = "") -> list[Any]:
+    """What is stored there and nobody has asked about, oldest first; with another `promise` those that have it."""
     sql = f"SELECT * FROM delivery WHERE {_UNASKED} ORDER BY id LIMIT ?"
-    return list(Delivery.raw(sql, destination, now, now + _FAR_S, limit).execute(database))
+    return list(Delivery.raw(sql, destination, promise, now, now + _FAR_S, limit).execute(database))
 
 
 def is_busy(database: Any, destination: str) -> bool:

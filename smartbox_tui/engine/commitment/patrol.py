@@ -234,16 +234,18 @@ class _Patrol(threading.Thread):
             rows = self._asking.due()
             if rows:
                 return self._ask(self._asking, rows)
-        reads = self._asking is None or self._unsupported
-        if self._reading is not None and reads and now >= self._read_again_at:
+        if self._reading is not None and now >= self._read_again_at:
             return self._try(self._read)
         return False
 
     def _read(self) -> bool:
+        """What the archive makes no promise for: everything where it is not asked, or takes no questions."""
         assert self._reading is not None
         why = ""
         try:
-            return self._reading.step()
+            if self._asking is not None and self._reading.step(commitments.NEVER):
+                return True
+            return (self._asking is None or bool(self._unsupported)) and self._reading.step()
         except SmartBoxError as exc:
             if exc.code != "no-context":
                 raise

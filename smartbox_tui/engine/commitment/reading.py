@@ -129,10 +129,10 @@ class Reading:
     def stop(self) -> None:
         self._fetcher.stop()
 
-    def step(self) -> bool:
-        """One stored object; False when there is none. Raises no-context: the archive gives nothing back; and what
-        the network does."""
-        rows = commitments.unasked(self._store.reader, self._destination.name, queue.clock(), 1)
+    def step(self, promise: str = "") -> bool:
+        """One stored object that has this `promise`; False when there is none. Raises no-context: the archive gives
+        nothing back; and what the network does."""
+        rows = commitments.unasked(self._store.reader, self._destination.name, queue.clock(), 1, promise)
         if not rows:
             return False
         (row,) = rows
