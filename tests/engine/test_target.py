@@ -153,6 +153,26 @@ def test_what_fails_on_one_connection_waits_until_another_one_hears_something(st
     assert target.away_for == 0
 
 
+def test_a_connection_that_fails_while_another_one_works_stops_nothing_else(store: Store, target: Target) -> None:
+    add(store, 0, 0, 0)
+    one, other = opened(target), opened(target)
+    row = target.take(one)
+    assert target.take(other) is not None
+    claimed = store.write(lambda db: queue.claim(db, "a", "w", 1.0, only=row)).result()
+    target.heard()
+    one.is_open = False
+    target.lost(one, claimed, AWAY, uncertain=True)
+    assert states(store) == ["waiting", "queued", "queued"]
+    assert target.health.state == "ok"
+    (waits, *_) = queries.deliveries(store.reader)
+    assert (bool(waits.uncertain), waits.failures, waits.attempts) == (True, 0, 0)
+    assert store.write(lambda db: queue.wake(db, waits.next_at + 1)).result() == [1], "its own time comes"
+    claimed = store.write(lambda db: queue.claim(db, "a", "w", 1.0)).result()
+    other.is_open = False
+    target.lost(one, claimed, AWAY, uncertain=False)
+    assert states(store) == ["waiting"] * 3, "the last connection has failed, too"
+
+
 def test_failing_and_hearing_at_the_same_time_leave_nothing_waiting_behind_an_archive_that_is_there(
     store: Store, target: Target
 ) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from smartbox_tui.engine.delivery.breaker import REJECTED, Breaker
 from smartbox_tui.engine.delivery.rows import Rows
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.delivery import DeliveryState as State
 from smartbox_tui.settings.destination import Destination
 from smartbox_tui.store import queries, queue
 from smartbox_tui.store.database import Store
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 CROWDED_S: Final = 60.0
 """An archive that took no further association is asked for one more after that time."""
+WORKS_S: Final = 10.0
+"""An archive that has answered within that time on one connection is there, whatever became of another one."""
 IDLE_PROBE_S: Final = 60.0
 """An archive that has gone is told before the next exam is closed, not after."""
 
@@ -213,6 +216,24 @@ class Target:
         if job is not None:
             self.rows.tell(job.result())
             self.wake()
+
+    def lost(self, seat: Seat, row: Any, exc: SmartBoxError, *, uncertain: bool) -> None:
+        """A row was on its way when its connection failed. It waits, and everything else with it, unless the
+        archive has just answered on another connection: then this one alone tries again."""
+        with self._lock:
+            others = any(other.is_open and other.row is not None for other in self._seats if other is not seat)
+            works = others and time.monotonic() - self._heard_at < WORKS_S
+
+        def wait(database: Any, at: float) -> Any:
+            failures = 0 if works else row.failures + 1
+            changes = {"next_at": at, "failures": failures, "uncertain": uncertain}
+            return queue.move(database, row.id, State.WAITING, exc.message, exc.code, **changes)
+
+        if works:
+            at = queue.clock() + self.destination.retry.first_s
+            self.rows.changed(self._store.write(lambda database: wait(database, at)).result())
+        else:
+            self.failed(exc, wait)
 
     def failed(self, exc: SmartBoxError, wait: Callable[[Any, float], Any] | None = None) -> None:
         """A cause of the network: everything waits. `wait(database, next_at)` moves the row that was on its way, in

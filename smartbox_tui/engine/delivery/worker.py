@@ -215,25 +215,16 @@ class Worker(threading.Thread):
             elif row.id in self._cancel:  # cut by us: that says nothing of the way to the archive
                 rows.move(row, State.WAITING, exc.message, exc.code, uncertain=True, next_at=queue.clock())
             else:
-                self._wait_for_network(row, exc, uncertain=uncertain)
+                self._target.lost(self._seat, row, exc, uncertain=uncertain)
         except SmartBoxError as exc:
             if exc.code in NETWORK:
                 self._hang_up(abort=True)
-                self._wait_for_network(row, exc, uncertain=row.uncertain)
+                self._target.lost(self._seat, row, exc, uncertain=row.uncertain)
             else:  # no-context, invalid-object: waiting would not mend it
                 rows.move(row, State.BLOCKED, exc.message, exc.code)
         else:
             self._target.heard()
             rows.answered(row, parcel, answer, self.destination.retry)
-
-    def _wait_for_network(self, row: Any, exc: SmartBoxError, *, uncertain: bool) -> None:
-        changes = {"failures": row.failures + 1, "uncertain": uncertain}
-        self._target.failed(
-            exc,
-            lambda database, at: queue.move(
-                database, row.id, State.WAITING, exc.message, exc.code, next_at=at, **changes
-            ),
-        )
 
     def _hang_up(self, *, abort: bool = False) -> None:
         self._seat.is_open = False
