@@ -123,6 +123,28 @@ async def test_what_is_on_its_way_or_done_is_not_sent_again_by_mistake() -> None
         assert rig.box.commands == []
 
 
+async def test_on_the_screen_of_a_stored_one_nothing_can_be_done_and_the_buttons_look_it() -> None:
+    names = ("#retry", "#first", "#pause", "#cancel")
+    async with console(busy, size=SMALL) as rig:
+        await queue(rig)
+        await rig.press("enter")
+        await rig.until(lambda: isinstance(rig.app.screen, DeliveryScreen))
+        assert [rig.app.screen.query_one(name).has_class("-off") for name in names] == [False] * 4
+        rig.box.deliver(delivery(11, "sending", changed_at=START.isoformat()))
+        await rig.until(lambda: rig.app.screen.query_one("#retry").has_class("-off"))
+        assert not rig.app.screen.query_one("#cancel").has_class("-off")
+        rig.box.deliver(delivery(11, "stored", changed_at=START.isoformat()))
+        await rig.until(lambda: all(rig.app.screen.query_one(name).has_class("-off") for name in names))
+        for key, name in zip(("t", "f", "a", "x"), names, strict=True):
+            before = len(rig.said())
+            await rig.press(key)
+            await rig.pilot.click(name)
+            await rig.until(lambda before=before: len(rig.said()) > before)  # type: ignore[misc]
+            assert "Das ist erledigt." in rig.said()[-1]
+            assert isinstance(rig.app.screen, DeliveryScreen), "nothing is asked"
+        assert rig.box.commands == []
+
+
 async def test_a_held_row_is_released_with_its_exam() -> None:
     async with console(busy, size=SMALL) as rig:
         await queue(rig)

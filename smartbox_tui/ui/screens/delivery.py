@@ -18,7 +18,7 @@ from smartbox_tui.ui.rates import Rates
 from smartbox_tui.ui.screens.base import BoxScreen
 from smartbox_tui.ui.screens.choice import ChoiceScreen, Option
 from smartbox_tui.ui.sentences import sentence
-from smartbox_tui.ui.state import Process, sending
+from smartbox_tui.ui.state import BoxState, Process, sending
 from smartbox_tui.ui.view import Shown, View, spread
 from smartbox_tui.ui.widgets.big_button import BigButton
 from smartbox_tui.ui.widgets.biglist import BigList, Row
@@ -26,6 +26,7 @@ from smartbox_tui.wire import commands, state
 
 _FRESH_S: Final = 0.5
 _OVER: Final = frozenset({"stored", "committed", "cancelled", "superseded"})
+_REPEATED: Final = frozenset({"blocked", "waiting"})
 
 
 class RowActions(BoxScreen):
@@ -60,7 +61,7 @@ class RowActions(BoxScreen):
             self.console.say(t("No row is chosen."), t("Choose one with the arrow keys or a finger."))
         elif item.state in _OVER:
             self.console.say(t("This one is done."), t("It can neither be sent again nor be cancelled."))
-        elif action == "retry" and item.state not in ("blocked", "waiting"):
+        elif action == "retry" and item.state not in _REPEATED:
             self.console.say(t("It is on its way already."), t("There is nothing to repeat."))
         else:
             self.console.order(commands.QueueChange(id=new_id(), action=action, deliveries=[item.id]), self)
@@ -187,7 +188,7 @@ class DeliveryScreen(RowActions):
                 yield BigList(self._row, empty=lambda view: view.t(self._said), id="list")
                 with Vertical(id="pages"):
                     yield BigButton(self._technical_label, "screen.technical", "i", id="technical")
-                    yield BigButton(N_("Next archive"), "screen.other", "n", id="other")
+                    yield BigButton(N_("Next archive"), "screen.other", "n", usable=self._has_others, id="other")
                     with Horizontal(id="leaf"):
                         yield BigButton("▲", "screen.page(-1)", id="page-up")
                         yield BigButton("▼", "screen.page(1)", id="page-down")
@@ -195,10 +196,12 @@ class DeliveryScreen(RowActions):
     def compose_nav(self) -> Iterable[Widget]:
         yield from super().compose_nav()
         engine = Process.ENGINE
-        yield BigButton(self.retry_label, "screen.retry", "t", needs=engine, id="retry")
-        yield BigButton(N_("First"), "screen.change('prioritise')", "f", needs=engine, id="first")
-        yield BigButton(self.pause_label, "screen.pause", "a", needs=engine, id="pause")
-        yield BigButton(N_("Cancel"), "screen.cancel", "x", needs=engine, id="cancel")
+        open_, again = self._is_open, self._is_repeated
+        first = "screen.change('prioritise')"
+        yield BigButton(self.retry_label, "screen.retry", "t", needs=engine, usable=again, id="retry")
+        yield BigButton(N_("First"), first, "f", needs=engine, usable=open_, id="first")
+        yield BigButton(self.pause_label, "screen.pause", "a", needs=engine, usable=open_, id="pause")
+        yield BigButton(N_("Cancel"), "screen.cancel", "x", needs=engine, usable=open_, id="cancel")
 
     @property
     def pointed(self) -> state.Delivery | None:
@@ -242,7 +245,6 @@ class DeliveryScreen(RowActions):
         self._put()
 
     def _put(self) -> None:
-        self.query_one("#other").set_class(len(self._others) < 2, "-off")
         self.draw()
 
     def show(self, view: View) -> None:
@@ -282,6 +284,15 @@ class DeliveryScreen(RowActions):
 
     def _technical_label(self, view: View) -> str:
         return view.t("In words") if self._technical else view.t("Technical")
+
+    def _is_open(self, _box: BoxState) -> bool:
+        return self._item.state not in _OVER
+
+    def _is_repeated(self, _box: BoxState) -> bool:
+        return self._item.state in _REPEATED or self._item.state == "held"
+
+    def _has_others(self, _box: BoxState) -> bool:
+        return len(self._others) > 1
 
     # ---- what can be done
 

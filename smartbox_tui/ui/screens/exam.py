@@ -24,7 +24,7 @@ from smartbox_tui.ui.screens.base import BoxScreen
 from smartbox_tui.ui.screens.choice import ChoiceScreen, Option
 from smartbox_tui.ui.screens.pictures import PicturesScreen
 from smartbox_tui.ui.screens.where import WhereScreen
-from smartbox_tui.ui.state import NOTE, Process, current_exam
+from smartbox_tui.ui.state import NOTE, BoxState, Process, current_exam
 from smartbox_tui.ui.view import Shown, View
 from smartbox_tui.ui.widgets.big_button import BigButton
 from smartbox_tui.ui.widgets.thumbs import Thumbs
@@ -68,12 +68,12 @@ class ExamText(Shown):
         day = t.date(view.clock.local(opened).date()) if opened else ""
         condition = t(words.EXAM.get(exam.state, exam.state))
         count = t.n("{count} picture", "{count} pictures", exam.instances)
-        headline = (t("EXAM") if width >= 62 else "", day, " ".join(part for part in times if part))
-        first = Content.assemble(self._unsure(t), (" · ".join(part for part in headline if part), "$hint"))
-        whole = Content.assemble(first, (f" · {condition}", "$hint"))
+        parts = [t("EXAM") if width >= 62 else "", day, " ".join(part for part in times if part), condition]
+        headline = self._headline(t, parts)
+        if closed and headline.cell_length > width:  # that it has an end says that it is closed
+            headline = self._headline(t, parts[:-1])
         lines = [
-            # that it has an end says that it is closed
-            first if closed and whole.cell_length > width else whole,
+            headline,
             Content.styled(words.who(t, exam), "bold"),
             Content(" · ".join(part for part in known if part)),
             Content(" · ".join(part for part in (exam.procedure, order) if part)),
@@ -81,10 +81,11 @@ class ExamText(Shown):
         ]
         return Content("\n").join([line.truncate(max(1, width), ellipsis=True) for line in lines])
 
-    def _unsure(self, t: Texts) -> Content:
-        """That the times are those of a clock which was not set; first, for what comes last may be cut off."""
+    def _headline(self, t: Texts, parts: Iterable[str]) -> Content:
+        """That the times are those of a clock which was not set stands first: what comes last may be cut off."""
         unsure = self.exam is not None and self.exam.dates
-        return Content.styled(t("time not sure") + " · ", "$wait") if unsure else Content("")
+        first = Content.styled(t("time not sure") + " · ", "$wait") if unsure else Content("")
+        return Content.assemble(first, (" · ".join(part for part in parts if part), "$hint"))
 
     def _deliveries(self, view: View) -> list[Content]:
         t, told = view.t, []
@@ -152,7 +153,9 @@ class ExamScreen(BoxScreen):
             yield ExamText()
             yield Thumbs(newest_first=False, grows=True, id="grid")
         with Vertical(id="side"):
-            yield BigButton(N_("Large pictures"), "screen.pictures", N_("Enter"), id="large", classes="-first")
+            large = N_("Large pictures")
+            some = self._has_pictures
+            yield BigButton(large, "screen.pictures", N_("Enter"), usable=some, id="large", classes="-first")
             yield BigButton(self._go_on_label, "screen.go_on", "g", needs=engine, id="go-on")
             yield BigButton(self._whose_label, "screen.reassign", "w", needs=engine, id="reassign")
             with Horizontal(id="sending"):
@@ -207,7 +210,6 @@ class ExamScreen(BoxScreen):
         self.query_one("#reassign").display = self._exam.merged_into is None
         for name in ("#send", "#hold"):
             self.query_one(name).display = mine
-        self.query_one("#large").set_class(not self._pictures, "-off")
         waits = mine and bool(waiting_for_send(self._deliveries))
         self.query_one("#send").set_class(waits, "-first")
         self.query_one("#large").set_class(not waits, "-first")
@@ -237,6 +239,9 @@ class ExamScreen(BoxScreen):
         if current is not None and current.id == self._exam.id:
             return view.t("Close exam")
         return view.t("Go on") if self._condition == "suspended" else view.t("Append pictures")
+
+    def _has_pictures(self, _box: BoxState) -> bool:
+        return bool(self._pictures)
 
     def _whose_label(self, view: View) -> str:
         return view.t("Wrong patient?") if self._exam.patient.id else view.t("Assign a patient")

@@ -132,8 +132,8 @@ class PicturesScreen(BoxScreen):
         yield Large(id="large")
         with Vertical(id="side"):
             with Horizontal(id="leaves"):
-                yield BigButton("◀", "screen.leaf(-1)", id="before", classes="-first")
-                yield BigButton("▶", "screen.leaf(1)", id="after", classes="-first")
+                yield BigButton("◀", "screen.leaf(-1)", usable=self._has_before, id="before", classes="-first")
+                yield BigButton("▶", "screen.leaf(1)", usable=self._has_after, id="after", classes="-first")
             yield PictureText()
             yield BigButton(N_("Discard"), "screen.discard", "d", usable=self._discardable, id="discard")
 
@@ -157,8 +157,6 @@ class PicturesScreen(BoxScreen):
             text.item, text.place, text.deliveries = item, (at + 1, len(self._pictures)), self._deliveries
             text.of = self._of
             self.query_one(Large).fill(item)
-            self.query_one("#before").set_class(at <= 0, "-off")
-            self.query_one("#after").set_class(at >= len(self._pictures) - 1, "-off")
         super().show(view)
 
     def _follow(self, box: BoxState) -> None:
@@ -174,6 +172,12 @@ class PicturesScreen(BoxScreen):
     @property
     def _at(self) -> int:
         return next((at for at, item in enumerate(self._pictures) if key_of(item) == self._key), 0)
+
+    def _has_before(self, _box: BoxState) -> bool:
+        return self._at > 0
+
+    def _has_after(self, _box: BoxState) -> bool:
+        return self._at < len(self._pictures) - 1
 
     def _discardable(self, box: BoxState) -> bool:
         """Only the last one: a press of the pedal may have been in vain, the others were looked at."""
