@@ -32,7 +32,7 @@ ALARMS: Final[dict[str, Known]] = {
         N_("A source cannot be recorded."), N_("Check its codec, size and rate in the settings; stills work.")
     ),
     "disk-low": Known(
-        N_("Little room is left on the box."), N_("See why pictures are not sent: queue."), grave=False, bar=False
+        N_("Little room is left on the box."), N_("See why pictures are not sent: queue."), grave=False
     ),
     "disk-no-recording": Known(NO_RECORDING_ROOM.what, NO_RECORDING_ROOM.hint),
     "disk-urgent": Known(

@@ -65,7 +65,8 @@ class PictureText(Shown):
         gone = words.when(item.released_at)
         if gone is not None:
             day = t.date(view.clock.local(gone).date())
-            lines.append(Content.styled(t("no longer on the box since {date}", date=day), "$dim"))
+            lines.append(Content.styled(t("no longer on the box"), "$dim"))
+            lines.append(Content.styled(t("since {date}", date=day), "$dim"))
         lines.append(Content(""))
         lines += self._delivered(view, item)
         return Content("\n").join([line.truncate(max(1, width), ellipsis=True) for line in lines])
