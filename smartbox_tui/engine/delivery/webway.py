@@ -91,13 +91,16 @@ class WebWay:
             except SmartBoxError as exc:
                 log.info("%s: the fall-back is away, too: %s", self.name, exc.code)
             else:
-                if self._why is None:
-                    log.warning("%s is away (%s): objects go by C-STORE", self.name, why.code)
-                self._why = why
+                self._stand_in(why)
                 return
         if why is not None:
             raise why
         self._why = None
+
+    def _stand_in(self, why: SmartBoxError) -> None:
+        if self._why is None:
+            log.warning("%s is away (%s): objects go by C-STORE", self.name, why.code)
+        self._why = why
 
     def _ask_web(self) -> SmartBoxError | None:
         """Why it cannot be used, or None. After a refusal of a store request it is asked about storing: many a
@@ -129,21 +132,26 @@ class WebWay:
     def agree(self, wanted: Sequence[Form], others: Callable[[], Iterable[Form]]) -> Form:
         self._by_line = False
         line = self._line
-        if line is not None and self._why is not None:
-            if time.monotonic() >= self._ask_at:
-                self._why = self._ask_web()
-            if self._why is not None:
-                self._by_line = True
-                return line.agree(wanted, others)
+        if self._why is not None and time.monotonic() >= self._ask_at:
+            self._why = self._ask_web()
         now = time.monotonic()
         self._refused = {pair: at for pair, at in self._refused.items() if now - at < REMEMBER_S}
-        for form in wanted:
-            if form.pair not in self._refused and (form.sop_class_uid, "") not in self._refused:
-                self._greet()
-                return form
+        taken = (
+            form
+            for form in wanted
+            if form.pair not in self._refused and (form.sop_class_uid, "") not in self._refused
+        )
+        best = next(taken, None)
+        if best is not None and self._why is None:
+            why = self._greet()
+            if why is None:
+                return best
+            if line is None:
+                raise why
+            self._stand_in(why)
         if line is not None:
             self._by_line = True
-            return line.agree(wanted, others)
+            return self._agree_on(line, wanted, others)
         offered = forms.said(form.pair for form in wanted)
         raise SmartBoxError(
             "no-context",
@@ -151,13 +159,20 @@ class WebWay:
             _CHOOSE,
         )
 
-    def _greet(self) -> None:
+    def _greet(self) -> SmartBoxError | None:
         """A new connection is asked before an object is risked on it: one that closes at once, as the one of many a
         proxy without its archive, would leave a small object's outcome unknown."""
-        if not self.session.client.is_ready():
-            why = self._ask_web()
-            if why is not None:
-                raise why
+        return None if self.session.client.is_ready() else self._ask_web()
+
+    def _agree_on(self, line: Line, wanted: Sequence[Form], others: Callable[[], Iterable[Form]]) -> Form:
+        """Where nobody is there at all, the web's reason is told."""
+        try:
+            return line.agree(wanted, others)
+        except SmartBoxError as exc:
+            why, self._why = self._why, None
+            if why is None or exc.code == "no-context":
+                raise
+            raise why from exc
 
     # ---- one object
 
