@@ -188,13 +188,13 @@ def promise(t: Texts, item: state.Delivery, since: str) -> str:
 HINTS: Final = {
     medium.NOT_MOUNTED: N_("Plug it in; it goes on by itself."),
     medium.NO_FOLDER: N_("Plug it in; it goes on by itself."),
-    medium.READ_ONLY: N_("Take off its write protection, or use another one."),
+    medium.READ_ONLY: N_("Take off its write protection."),
     medium.NOT_ALLOWED: N_("Have IT give the box the right."),
-    medium.WRONG: N_("Plug in the right one; or eject here, then resume, to go on with this one."),
-    medium.FOREIGN: N_("Use another, or empty, medium: the box leaves this one as it is."),
-    medium.DAMAGED: N_("Save what is on it, then use an empty one: the box leaves it as it is."),
+    medium.WRONG: N_("Plug in the right one; to go on with this one: eject, resume."),
+    medium.FOREIGN: N_("Use another one: the box leaves it as it is."),
+    medium.DAMAGED: N_("Save it, and use another one."),
     medium.PULLED: N_("Plug it in again; nothing is lost."),
-    medium.FULL: N_("Make space on it, or eject it and use an empty one."),
+    medium.FULL: N_("Make space, or use an empty one."),
     medium.SILENT: N_("Check the medium, its cable, or the server of the shared folder."),
     medium.EJECTED: N_("Plug in a medium, then resume."),
 }

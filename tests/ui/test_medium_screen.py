@@ -36,10 +36,15 @@ async def test_only_a_medium_is_ejected_and_the_screen_says_when_it_may_be_taken
     async with console(with_stick, size=SMALL) as rig:
         await archives(rig)
         assert not offered(rig), "an archive is not ejected"
-        await rig.press("e")
+        await rig.press("j")
         assert rig.box.commands == []
         await rig.press("down")
         await rig.until(lambda: offered(rig))
+        for name in ("#eject", "#emergency", "#retry"):
+            button = rig.app.screen.query_one(name).region
+            assert button in rig.app.screen.region, f"{name} is not on the screen"
+            assert button.width >= 10
+            assert button.height >= 3 or name != "#eject"
         await rig.pilot.click("#eject")
         await rig.until(lambda: isinstance(rig.app.screen, ChoiceScreen))
         assert [command.name for command in rig.box.commands if isinstance(command, commands.DestinationEject)] == [
@@ -57,7 +62,7 @@ async def test_what_keeps_it_from_being_ejected_is_said() -> None:
         await archives(rig)
         await rig.press("down")
         rig.box.refuse_next(SmartBoxError("no-route", f"{medium.PULLED}/media/stick: Input/output error.", "h"))
-        await rig.press("e")
+        await rig.press("j")
         await rig.until(lambda: rig.said())
         assert "Noch nicht abziehen." in rig.said()[-1]
         assert "Das Medium wurde abgezogen oder versagt." in rig.said()[-1]

@@ -42,7 +42,7 @@ class ArchivesScreen(BoxScreen):
         ("enter", "rows", ""),
         ("a", "pause", ""),
         ("t", "retry", ""),
-        ("e", "eject", ""),
+        ("j", "eject", ""),
         ("i", "technical", ""),
     ]
     AUTO_FOCUS = "#list"
@@ -66,6 +66,9 @@ class ArchivesScreen(BoxScreen):
                 yield BigButton("▲", "screen.page(-1)", id="page-up")
                 yield BigButton("▼", "screen.page(1)", id="page-down")
                 yield BigButton(self._technical_label, "screen.technical", "i", id="technical")
+                eject = BigButton(N_("Eject"), "screen.eject", "j", needs=Process.ENGINE, id="eject")
+                eject.display = False
+                yield eject
 
     def compose_nav(self) -> Iterable[Widget]:
         yield from super().compose_nav()
@@ -73,9 +76,6 @@ class ArchivesScreen(BoxScreen):
         yield BigButton(N_("Its pictures"), "screen.rows", N_("Enter"), id="rows")
         yield BigButton(self._pause_label, "screen.pause", "a", needs=engine, id="pause")
         yield BigButton(N_("Try now"), "screen.retry", "t", needs=engine, id="retry")
-        eject = BigButton(N_("Eject"), "screen.eject", "e", needs=engine, id="eject")
-        eject.display = False
-        yield eject
 
     @property
     def _list(self) -> BigList:
