@@ -6,7 +6,7 @@ from textual import events
 from textual.content import Content
 
 from smartbox_tui.ui import words
-from smartbox_tui.ui.sentences import sentence
+from smartbox_tui.ui.reasons import of_destination
 from smartbox_tui.ui.state import BoxState, Presence, sending
 from smartbox_tui.ui.view import Shown, View, spread
 from smartbox_tui.wire import state
@@ -114,5 +114,5 @@ class QueuePane(Shown):
 
 
 def reason_words(view: View, item: state.Destination) -> str:
-    """Why the archive is not well: by the reason's code, else as the engine says it."""
-    return sentence(view.t, item.code)[0] if item.code else item.reason
+    """Why the archive is not well: by its reason and code, else as the engine says it."""
+    return of_destination(view.t, item.reason, item.code)[0] if item.code else item.reason
