@@ -71,6 +71,8 @@ class Link:
         self, method: str, target: str, body: bytes | None, patience_s: float = 60.0
     ) -> tuple[int, bytes]:
         assert self._session is not None, "use it as a context manager"
+        if self._session.closed:
+            raise self._ending()
         patience = aiohttp.ClientTimeout(total=patience_s, sock_connect=2)
         try:
             async with self._session.request(
@@ -80,7 +82,15 @@ class Link:
         except TimeoutError as exc:
             raise SmartBoxError("timeout", f"The {self._path.stem} process did not answer.", "Try again.") from exc
         except (aiohttp.ClientError, OSError) as exc:
-            raise process_away(self._path) from exc
+            raise (self._ending() if self._session.closed else process_away(self._path)) from exc
+
+    def _ending(self) -> SmartBoxError:
+        """The link was closed under a command: the other process may be there and have heard of it, or not."""
+        return SmartBoxError(
+            "timeout",
+            f"The {self._path.stem} process could not be asked any more: the one that asks is ending.",
+            "Repeat the command; a repeat with the same id makes nothing twice.",
+        )
 
     async def events(self) -> AsyncIterator[events.Event | None]:
         """The stream for ever: a `snapshot` event, then the numbered ones. None: the process went away; a new

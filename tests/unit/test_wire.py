@@ -120,6 +120,28 @@ async def test_errors_leave_as_json_with_a_hint_and_defects_without_their_inside
             assert "a defect" not in caught.value.message
 
 
+async def test_a_link_that_is_closed_under_a_command_does_not_say_that_the_other_is_away(tmp_path: Path) -> None:
+    """Whoever ends an exam without capture does so because capture is gone, not because it is ending itself."""
+    path, asked = tmp_path / "capture.sock", asyncio.Event()
+
+    async def silent(_: web.Request) -> web.StreamResponse:
+        asked.set()
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    runner = await serve.serve_unix([web.get("/silent", silent)], path)
+    try:
+        async with Link(path) as link:
+            under_way = asyncio.create_task(link.get("/silent"))
+            await asyncio.wait_for(asked.wait(), 30)
+        for call in (under_way, link.get("/silent")):
+            with pytest.raises(SmartBoxError) as caught:
+                await asyncio.wait_for(call, 30)
+            assert caught.value.code == "timeout"
+    finally:
+        await runner.cleanup()
+
+
 async def test_the_caller_is_known_from_the_socket(tmp_path: Path) -> None:
     import os
 
