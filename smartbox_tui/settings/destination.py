@@ -59,7 +59,9 @@ class Destination:
     timeout_s: float = key(
         30.0, "seconds for connecting and for each sign of progress", rule=rules.between(0.5, 600)
     )
-    associations: int = key(1, "at the same time", rule=rules.between(1, 16))
+    associations: int = key(
+        1, "pictures sent at the same time, each on a connection of its own", rule=rules.between(1, 16)
+    )
     route: Route = key(Route)
     send: str = key("exam-close", "when pictures go out", rule=rules.one_of("immediately", "exam-close", "manual"))
     commitment: bool = key(False, "the archive is asked to promise that it keeps what it has stored")
