@@ -205,9 +205,9 @@ class Exams:
         await self.close_exam(self.current, "")
 
     async def _reopen_after_crash(self, exam_id: str) -> state.Exam:
-        """The exam of a repeated command: made current when the crash came before that."""
+        """The exam of a repeated command: what a crash, or a full disk, left undone of its opening is done."""
         exam = await self.import_exam(exam_id)
-        if exam is not None and exam.state in states.CURRENT and self.current is None:
+        if exam is not None and exam.state in states.CURRENT and self.current in (None, exam_id):
             await self.make_current(exam)
             revision = await self.run(read_revision, self.folder(exam_id), exam.revision)
             await self.run(self.performed.opened, exam, revision)

@@ -1,5 +1,5 @@
-"""A disk that is full in the middle of closing an exam: the repeated command closes it to its end, not half; and at
-the engine's start: it lives on and tries again."""
+"""A disk that is full in the middle of opening or closing an exam: the repeated command does the rest; and at the
+engine's start: it lives on and tries again."""
 
 from __future__ import annotations
 
@@ -44,6 +44,13 @@ class Steps(NoSteps):
 
     failures: int = 0
     told: list[str] = field(default_factory=list)
+    begun: set[str] = field(default_factory=set)
+
+    def opened(self, exam: ExamFile, revision: RevisionFile) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise FULL
+        self.begun.add(exam.id)
 
     def ended(self, exam: ExamFile, revision: RevisionFile, discontinued: str) -> None:
         if self.failures:
@@ -125,6 +132,20 @@ def test_a_row_that_is_behind_its_exams_file_follows(exams: Exams, monkeypatch: 
         first = (await exams.read(exam_id)).closed_at
         assert (await exams.close(close)).closed_at == first
         assert states_of(exams) == ["queued"]
+
+    asyncio.run(run())
+
+
+def test_an_opening_that_was_stopped_is_completed_by_the_repeated_command(exams: Exams) -> None:
+    async def run() -> None:
+        steps = cast(Steps, exams.performed)
+        steps.failures = 1
+        patient = {"id": "T-1", "name": "Test^Eins", "birth_date": "1970-01-01", "sex": "O"}
+        command = commands.ExamOpen(id=str(uuid4()), patient=patient)
+        with pytest.raises(SmartBoxError, match="No space"):
+            await exams.open(command)
+        assert (await exams.open(command)).id == exams.current == command.id
+        assert steps.begun == {command.id}
 
     asyncio.run(run())
 
