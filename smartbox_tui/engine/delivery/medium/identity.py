@@ -56,14 +56,17 @@ class Remembered:
     there is one."""
 
     file: Path | None
+    path: str
     identity: UUID | None = None
 
     @classmethod
-    def of(cls, state: Path | None, destination: str) -> Remembered:
-        made = cls(state / "media" / f"{destination}.json" if state is not None else None)
+    def of(cls, state: Path | None, destination: str, path: str) -> Remembered:
+        """`path`: of the destination; what it had when it was another one says nothing."""
+        made = cls(state / "media" / f"{destination}.json" if state is not None else None, path)
         if made.file is not None:
             try:
-                made.identity = UUID(json.loads(made.file.read_bytes())["medium"])
+                value = json.loads(made.file.read_bytes())
+                made.identity = UUID(value["medium"]) if value["path"] == path else None
             except FileNotFoundError:
                 pass
             except (OSError, ValueError, KeyError, TypeError) as exc:
@@ -76,7 +79,7 @@ class Remembered:
             return
         if self.file is not None:
             make_folder(self.file.parent)
-            write_json(self.file, {"medium": str(identity)})
+            write_json(self.file, {"medium": str(identity), "path": self.path})
         self.identity = identity
 
     def forget(self) -> None:

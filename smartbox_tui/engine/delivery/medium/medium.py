@@ -63,7 +63,7 @@ class Medium:
         self._timeout_s = destination.timeout_s
         self._lock = threading.Lock()
         self._users: set[int] = set()
-        self._remembered = Remembered.of(state, destination.name)
+        self._remembered = Remembered.of(state, destination.name, destination.path)
         self._root: Root | None = None
         self._mount: mounts.Mount | None = None
         self._set = FileSet("2.25.0")
