@@ -170,9 +170,10 @@ def association() -> Iterator[Block]:
             ("SCP/SCU role selection", "for C-GET the box proposes itself as SCP of the object's class; of callers "
              "it accepts the role of SCP of Storage Commitment"),
             ("Extended negotiation, user identity", "none"),
-            ("Associations initiated at a time", "one for storage to a destination, one for the steps to a "
-             "performed procedure step server, one for the worklist's refresh and one for a search by hand, one "
-             "for a connection test, one to a destination for commitment or read-back"),
+            ("Associations initiated at a time", "for storage as many as the destination's `associations` says, 1 "
+             "by default, 16 at most, fewer where it takes fewer; one for the steps to a performed procedure step "
+             "server, one for the worklist's refresh and one for a search by hand, one for a connection test, one "
+             "to a destination for commitment or read-back"),
             ("Associations accepted", f"at most {ASSOCIATIONS_MAX} at a time, see 7.2.2"),
         ],
     )  # fmt: skip
