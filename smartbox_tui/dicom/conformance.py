@@ -113,8 +113,8 @@ def _sheet(site: Site) -> Iterator[Block]:
             (f"Implementation Class UID {IMPLEMENTATION_CLASS_UID}, Version Name {IMPLEMENTATION_VERSION_NAME}",),
             (
                 "TLS: set for each server, 1.2 or 1.3, off by default; port 2762 is usual. Associations at a time: "
-                "one for each service of each server, for storage its `associations`; a worklist search by hand and "
-                "a connection test are one more each.",
+                "one for each service of each server, for storage its `associations`; a worklist search by hand "
+                "and a connection test are one more each.",
             ),
         ],
     )
