@@ -241,9 +241,9 @@ class Rig:
             process = self.box.processes[fault.lane]
             process.kill() if fault.kind == "kill" else process.terminate()
             try:
-                process.wait(30)
+                process.wait(60)
             except subprocess.TimeoutExpired:
-                self.deaths.append(f"{fault.lane} did not end within 30 s of SIGTERM")
+                self.deaths.append(f"{fault.lane} did not end within 60 s of SIGTERM")
                 process.kill()
                 process.wait(10)
             self._ended.wait(fault.lasts_s)
