@@ -115,7 +115,9 @@ def url(value: Any) -> str | None:
         fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         fits = False
-    if not fits or any(char.isspace() for char in value) or parts.username or parts.query or parts.fragment:
+    if not (value.isascii() and value.isprintable()) or " " in value:  # a name of other letters is written xn--…
+        fits = False
+    if not fits or parts.username or parts.query or parts.fragment:
         return "must be a web address, as in https://archive/dicom-web, without a user and without a query"
     return None
 

@@ -264,3 +264,9 @@ def test_a_token_maker_under_tls(
         session(peer, oauth(peer, secret), certificates=Tls(str(authority.cert)), timeout_s=5) as archive,
     ):
         assert stow.store(archive, picture(tmp_path)).meaning.outcome is Outcome.STORED
+
+
+def test_nobody_to_ask_for_tokens(secret: Path) -> None:
+    with WebPeer() as peer:
+        assert "token_url" in refused(peer, Auth("oauth2", "box", str(secret))).message
+        assert not peer.calls

@@ -61,6 +61,10 @@ class Credentials:
     def _ask(self) -> None:
         """RFC 6749 4.4: client credentials; the secret in the header (2.3.1), or in the body for who wants that."""
         self._token = ""
+        if not self._auth.token_url:
+            raise Unproven(
+                f"The box cannot show {self._service.name} who it is: token_url is not set.", "Give token_url."
+            )
         maker = Service(
             self._auth.token_url, self._service.timeout_s, self._service.certificates_of(self._auth.token_url)
         )
