@@ -105,3 +105,21 @@ def test_a_key_without_its_certificate_is_told_before_it_is_written() -> None:
     bad = settings_from({"destinations": [given], "worklist": {"key_file": "box-key"}})
     whole.check(good, Settings())
     assert [path for path, _ in whole.problems(bad)] == ["destinations.archive.cert_file", "worklist.cert_file"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ('host = "h"\naet = "A"', True),
+        ('host = "h"\naet = "A"\ncommitment = true', False),
+        ('host = "h"\naet = "A"\nreadback = true', False),
+        ('kind = "dicomweb"\nurl = "https://h/x"\ncommitment = true', True),  # without a C-STORE to fall back on
+        ('kind = "dicomweb"\nurl = "https://h/x"\nreadback = true', False),
+        ('kind = "folder"\npath = "/media/x"', False),
+    ],
+)
+def test_release_when_committed_needs_a_promise_of_everybody(tmp_path: Path, text: str, wrong: bool) -> None:
+    file = tmp_path / "box.toml"
+    file.write_text(f'[retention]\nrelease = "committed"\n[[destinations]]\nname = "a"\n{text}\n')
+    found = [path for path, _ in whole.problems(load(file, None, {}).settings)]
+    assert found == (["destinations.a.commitment"] if wrong else [])
