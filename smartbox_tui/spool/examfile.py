@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from smartbox_tui.spool.durable import fsync_dir, make_folder, write_json
+from smartbox_tui.spool.reserve import last_room
 
 EXAM_FILE: Final = "exam.json"
 
@@ -105,7 +106,9 @@ def create_exam(folder: Path, exam: ExamFile, revision: RevisionFile) -> None:
 
 
 def write_exam(folder: Path, exam: ExamFile) -> None:
-    write_json(folder / EXAM_FILE, asdict(exam))
+    """Durable when it returns; on a full disk with the box's last room: an exam can always be closed. Raises
+    disk-full."""
+    last_room(folder.parent, lambda: write_json(folder / EXAM_FILE, asdict(exam)))
 
 
 def write_revision(folder: Path, revision: RevisionFile) -> None:

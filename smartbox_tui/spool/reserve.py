@@ -1,5 +1,6 @@
 """A few megabytes that are kept for the worst moment: on a disk that somebody has filled, what an archive has
-promised, and that a picture was released, must still be written. `spool/.reserve`; its blocks are given up for it.
+promised, that a picture was released, that an exam is closed, and the headers of what is to go out must still be
+written. `spool/.reserve`; its blocks are given up for it. Stills leave more than that free, see spool.room.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from smartbox_tui.spool.durable import write_json
+from smartbox_tui.spool.reserve import last_room
 
 VERSION: Final = 1
 
@@ -85,8 +86,9 @@ _NAMES: Final = frozenset(item.name for item in fields(Sidecar))
 
 
 def write_sidecar(folder: Path, sidecar: Sidecar) -> None:
-    """Replaces the sidecar of this picture; durable when it returns. Raises disk-full."""
-    write_json(folder / f"{sidecar.id}.json", asdict(sidecar))
+    """Replaces the sidecar of this picture; durable when it returns, on a full disk with the last room. Raises
+    disk-full."""
+    last_room(folder.parent, lambda: write_json(folder / f"{sidecar.id}.json", asdict(sidecar)))
 
 
 def read_sidecar(path: Path) -> Sidecar:

@@ -15,6 +15,15 @@ _PROMISED: Final = "('stored', 'committed')"
 _OPEN: Final = "('held', 'queued', 'preparing', 'sending', 'waiting', 'blocked')"
 
 
+_CLOSED: Final = (
+    "exam f JOIN exam e ON e.id = coalesce(f.merged_into, f.id)"
+    " WHERE f.state = 'closed' AND e.state = 'closed' AND f.closed_at IS NOT NULL AND e.closed_at IS NOT NULL"
+    " AND NOT f.held AND NOT e.held AND e.patient_id != ''"
+    " AND NOT EXISTS (SELECT 1 FROM reconciling r WHERE r.exam IN (f.id, e.id))"
+)
+"""Folders of exams, and the exams that their pictures belong to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """One that is here. `exam` the one it belongs to, `folder` the one whose folder it lies in."""
@@ -29,7 +38,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """The folder of an exam that is closed, with pictures that are here: `closed_at` the later of the closing of
+    """The folder of an exam that is closed: `closed_at` the later of the closing of
     that exam and of the one that they belong to, RFC 3339; `dates`: not empty where a clock that was not sure said
     so."""
 
@@ -40,20 +49,19 @@ class Shelf:
 
 
 def shelves(database: Any, folder: str | None = None) -> list[Shelf]:
-    """Those that may be looked at, oldest first, or this one: both exams closed, with a patient, not held back by
-    hand, and nothing of them being reassigned."""
+    """Those that may have something to go, oldest first, or this one: both exams closed, with a patient, not held
+    back by hand, nothing of them being reassigned, and a picture that somebody has and nobody waits for."""
     sql = (
-        "SELECT DISTINCT f.id, e.id, max(f.closed_at, e.closed_at),"
-        " CASE WHEN f.dates != '' THEN f.dates ELSE e.dates END"
-        " FROM instance i JOIN exam f ON f.id = i.folder JOIN exam e ON e.id = i.exam"
-        f" WHERE i.released_at = '' AND i.kind != '{NOTE}' AND f.state = 'closed' AND e.state = 'closed'"
-        " AND f.closed_at IS NOT NULL AND e.closed_at IS NOT NULL AND NOT f.held AND NOT e.held"
-        " AND e.patient_id != ''"
-        " AND NOT EXISTS (SELECT 1 FROM reconciling r WHERE r.exam IN (f.id, e.id))"
+        "SELECT f.id, e.id, max(f.closed_at, e.closed_at), CASE WHEN f.dates != '' THEN f.dates ELSE e.dates END"
+        f" FROM {_CLOSED}"
+        " AND EXISTS (SELECT 1 FROM instance i WHERE i.folder = f.id AND i.released_at = ''"
+        f" AND i.kind != '{NOTE}' AND NOT i.discarded"
+        f" AND EXISTS (SELECT 1 FROM delivery d WHERE d.instance = i.id AND d.state IN {_PROMISED})"
+        f" AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.instance = i.id AND d.state IN {_OPEN}))"
     )
     values: tuple[str, ...] = ()
     if folder is not None:
-        sql, values = f"{sql} AND i.folder = ?", (folder,)
+        sql, values = f"{sql} AND f.id = ?", (folder,)
     found = [Shelf(*row) for row in database.execute_sql(sql, values).fetchall()]
     return sorted(found, key=lambda item: (item.closed_at, item.folder))
 
@@ -142,15 +150,23 @@ def forget_seen(database: Any, ids: Iterable[str]) -> None:
 # ---- figures
 
 
-def undelivered(database: Any) -> int:
-    """Bytes of pictures that are here and of which a delivery is open, or that nobody has promised."""
+def figures(database: Any) -> tuple[int, int]:
+    """Bytes of pictures that are here: (promised by somebody, with nothing open, and of an exam that is closed;
+    not promised by anybody, or with something open). Discarded ones are neither."""
     sql = (
-        f"SELECT coalesce(sum(i.bytes), 0) FROM instance i WHERE i.released_at = '' AND i.kind != '{NOTE}'"
-        " AND NOT i.discarded AND ("
-        f" EXISTS (SELECT 1 FROM delivery d WHERE d.instance = i.id AND d.state IN {_OPEN})"
-        f" OR NOT EXISTS (SELECT 1 FROM delivery d WHERE d.instance = i.id AND d.state IN {_PROMISED}))"
+        "WITH d AS (SELECT instance, max(state IN "
+        + _OPEN
+        + ") AS opened, max(state IN "
+        + _PROMISED
+        + ") AS promised"
+        " FROM delivery GROUP BY instance), c AS (SELECT f.id FROM " + _CLOSED + ")"
+        " SELECT coalesce(sum(CASE WHEN d.promised AND NOT d.opened AND i.folder IN c THEN i.bytes END), 0),"
+        " coalesce(sum(CASE WHEN d.opened OR d.promised IS NOT 1 THEN i.bytes END), 0)"
+        f" FROM instance i LEFT JOIN d ON d.instance = i.id"
+        f" WHERE i.released_at = '' AND NOT i.discarded AND i.kind != '{NOTE}'"
     )
-    return int(database.execute_sql(sql).fetchone()[0])
+    row = database.execute_sql(sql).fetchone()
+    return int(row[0]), int(row[1])
 
 
 # ---- forgetting an exam of which nothing is left

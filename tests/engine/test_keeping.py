@@ -197,9 +197,28 @@ def test_what_is_made_goes_before_any_picture(shelves: Shelves, monkeypatch: pyt
 def test_figures_say_what_could_go_and_what_cannot(shelves: Shelves) -> None:
     exam = shelves.exam()
     mine, open_ = shelves.still(exam, archive=State.STORED), shelves.still(exam, 1, archive=State.HELD)
-    kept = Kept(shelves, CLOSED)
+    still_open = shelves.exam(closed_at=None, state="open")
+    shelves.still(still_open, 2, archive=State.STORED)
+    kept = Kept(shelves, CLOSED, begin_hours=1e-9)
     kept.look()
     assert (kept.keeper.figures.releasable, kept.keeper.figures.undelivered) == (mine.bytes, open_.bytes)
+    never = Kept(shelves, CLOSED, begin_hours=0.0)
+    never.look()
+    assert never.keeper.figures.releasable == 0  # nothing goes for want of room
+
+
+def test_where_nothing_more_can_go_nothing_is_called_room(
+    shelves: Shelves, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelves.settings = replace(shelves.settings, destinations=(archive(commitment=True),))
+    mine = shelves.still(shelves.exam(), archive=State.STORED)
+    kept = Kept(shelves, CLOSED, begin_hours=1.0, end_hours=2.0)
+    real = kept.keeper.levels()
+    fake = replace(real, room=replace(real.room, free=100), begin=101, end=200)
+    monkeypatch.setattr(kept.keeper, "levels", lambda: fake)
+    assert kept.look() == ()
+    assert here(shelves, mine)  # the archive is yet to say that it keeps it
+    assert kept.keeper.figures.releasable == 0
 
 
 # ---- discarded ones

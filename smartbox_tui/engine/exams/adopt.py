@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +31,7 @@ from smartbox_tui.spool.bitstream import captured
 from smartbox_tui.spool.durable import write_new
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile, read_exam, read_revision
 from smartbox_tui.spool.layout import exam_dir, header_name, sidecar_paths
+from smartbox_tui.spool.reserve import last_room
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, read_sidecar
 from smartbox_tui.store import queries, queue, reconcile, records
 from smartbox_tui.store.database import Store
@@ -133,7 +135,9 @@ class Adopter:
             equipment = rendition.equipment_values(settings.station_name, settings.institution_name, sidecar)
             try:
                 header = build_header(rendition.study_values(exam, revision), picture, equipment)
-                write_new(path, header)
+                last_room(
+                    self._spool, partial(write_new, path, header)
+                )  # without it nothing of the picture goes out
             except SmartBoxError as exc:
                 if exc.code != "invalid-object":
                     raise

@@ -24,7 +24,6 @@ from smartbox_tui.engine.exams.lifecycle import Exams
 from smartbox_tui.engine.keeping.letting_go import Gone, LettingGo
 from smartbox_tui.engine.keeping.levels import Levels, levels
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.model import keeping
 from smartbox_tui.model.keeping import Policy
 from smartbox_tui.settings.destination import is_asked
 from smartbox_tui.settings.schema import Settings
@@ -43,7 +42,7 @@ CHECK_S: Final = 5.0
 """How often the disk is looked at."""
 LOOK_S: Final = 300.0
 """How often everything that is here is gone through; sooner while room is wanted."""
-WANTED_S: Final = 30.0
+WANTED_S: Final = 60.0
 WALK_S: Final = 86400.0
 """How often the spool is walked for discarded pictures that no row speaks of."""
 DISCARDED_S: Final = 7 * 86400.0
@@ -54,7 +53,8 @@ TELL_PICTURES: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Bytes: `releasable` may go when room is wanted, `undelivered` nobody has promised."""
+    """Bytes: `releasable` archives have, and they go when room is wanted, as far as is known before it is; of
+    `undelivered` something is open, or nobody has promised them."""
 
     releasable: int = 0
     undelivered: int = 0
@@ -69,6 +69,7 @@ class Keeper:
         self._letting_go = LettingGo(self._spool, self._store, self._said)
         self._woken = asyncio.Event()
         self._walked_s = float("-inf")
+        self._exhausted = False  # room was wanted, and nothing more could go
         self.figures = Figures()
 
     def wake(self) -> None:
@@ -188,6 +189,7 @@ class Keeper:
         pictures that everybody has who is to have them, as well as they are asked to."""
         now = self.levels()
         gone = Gone()
+        self._exhausted = now.begin <= 0
         if now.room.free >= now.begin:
             return gone
         before = now.room.free
@@ -198,6 +200,8 @@ class Keeper:
             if free >= now.end:
                 break
             gone += self._of(shelf, policy, "room", now.end - free)
+        else:
+            self._exhausted = True
         return gone
 
     def _discarded(self, now_s: float) -> Gone:
@@ -237,15 +241,8 @@ class Keeper:
                         yield folder, sidecar
 
     def _figures(self) -> Figures:
-        policy = self._policy(early=True)
-        reader = self._store.reader
-        may = sum(
-            picture.bytes
-            for shelf in retention.shelves(reader)
-            for picture in retention.pictures(reader, shelf.folder)
-            if not picture.discarded and not keeping.why_not(picture.rows, policy)
-        )
-        return Figures(may, retention.undelivered(reader))
+        may, undelivered = retention.figures(self._store.reader)
+        return Figures(0 if self._exhausted else may, undelivered)
 
     # ---- forgetting
 
