@@ -62,10 +62,11 @@ class DicomPort:
     def _rules(self) -> Rules:
         settings = self._settings()
         own = {settings.aet, *(item.calling_aet for item in settings.destinations)}
-        servers = (settings.worklist.aet, settings.mpps.aet, *(item.aet for item in settings.destinations))
+        further = settings.callers.split(",")
+        servers = (*further, settings.worklist.aet, settings.mpps.aet, *(item.aet for item in settings.destinations))
         return Rules(
             frozenset(title.strip(" ") for title in own if title),
-            frozenset(title.strip(" ") for title in servers if title),
+            frozenset(title.strip(" ") for title in servers if title.strip(" ")),
         )
 
     def _refused(self, calling_aet: str, host: str, why: str) -> None:

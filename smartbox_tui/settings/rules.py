@@ -154,6 +154,11 @@ def ae_title_or_empty(value: Any) -> str | None:
     return None if value == "" else ae_title(value)
 
 
+def ae_titles(value: Any) -> str | None:
+    """Several, separated by commas; none is none."""
+    return next((why for part in value.split(",") if part.strip() and (why := ae_title(part))), None)
+
+
 def code_string(value: Any) -> str | None:
     """PS3.5 6.2 CS, or empty: upper case letters, digits, space and underscore."""
     if value and not _CODE.match(value):

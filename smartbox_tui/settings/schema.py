@@ -249,6 +249,9 @@ class Settings:
     institution_name: str = key("", "DICOM Institution Name", rule=rules.long_string)
     aet: str = key("SMARTBOX", "the box's own AE title, also the calling one", rule=rules.ae_title)
     port: int = key(11112, "port of the box's own DICOM service", rule=rules.between(1, 65535))
+    callers: str = key(
+        "", "further AE titles that may report to the box, separated by commas", rule=rules.ae_titles
+    )
     language: str = key("de", "language of the screens", rule=rules.one_of("de", "en"))
     without_patient: str = key(
         "hold",

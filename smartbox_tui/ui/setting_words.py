@@ -66,6 +66,7 @@ LABELS: Final = {
     "burst_class": N_("Kind of bursts"),
     "ca_file": N_("Trusted certificates"),
     "calling_aet": N_("Calling AE title"),
+    "callers": N_("Further callers"),
     "camera": N_("Codes choose the patient"),
     "cert_file": N_("Certificate of this box"),
     "charset": N_("Character set"),
