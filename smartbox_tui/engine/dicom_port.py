@@ -63,7 +63,12 @@ class DicomPort:
         settings = self._settings()
         own = {settings.aet, *(item.calling_aet for item in settings.destinations)}
         further = settings.callers.split(",")
-        servers = (*further, settings.worklist.aet, settings.mpps.aet, *(item.aet for item in settings.destinations))
+        servers = (
+            *further,
+            settings.worklist.aet,
+            settings.mpps.aet,
+            *(item.aet for item in settings.destinations),
+        )
         return Rules(
             frozenset(title.strip(" ") for title in own if title),
             frozenset(title.strip(" ") for title in servers if title.strip(" ")),

@@ -219,6 +219,7 @@ class _Patrol(threading.Thread):
                 self._ending.wait(5.0)  # never spin on it
             self._wake.wait(TICK_S)
             self._wake.clear()
+        self._store.reader.close()  # this thread's own
 
     def _step(self) -> bool:
         """One question, or one object read back; False when there is nothing to do now."""

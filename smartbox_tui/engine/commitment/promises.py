@@ -51,6 +51,12 @@ class Promises:
 
         A question that nobody asked is an invalid argument; what was not asked about, or is answered already, is
         passed over."""
+        try:
+            return self._heard(calling_aet, report)
+        finally:
+            self._store.reader.close()  # this thread's: the port has a new one for each caller
+
+    def _heard(self, calling_aet: str, report: Report) -> int:
         with self._lock:
             question = commitments.by_uid(self._store.reader, report.transaction_uid)
             if question is None:
