@@ -16,8 +16,11 @@ from pydicom.fileset import FileSet as PydicomFileSet
 from smartbox_tui.dicom import fileset
 from smartbox_tui.dicom.fileset import FileSet
 from smartbox_tui.dicom.fileset_records import describe
+from smartbox_tui.engine.calling import peer_of
 from smartbox_tui.engine.delivery.medium.medium import medium_of
 from smartbox_tui.engine.delivery.medium.pulse import Pulse
+from smartbox_tui.engine.delivery.medium.way import MediumWay
+from smartbox_tui.engine.delivery.way import way_to
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.answer import Outcome
 from smartbox_tui.model.uids import uid_of
@@ -217,6 +220,25 @@ def test_another_medium_is_not_written_to_until_the_first_was_ejected(tmp_path: 
     medium.welcome()
     assert send(way, picture(a, 2)).meaning.outcome is Outcome.STORED
     way.hang_up()
+
+
+def test_two_who_write_into_one_folder_take_turns(folder: Path) -> None:
+    mine = to(folder)
+    first, second = picture(folder, 1), picture(folder, 2)
+    send(mine, first)
+    place = Destination(name="other", kind="folder", path=str(folder), mounted=False, timeout_s=5.0)
+    other = way_to(place, peer_of(place, "OTHER"))
+    assert isinstance(other, MediumWay)
+    error = refused(other, second)
+    assert error.code == "refused"
+    assert error.message.startswith("Another box")
+    mine.hang_up()
+    other.probe()
+    assert send(other, second).meaning.outcome is Outcome.STORED
+    other.hang_up()
+    assert send(mine, first).meaning.outcome is Outcome.STORED
+    mine.hang_up()
+    assert named(folder).keys() == {first.sop_instance_uid, second.sop_instance_uid}
 
 
 def test_a_mount_point_without_its_medium_takes_nothing(folder: Path) -> None:

@@ -13,6 +13,7 @@ from smartbox_tui.engine.delivery.medium.pulse import Pulse
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.answer import TransferCancelled, TransferLost
 from smartbox_tui.model.medium import (
+    CLAIMED,
     DAMAGED,
     EJECTED,
     FOREIGN,
@@ -48,6 +49,10 @@ def wrong(path: Path) -> SmartBoxError:
         f"{WRONG}{path}.",
         "Plug the other one in again, or have the destination ejected and resumed to go on with this one.",
     )
+
+
+def claimed(path: Path) -> SmartBoxError:
+    return SmartBoxError("refused", f"{CLAIMED}{path}.", "It goes on when the other one is done.")
 
 
 def foreign(path: Path) -> SmartBoxError:

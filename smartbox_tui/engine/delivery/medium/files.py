@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import stat
@@ -51,13 +52,33 @@ class Root:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._claim = -1
         with of_medium():
             self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def close(self) -> None:
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+        claim, self._claim = self._claim, -1
+        fd, self.fd = self.fd, -1
+        for item in (claim, fd):
+            if item >= 0:
+                os.close(item)
+
+    def claim(self, parts: Parts) -> bool:
+        """Keeps others from it, as far as its file system tells them (flock(2)), until it is closed; False: another
+        one has it."""
+        if self._claim >= 0:
+            return True
+        with of_medium():
+            fd = os.open("/".join(parts), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=self.fd)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return False
+        except OSError:  # it has no locks at all
+            pass
+        self._claim = fd
+        return True
 
     def leads_here(self) -> bool:
         """Whether the path still is this folder: nothing else was mounted over it, it was not unmounted."""

@@ -19,12 +19,13 @@ from uuid import UUID
 
 from smartbox_tui.dicom.compose import Composition
 from smartbox_tui.dicom.fileset import FileSet
-from smartbox_tui.dicom.fileset_records import Described, describe, describe_file
+from smartbox_tui.dicom.fileset_records import Described, describe
 from smartbox_tui.dicom.scu.pace import Pace
 from smartbox_tui.engine.delivery.medium import faults, mounts
 from smartbox_tui.engine.delivery.medium.directory import DICOMDIR, Seen, read_directory, seen, write_directory
 from smartbox_tui.engine.delivery.medium.files import FULL, MediumError, Parts, Root
 from smartbox_tui.engine.delivery.medium.identity import (
+    MARK,
     Remembered,
     file_set_uid,
     new_identity,
@@ -32,9 +33,17 @@ from smartbox_tui.engine.delivery.medium.identity import (
     write_mark,
 )
 from smartbox_tui.engine.delivery.medium.leftovers import TMP, settle
-from smartbox_tui.engine.delivery.medium.plain import Plain, plain_files
+from smartbox_tui.engine.delivery.medium.plain import plain_files
 from smartbox_tui.engine.delivery.medium.pulse import Pulse, silent
-from smartbox_tui.engine.delivery.medium.streams import chunks, digest_of
+from smartbox_tui.engine.delivery.medium.streams import digest_of
+from smartbox_tui.engine.delivery.medium.writing import (
+    has_plain,
+    is_object,
+    size_of,
+    undo,
+    write_object,
+    write_plain,
+)
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.answer import Meaning, Outcome, TransferCancelled
 from smartbox_tui.model.medium import CORRUPT, TOO_LARGE
@@ -177,6 +186,8 @@ class Medium:
         wanted = self._remembered.identity
         if wanted is not None and mark != wanted:
             raise faults.wrong(self.path)
+        if mark is not None and not root.claim((MARK,)):
+            raise faults.claimed(self.path)
         if mark is None or mark != self._known or self._seen != seen(root):
             mark = self._load(root, mark, pulse)
         try:
@@ -190,6 +201,8 @@ class Medium:
         if mark is None:
             mark = new_identity(found.uid if found is not None else "")
             write_mark(root, mark, pulse)
+            if not root.claim((MARK,)):
+                raise faults.claimed(self.path)
         if found is None:
             found = FileSet(file_set_uid(mark))
         elif found.uid != file_set_uid(mark):
@@ -217,7 +230,7 @@ class Medium:
         with self._held(pulse):
             root = self._open(pulse)
             longest = self._mount.longest_file if self._mount else None
-            if longest is not None and _size(composition) > longest:
+            if longest is not None and size_of(composition) > longest:
                 return _TOO_LARGE
             described = describe(composition)
             try:
@@ -241,22 +254,22 @@ class Medium:
     ) -> Meaning:
         file_id, there = self._place(root, described, composition, pulse)
         beside = plain_files(composition, described, file_id) if plain else []
-        new = [item for item in beside if not _has(root, item)]
-        wanted = (0 if there else _size(composition)) + sum(item.length for item in new)
+        new = [item for item in beside if not has_plain(root, item)]
+        wanted = (0 if there else size_of(composition)) + sum(item.length for item in new)
         if wanted:
             self._room(wanted + len(self._set.image) + LEAST_FREE)
         temporary = (*file_id[:-1], file_id[-1] + TMP)
         made: list[Parts] = []
         try:
-            if not there and not _written(root, temporary, composition, pulse, pace, made):
-                return _undone(root, made, _CORRUPT)
+            if not there and not write_object(root, temporary, composition, pulse, pace, made):
+                return undo(root, made, _CORRUPT)
             for item in new:
-                if not _written_plain(root, item, pulse, made):
-                    return _undone(root, made, _CORRUPT)
+                if not write_plain(root, item, pulse, made):
+                    return undo(root, made, _CORRUPT)
             pulse.commit()
         except BaseException:
             with contextlib.suppress(MediumError):
-                _undone(root, made, _CORRUPT)
+                undo(root, made, _CORRUPT)
             raise
         if not there:
             root.rename(temporary, file_id)
@@ -284,9 +297,9 @@ class Medium:
             found = root.stat(file_id)
             if found is None:
                 return file_id, False
-            if self._set.owner(file_id) is None and not _is(root, file_id, described.sop_instance_uid):
+            if self._set.owner(file_id) is None and not is_object(root, file_id, described.sop_instance_uid):
                 continue  # somebody else's file of that name
-            same = found.st_size == _size(composition)
+            same = found.st_size == size_of(composition)
             return file_id, same and root.holds(file_id, digest_of(composition, pulse), pulse)
         raise SmartBoxError("refused", f"No free name is left at {self.path}.", "Use an empty medium.")
 
@@ -324,54 +337,6 @@ class Medium:
     def welcome(self) -> None:
         """What is there now, or comes, may be written to again."""
         self._ejected = None
-
-
-def _size(composition: Composition) -> int:
-    return len(composition.meta) + composition.dataset_length
-
-
-def _is(root: Root, file_id: Parts, sop_instance_uid: str) -> bool:
-    try:
-        with root.opened(file_id) as fd:
-            return describe_file(fd, file_id[-1]).sop_instance_uid == sop_instance_uid
-    except SmartBoxError:
-        return False
-
-
-def _has(root: Root, item: Plain) -> bool:
-    """By its length: it is no promise, and was read back when it was written."""
-    found = root.stat(item.parts)
-    return found is not None and found.st_size == item.length
-
-
-def _written(
-    root: Root, parts: Parts, composition: Composition, pulse: Pulse, pace: Pace | None, made: list[Parts]
-) -> bool:
-    """Whether it reads back as it was composed."""
-    root.make_folders(parts[:-1])
-    head = len(composition.meta)
-    pieces = chunks((composition.meta, *composition.segments), pulse, pace)
-    digest = root.write(parts, pieces, pulse, lambda count: pulse.beat(max(0, count - head)))
-    made.append(parts)
-    return root.holds(parts, digest, pulse)
-
-
-def _written_plain(root: Root, item: Plain, pulse: Pulse, made: list[Parts]) -> bool:
-    root.make_folders(item.parts[:-1])
-    temporary = (*item.parts[:-1], item.parts[-1] + TMP)
-    digest = root.write(temporary, chunks(item.segments, pulse), pulse)
-    made.append(temporary)
-    if not root.holds(temporary, digest, pulse):
-        return False
-    made[-1] = item.parts
-    root.rename(temporary, item.parts)
-    return True
-
-
-def _undone(root: Root, made: list[Parts], said: Meaning) -> Meaning:
-    for parts in made:
-        root.remove(parts)
-    return said
 
 
 # ---- shared by the workers of a destination
