@@ -122,6 +122,7 @@ LABELS: Final = {
     "preroll_s": N_("Seconds before the press"),
     "preview_fps": N_("Pictures a second"),
     "rate_limit": N_("Rate limit"),
+    "readback": N_("Read back and compare"),
     "refresh_s": N_("Seconds between refreshes"),
     "check": N_("Check before sending"),
     "rejection_note": N_("Rejection note"),
