@@ -71,8 +71,8 @@ def acceptance() -> Iterator[Block]:
     yield Text(
         "The box listens on `port` for the following. Called AE title: the box's own, or one of the calling AE "
         "titles of its destinations. Services marked `known` are accepted of AE titles in the settings alone "
-        "(destinations, worklist, procedure steps, `callers`); with no other context proposed the association is rejected "
-        "(source 1, reason 3). Capital letters count. No TLS on this port, no user identity."
+        "(destinations, worklist, procedure steps, `callers`); with no other context proposed the association is "
+        "rejected (source 1, reason 3). Capital letters count. No TLS on this port, no user identity."
     )
     rows = []
     for service in SERVICES:
