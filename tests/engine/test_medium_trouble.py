@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from smartbox_tui.engine.delivery.medium.pulse import Pulse
 from smartbox_tui.model.answer import Answer, Outcome, TransferLost
 from smartbox_tui.settings.destination import Destination
 from tests.engine.medium_rig import everything, named, picture, refused, send, to
+from tests.support.box import until
 from tests.support.mounted import Disk
 
 # ---- what goes wrong while it is written
@@ -191,10 +191,15 @@ def test_a_medium_that_can_only_be_read_waits(stick: Disk) -> None:
     way.hang_up()
 
 
+def pull_when_begun(stick: Disk) -> None:
+    until(lambda: any((stick.mountpoint / "DICOM").rglob("*.TMP")), 30, "a begun object")
+    stick.pull()
+
+
 def test_pulled_out_in_mid_object_nothing_goes_to_the_boxs_own_disk(stick: Disk) -> None:
     way = to(stick.mountpoint, mounted=True, rate_limit=1_000_000)
     item = picture(stick.image, 1, size=1400)
-    timer = threading.Timer(0.7, stick.pull)
+    timer = threading.Thread(target=pull_when_begun, args=(stick,))
     timer.start()
     with pytest.raises(TransferLost) as caught:
         send(way, item)
@@ -216,7 +221,7 @@ def test_ejecting_waits_for_what_is_written_and_then_nothing_more_is(stick: Disk
     answers: list[Answer] = []
     thread = threading.Thread(target=lambda: answers.append(send(way, picture(stick.image, 1, size=1000))))
     thread.start()
-    time.sleep(0.3)
+    until(lambda: any((stick.mountpoint / "DICOM").rglob("*.TMP")), 30, "a begun object")
     assert way.medium.eject(Pulse("x")) == 1
     thread.join(30)
     assert answers[0].meaning.outcome is Outcome.STORED
