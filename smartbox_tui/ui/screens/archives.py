@@ -13,8 +13,8 @@ from smartbox_tui.ui import stand_ins, words
 from smartbox_tui.ui.i18n import N_
 from smartbox_tui.ui.link import CommandWasAnswered, CommandWasRefused, new_id
 from smartbox_tui.ui.reasons import of_destination
-from smartbox_tui.ui.screens.base import BoxScreen
 from smartbox_tui.ui.screens.choice import ChoiceScreen, Option
+from smartbox_tui.ui.screens.listing import ListScreen
 from smartbox_tui.ui.state import Presence, Process
 from smartbox_tui.ui.view import View
 from smartbox_tui.ui.widgets.big_button import BigButton
@@ -30,22 +30,16 @@ _SIGN = {
 _BAR = {"unreachable": "$wait", "rejected": "$red", "paused": "$wait"}
 
 
-class ArchivesScreen(BoxScreen):
+class ArchivesScreen(ListScreen):
     """A touch chooses one; the buttons work on it."""
 
     BINDINGS = [
-        ("escape", "back", ""),
-        ("up", "move(-1)", ""),
-        ("down", "move(1)", ""),
-        ("pageup", "page(-1)", ""),
-        ("pagedown", "page(1)", ""),
         ("enter", "rows", ""),
         ("a", "pause", ""),
         ("t", "retry", ""),
         ("j", "eject", ""),
         ("i", "technical", ""),
     ]
-    AUTO_FOCUS = "#list"
 
     DEFAULT_CSS = """
     ArchivesScreen #lists { height: 1fr; }
@@ -63,8 +57,7 @@ class ArchivesScreen(BoxScreen):
         with Horizontal(id="lists"):
             yield BigList(self._row, empty=lambda view: view.t("No archive is set up"), id="list")
             with Vertical(id="pages"):
-                yield BigButton("▲", "screen.page(-1)", id="page-up")
-                yield BigButton("▼", "screen.page(1)", id="page-down")
+                yield from self.page_buttons()
                 yield BigButton(self._technical_label, "screen.technical", "i", id="technical")
                 eject = BigButton(N_("Eject"), "screen.eject", "j", needs=Process.ENGINE, id="eject")
                 eject.display = False
@@ -76,10 +69,6 @@ class ArchivesScreen(BoxScreen):
         yield BigButton(N_("Its pictures"), "screen.rows", N_("Enter"), id="rows")
         yield BigButton(self._pause_label, "screen.pause", "a", needs=engine, id="pause")
         yield BigButton(N_("Try now"), "screen.retry", "t", needs=engine, id="retry")
-
-    @property
-    def _list(self) -> BigList:
-        return self.query_one("#list", BigList)
 
     @property
     def _pointed(self) -> state.Destination | None:
@@ -215,9 +204,3 @@ class ArchivesScreen(BoxScreen):
         self._technical = not self._technical
         self.query_one("#technical").set_class(self._technical, "-on")
         self.draw()
-
-    def action_move(self, step: int) -> None:
-        self._list.move(step)
-
-    def action_page(self, step: int) -> None:
-        self._list.page(step)

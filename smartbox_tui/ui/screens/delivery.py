@@ -15,8 +15,8 @@ from smartbox_tui.ui import queue_rows, reasons, words
 from smartbox_tui.ui.i18n import N_
 from smartbox_tui.ui.link import ReadingFailed, StateWasRead, new_id
 from smartbox_tui.ui.rates import Rates
-from smartbox_tui.ui.screens.base import BoxScreen
 from smartbox_tui.ui.screens.choice import ChoiceScreen, Option
+from smartbox_tui.ui.screens.listing import AskingScreen, ListScreen
 from smartbox_tui.ui.sentences import sentence
 from smartbox_tui.ui.state import BoxState, Process, sending
 from smartbox_tui.ui.view import Shown, View, spread
@@ -29,11 +29,10 @@ _OVER: Final = frozenset({"stored", "committed", "cancelled", "superseded"})
 _REPEATED: Final = frozenset({"blocked", "waiting"})
 
 
-class RowActions(BoxScreen):
+class RowActions(ListScreen):
     """What can be done with the delivery that the screen points at."""
 
     BINDINGS = [
-        ("escape", "back", ""),
         ("t", "retry", ""),
         ("f", "change('prioritise')", ""),
         ("a", "pause", ""),
@@ -148,18 +147,13 @@ class DeliveryText(Shown):
         return Content("\n").join([line.truncate(width, ellipsis=True) for line in told])
 
 
-class DeliveryScreen(RowActions):
+class DeliveryScreen(AskingScreen, RowActions):
     """The history below, the newest first; the picture's other archives are one touch away."""
 
     BINDINGS = [
         ("i", "technical", ""),
         ("n", "other", ""),
-        ("up", "move(-1)", ""),
-        ("down", "move(1)", ""),
-        ("pageup", "page(-1)", ""),
-        ("pagedown", "page(1)", ""),
     ]
-    AUTO_FOCUS = "#list"
 
     DEFAULT_CSS = """
     DeliveryScreen #lists { height: 1fr; }
@@ -190,8 +184,7 @@ class DeliveryScreen(RowActions):
                     yield BigButton(self._technical_label, "screen.technical", "i", id="technical")
                     yield BigButton(N_("Next archive"), "screen.other", "n", usable=self._has_others, id="other")
                     with Horizontal(id="leaf"):
-                        yield BigButton("▲", "screen.page(-1)", id="page-up")
-                        yield BigButton("▼", "screen.page(1)", id="page-down")
+                        yield from self.page_buttons()
 
     def compose_nav(self) -> Iterable[Widget]:
         yield from super().compose_nav()
@@ -207,26 +200,20 @@ class DeliveryScreen(RowActions):
     def pointed(self) -> state.Delivery | None:
         return self._item
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self._put()
-        self._ask()
-
-    def on_screen_resume(self) -> None:
-        super().on_screen_resume()
-        if self.is_mounted:
-            self._ask()
-
     # ---- what is shown
+
+    @property
+    def _target(self) -> str:
+        return f"/v1/deliveries/{self._item.id}"
 
     def _ask(self) -> None:
         self._asked_s = self.console.view().now_s
-        self.console.read(f"/v1/deliveries/{self._item.id}", self)
+        super()._ask()
 
     @on(StateWasRead)
     def _was_read(self, message: StateWasRead) -> None:
         message.stop()
-        if message.target != f"/v1/deliveries/{self._item.id}":
+        if message.target != self._target:
             return  # of the archive before
         value, text = message.value, self.query_one(DeliveryText)
         self._item = msgspec.convert(value["delivery"], state.Delivery)
@@ -244,9 +231,6 @@ class DeliveryScreen(RowActions):
         self._said = sentence(self.console.view().t, message.error.code)[0]
         self._put()
 
-    def _put(self) -> None:
-        self.draw()
-
     def show(self, view: View) -> None:
         if self.is_mounted:
             self._rates.hear(sending(view.box), view.now_s)
@@ -261,7 +245,7 @@ class DeliveryScreen(RowActions):
             text = self.query_one(DeliveryText)
             text.item, text.technical = self._item, self._technical
             text.rate = self._rates.of(self._item.id, view.now_s)
-            self.query_one("#list", BigList).fill(view, self._changes, _key)
+            self._list.fill(view, self._changes, _key)
         super().show(view)
 
     def _row(self, view: View, entry: Any, width: int) -> Row:
@@ -313,12 +297,6 @@ class DeliveryScreen(RowActions):
         self._changes, self._said = [], N_("One moment …")
         self._put()
         self._ask()
-
-    def action_move(self, step: int) -> None:
-        self.query_one("#list", BigList).move(step)
-
-    def action_page(self, step: int) -> None:
-        self.query_one("#list", BigList).page(step)
 
     @on(BigList.Tapped)
     def _tapped(self, message: BigList.Tapped) -> None:

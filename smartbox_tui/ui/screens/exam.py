@@ -20,8 +20,8 @@ from smartbox_tui.ui.link import (
     new_id,
 )
 from smartbox_tui.ui.purpose import Purpose
-from smartbox_tui.ui.screens.base import BoxScreen
 from smartbox_tui.ui.screens.choice import ChoiceScreen, Option
+from smartbox_tui.ui.screens.listing import AskingScreen
 from smartbox_tui.ui.screens.pictures import PicturesScreen
 from smartbox_tui.ui.screens.where import WhereScreen
 from smartbox_tui.ui.state import NOTE, BoxState, Process, current_exam
@@ -109,7 +109,7 @@ class ExamText(Shown):
         return told
 
 
-class ExamScreen(BoxScreen):
+class ExamScreen(AskingScreen):
     """Its pictures at the left, what can be done at the right."""
 
     BINDINGS = [
@@ -170,20 +170,11 @@ class ExamScreen(BoxScreen):
         yield from super().compose_nav()
         yield BigButton(N_("Where is it?"), "screen.where", "z", id="where")
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self._put()
-        self._ask()
-
-    def on_screen_resume(self) -> None:
-        super().on_screen_resume()
-        if self.is_mounted:
-            self._ask()
-
     # ---- what is shown
 
-    def _ask(self) -> None:
-        self.console.read(f"/v1/exams/{self._exam.id}", self)
+    @property
+    def _target(self) -> str:
+        return f"/v1/exams/{self._exam.id}"
 
     @on(StateWasRead)
     def _was_read(self, message: StateWasRead) -> None:

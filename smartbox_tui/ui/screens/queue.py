@@ -41,17 +41,12 @@ class QueueScreen(RowActions):
         ("3", "filter('sent')", ""),
         ("4", "filter('all')", ""),
         ("5", "next_archive", ""),
-        ("up", "move(-1)", ""),
-        ("down", "move(1)", ""),
-        ("pageup", "page(-1)", ""),
-        ("pagedown", "page(1)", ""),
         ("home,ctrl+home", "edge(False)", ""),
         ("end,ctrl+end", "edge(True)", ""),
         ("enter", "tap", ""),
         ("g", "retry_all", ""),
         ("z", "archives", ""),
     ]
-    AUTO_FOCUS = "#list"
 
     DEFAULT_CSS = """
     QueueScreen #filters { height: 3; }
@@ -85,8 +80,7 @@ class QueueScreen(RowActions):
         with Horizontal(id="lists"):
             yield BigList(self._row, empty=lambda view: view.t(self._said), id="list")
             with Vertical(id="pages"):
-                yield BigButton("▲", "screen.page(-1)", id="page-up")
-                yield BigButton("▼", "screen.page(1)", id="page-down")
+                yield from self.page_buttons()
 
     def compose_nav(self) -> Iterable[Widget]:
         yield from super().compose_nav()
@@ -94,10 +88,6 @@ class QueueScreen(RowActions):
         yield BigButton(self.retry_label, "screen.retry", "t", needs=engine, id="retry")
         yield BigButton(N_("All again"), "screen.retry_all", "g", needs=engine, id="retry-all")
         yield BigButton(N_("Archives"), "screen.archives", "z", id="archives")
-
-    @property
-    def _list(self) -> BigList:
-        return self.query_one("#list", BigList)
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -253,18 +243,6 @@ class QueueScreen(RowActions):
 
     def action_archives(self) -> None:
         self.app.push_screen(ArchivesScreen(self.choose_archive))
-
-    def action_move(self, step: int) -> None:
-        self._list.move(step)
-
-    def action_page(self, step: int) -> None:
-        self._list.page(step)
-
-    def action_edge(self, last: bool) -> None:
-        self._list.edge(last)
-
-    def action_tap(self) -> None:
-        self._list.tap(by_key=True)
 
     @on(BigList.Tapped)
     def _tapped(self, message: BigList.Tapped) -> None:

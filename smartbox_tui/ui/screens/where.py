@@ -14,8 +14,8 @@ from textual.widget import Widget
 from smartbox_tui.ui import queue_rows, reasons, words
 from smartbox_tui.ui.i18n import N_
 from smartbox_tui.ui.link import ReadingFailed, StateWasRead
-from smartbox_tui.ui.screens.base import BoxScreen
 from smartbox_tui.ui.screens.delivery import DeliveryScreen
+from smartbox_tui.ui.screens.listing import AskingScreen, ListScreen
 from smartbox_tui.ui.state import NOTE, is_of, key_of
 from smartbox_tui.ui.view import Shown, View
 from smartbox_tui.ui.widgets.big_button import BigButton
@@ -114,15 +114,10 @@ def _cut(text: str) -> str:
     return text if len(text) < COLUMN else text[: COLUMN - 2] + "…"
 
 
-class WhereScreen(BoxScreen):
+class WhereScreen(AskingScreen, ListScreen):
     """A touch opens the delivery that needs a hand; Left and Right go through the archives that do not fit."""
 
     BINDINGS = [
-        ("escape", "back", ""),
-        ("up", "move(-1)", ""),
-        ("down", "move(1)", ""),
-        ("pageup", "page(-1)", ""),
-        ("pagedown", "page(1)", ""),
         ("home", "edge(False)", ""),
         ("end", "edge(True)", ""),
         ("left", "shift(-1)", ""),
@@ -130,7 +125,6 @@ class WhereScreen(BoxScreen):
         ("enter", "tap", ""),
         ("n", "next_trouble", ""),
     ]
-    AUTO_FOCUS = "#list"
 
     DEFAULT_CSS = """
     WhereScreen #lists { height: 1fr; }
@@ -158,32 +152,22 @@ class WhereScreen(BoxScreen):
                 yield Heads()
                 yield BigList(self._row, empty=lambda view: view.t("No pictures yet"), id="list")
             with Vertical(id="pages"):
-                yield BigButton("▲", "screen.page(-1)", id="page-up")
-                yield BigButton("▼", "screen.page(1)", id="page-down")
+                yield from self.page_buttons()
 
     def compose_nav(self) -> Iterable[Widget]:
         yield from super().compose_nav()
         yield BigButton(N_("Next trouble"), "screen.next_trouble", "n", id="trouble")
         yield BigButton(N_("More archives"), "screen.shift(0)", "→", id="more")
 
-    @property
-    def _list(self) -> BigList:
-        return self.query_one("#list", BigList)
-
-    def on_mount(self) -> None:
-        super().on_mount()
-        self._ask()
-
-    def on_screen_resume(self) -> None:
-        super().on_screen_resume()
-        if self.is_mounted:
-            self._ask()
-
     # ---- what is shown
+
+    @property
+    def _target(self) -> str:
+        return f"/v1/exams/{self._exam.id}"
 
     def _ask(self) -> None:
         self._due = False
-        self.console.read(f"/v1/exams/{self._exam.id}", self)
+        super()._ask()
 
     @on(StateWasRead)
     def _was_read(self, message: StateWasRead) -> None:
@@ -192,7 +176,7 @@ class WhereScreen(BoxScreen):
         pictures = msgspec.convert(message.value["instances"], list[state.Instance])
         deliveries = msgspec.convert(message.value["deliveries"], list[state.Delivery])
         self._names, self._lines = lines([item for item in pictures if item.kind != NOTE], deliveries)
-        self.draw()
+        self._put()
 
     @on(ReadingFailed)
     def _failed(self, message: ReadingFailed) -> None:
@@ -252,18 +236,6 @@ class WhereScreen(BoxScreen):
         )
 
     # ---- what can be done
-
-    def action_move(self, step: int) -> None:
-        self._list.move(step)
-
-    def action_page(self, step: int) -> None:
-        self._list.page(step)
-
-    def action_edge(self, last: bool) -> None:
-        self._list.edge(last)
-
-    def action_tap(self) -> None:
-        self._list.tap(by_key=True)
 
     def action_shift(self, step: int) -> None:
         """By one archive; 0: by a screenful, from the last to the first again."""
