@@ -3,6 +3,7 @@ that go when their days are over, by real processes."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -58,8 +59,13 @@ def free(folder: Path) -> int:
 def fill(folder: Path, leave: int) -> Path:
     """A file of somebody else's."""
     path = folder / f"foreign-{leave}"
-    with path.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, free(folder) - leave)
+    with path.open("wb", buffering=0) as file:
+        if leave:
+            os.posix_fallocate(file.fileno(), 0, free(folder) - leave)
+        else:
+            with contextlib.suppress(OSError):
+                while file.write(bytes(1 << 16)):
+                    pass
     return path
 
 
