@@ -51,6 +51,12 @@ ADDED: Final = (
 """Settings of a destination that `destination add` has options for."""
 
 
+def _storage(value: dict[str, Any]) -> str:
+    kept, may = value["undelivered_bytes"] / 1e9, value["releasable_bytes"] / 1e9
+    left = f"{value['hours_left']} hours of recording" if value["records"] else "no room to record"
+    return f"{left}; {kept:.1f} GB not delivered, {may:.1f} GB that archives have go when room is needed"
+
+
 class _Box(Area):
     # ---- status
 
@@ -65,7 +71,7 @@ class _Box(Area):
             f"queue        {open_} open, {queue['blocked']} blocked, {queue['stored']} stored",
             *[f"destination  {item['name']}: {item['state']} {item['reason']}" for item in value["destinations"]],
             *_servers(value),
-            f"storage      {value['storage']['hours_left']} hours of recording",
+            f"storage      {_storage(value['storage'])}",
             *[f"alarm        {item['message']}" for item in value["alarms"]],
         ]
         return self._out(value, "\n".join(lines))

@@ -355,8 +355,11 @@ def _with_pictures(box: BoxState, new: list[wire.Instance]) -> BoxState:
     for item in new:
         if item.kind == NOTE:
             continue
+        known = pictures.get(key_of(item))
         if item.discarded:
             pictures.pop(key_of(item), None)
+        elif known is not None and known.released_at and not item.released_at:  # of which capture knows nothing
+            pictures[key_of(item)] = msgspec.structs.replace(item, released_at=known.released_at)
         else:
             pictures[key_of(item)] = item
     ordered = tuple(sorted(pictures.values(), key=_taken))

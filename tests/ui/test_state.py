@@ -91,6 +91,14 @@ def test_the_engine_says_it_while_capture_is_away() -> None:
     assert exam.id == "exam-1"
 
 
+def test_what_only_archives_have_stays_so_whatever_capture_tells() -> None:
+    still = picture(1)
+    gone = events.InstanceAdopted(instance=replace(still, released_at="2026-11-20T10:00:00+01:00"))
+    told = events.StillTaken(exam="exam-1", instance=still)
+    for box in (after(ENGINE, CAPTURE, told, gone), after(ENGINE, CAPTURE, gone, told)):
+        assert [item.released_at for item in box.pictures] == ["2026-11-20T10:00:00+01:00"]
+
+
 def test_a_picture_told_by_both_processes_counts_once() -> None:
     still = picture(1)
     box = after(
