@@ -32,9 +32,9 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         else:
             result = rebuild.check(folders, hashes=not arguments.fast)
             lines = [f"{item['exam']} {item['what']}: {item['problem']}" for item in result["problems"]]
-            text = "\n".join(
-                [*lines, f"{result['exams']} exams, {result['pictures']} pictures, {len(lines)} problems"]
-            )
+            counts = f"{result['exams']} exams, {result['pictures']} pictures"
+            gone = f", of which {result['released']} only in archives" if result["released"] else ""
+            text = "\n".join([*lines, f"{counts}{gone}, {len(lines)} problems"])
     finally:
         lock.release()
     out(result, text, as_json=options.json)
