@@ -16,7 +16,6 @@ import socket
 import ssl
 import struct
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -25,6 +24,7 @@ from urllib.parse import parse_qs
 
 from pydicom import dcmread
 
+JSON = {"Content-Type": "application/dicom+json"}
 PREFIX = "/dcm4chee-arc/aets/DCM4CHEE/rs"
 TOKENS = "/realms/dcm4che/protocol/openid-connect/token"
 
@@ -270,7 +270,7 @@ class WebPeer:
         elif storing:
             (self.script.pop(0) if self.script else self.store)(talk, call)
         elif call.path.startswith(f"{self.prefix}/studies") and call.method == "POST":
-            talk.reply(409, "{}", {"Content-Type": "application/dicom+json"})
+            talk.reply(409, "{}", JSON)
         elif call.path.startswith((f"{self.prefix}/studies", f"{self.prefix}/instances")):
             (self.searches.pop(0) if self.searches else self.search)(talk, call)
         else:
@@ -301,7 +301,7 @@ class WebPeer:
 
     def store(self, talk: Conversation, call: Call) -> None:
         items = [item(*self.take(data)) for data in call.objects]
-        talk.reply(200, stored_answer(self.url, *items), {"Content-Type": "application/dicom+json"})
+        talk.reply(200, stored_answer(self.url, *items), JSON)
 
     def take(self, data: bytes) -> tuple[str, str]:
         """Stores an object; its class and UID."""
@@ -342,9 +342,7 @@ def names_failed(
         found = dcmread(io.BytesIO(call.objects[0]), stop_before_pixels=True)
         more = {} if reason is None else {"00081197": attribute("US", reason)}
         entry = item(str(found.SOPClassUID), str(found.SOPInstanceUID), **more) if with_uid else more
-        fields = {"Content-Type": "application/dicom+json"}
-        if header:
-            fields["Warning"] = f"299 http://archive/rs: {header}"
+        fields = {**JSON, **({"Warning": f"299 http://archive/rs: {header}"} if header else {})}
         talk.reply(status, stored_answer("", failed=(entry,), comment=comment), fields)
 
     return action
@@ -399,4 +397,3 @@ def listening(action: Callable[[Conversation], None]) -> Iterator[int]:
         with contextlib.suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        time.sleep(0)
