@@ -105,8 +105,12 @@ EVENTS: Final[dict[str, Kind]] = {
     ),
     "destination.back": Kind("an archive that was away answers again", _DESTINATION),
     "disk.low": Kind(
-        "little room is left on the box",
-        {"free_bytes": "bytes that are free", "hours_left": "hours of recording that they are good for"},
+        "little room is left on the box; again when it gets less",
+        {
+            "code": "how little: disk-low, disk-urgent, disk-no-recording",
+            "free_bytes": "bytes that are free",
+            "hours_left": "hours of recording that they are good for",
+        },
     ),
     "alarm.raised": Kind("an alarm stands for some seconds", _ALARM),
     "alarm.cleared": Kind("an alarm is over", _ALARM),

@@ -73,8 +73,9 @@ class Watch:
             data = {"code": code, "message": alarm.message, "since": alarm.since}
             self._tell("alarm.raised", data, _ALARM_FACT, dict(self._alarms))
             if code.startswith("disk"):
-                room = {"free_bytes": status.storage.free_bytes, "hours_left": status.storage.hours_left}
-                self._tell("disk.low", room, _ALARM_FACT, dict(self._alarms))
+                room = status.storage
+                low = {"code": code, "free_bytes": room.free_bytes, "hours_left": room.hours_left}
+                self._tell("disk.low", low, _ALARM_FACT, dict(self._alarms))
 
     def _tell(self, event: str, data: dict[str, Any], fact: str, value: Any) -> None:
         def job(database: Any) -> None:
