@@ -17,7 +17,7 @@ from typing import Final
 
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.spool.bitstream import DERIVED, record_of, remuxed_name
-from smartbox_tui.spool.durable import append_lines, fsync_dir
+from smartbox_tui.spool.durable import append_lines
 from smartbox_tui.spool.reserve import last_room
 from smartbox_tui.spool.sidecar import Sidecar
 
@@ -109,8 +109,8 @@ def gone(release: Release) -> SmartBoxError:
 
 
 def remove(folder: Path, sidecar: Sidecar) -> int:
-    """The bitstream and all that was made of it go; returns the bytes. To be called when the release is durable;
-    done twice it does nothing. Raises OSError."""
+    """The bitstream and all that was made of it go; returns the bytes. To be called when the release is durable; the
+    folder is to be fsynced afterwards. Done twice it does nothing. Raises OSError."""
     files = list(made_files(folder, sidecar.id))
     own = [folder / name for name in own_files(sidecar)]
     records = [folder / record_of(remuxed_name(sidecar.id))]
@@ -119,7 +119,6 @@ def remove(folder: Path, sidecar: Sidecar) -> int:
         with contextlib.suppress(FileNotFoundError):
             size += path.stat().st_blocks * 512
             path.unlink()
-    fsync_dir(folder)
     return size
 
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,7 @@ from smartbox_tui.spool.examfile import read_exam, write_exam
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, write_sidecar
 from smartbox_tui.store import audit, queries, reconcile, records, retention
 from smartbox_tui.store.database import Store
+from smartbox_tui.store.tables import Instance
 from tests.support.keeping import CLOSED_AT, Kept, Shelves, archive
 from tests.support.spooled import put_still
 
@@ -156,6 +158,37 @@ def test_many_go_in_several_transactions(shelves: Shelves, monkeypatch: pytest.M
     assert sorted(Kept(shelves, CLOSED + 31 * DAY).look()) == sorted(item.id for item in taken)
     assert len(release.read(shelves.spool / exam)) == 8
     assert len(audit.lines(shelves.store.reader, action="pictures-released")) == 3
+
+
+def test_an_engine_that_ends_does_not_wait_for_all_of_it(shelves: Shelves, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the picture it is at; and nothing is written to the database once it is closed."""
+    for number in range(3):
+        shelves.still(shelves.exam(f"2026-01-0{number + 1}T10:00:00+01:00"), archive=State.STORED)
+    kept = Kept(shelves, CLOSED + 31 * DAY)
+    began, go_on = threading.Event(), threading.Event()
+    promised = LettingGo.promised
+
+    def slow(self: LettingGo, *arguments: Any, **keys: Any) -> Any:
+        began.set()
+        assert go_on.wait(20)
+        return promised(self, *arguments, **keys)
+
+    monkeypatch.setattr(LettingGo, "promised", slow)
+
+    async def ended() -> None:
+        task = asyncio.create_task(kept.keeper.run())
+        await asyncio.to_thread(began.wait, 20)
+        task.cancel()
+        closing = asyncio.create_task(kept.keeper.close())
+        await asyncio.sleep(0.1)
+        assert not closing.done()
+        go_on.set()
+        await asyncio.wait_for(closing, 20)
+
+    asyncio.run(ended())
+    left = [row for row in Instance.select().execute(shelves.store.reader) if not row.released_at]
+    assert len(left) == 2
+    assert retention.left(shelves.store.reader) == []
 
 
 # ---- room is wanted

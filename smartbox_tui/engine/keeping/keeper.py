@@ -12,11 +12,13 @@ import asyncio
 import contextlib
 import logging
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from smartbox_tui.engine import view
 from smartbox_tui.engine.delivery import tidying
@@ -36,6 +38,7 @@ from smartbox_tui.store import audit, queries, retention
 from smartbox_tui.store.retention import Shelf
 from smartbox_tui.wire import events
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 CHECK_S: Final = 5.0
@@ -61,12 +64,14 @@ class Figures:
 
 
 class Keeper:
-    """Runs on the engine's loop, its work in threads. `changed()`: the status is another."""
+    """Runs on the engine's loop, its work in a thread of its own. `changed()`: the status is another."""
 
     def __init__(self, exams: Exams, settings: Callable[[], Settings], changed: Callable[[], None]) -> None:
         self._exams, self._settings, self._changed = exams, settings, changed
         self._spool, self._store, self._clock = exams.spool, exams.store, exams.clock
         self._letting_go = LettingGo(self._spool, self._store, self._said)
+        self._thread = ThreadPoolExecutor(1, "keeper")
+        self._ending = threading.Event()
         self._woken = asyncio.Event()
         self._walked_s = float("-inf")
         self._exhausted = False  # room was wanted, and nothing more could go
@@ -83,7 +88,7 @@ class Keeper:
     async def before_serving(self) -> None:
         """What a crash left half done is finished, before anybody asks for it."""
         try:
-            await asyncio.to_thread(self._recover)
+            await self._run(self._recover)
         except (OSError, SmartBoxError) as exc:  # a full disk, say: it is tried again with every look
             log.error("what was being let go is not finished: %s", exc)
 
@@ -94,7 +99,7 @@ class Keeper:
         trusted = False
         while True:
             try:
-                wanted = await asyncio.to_thread(self._is_wanted)
+                wanted = await self._run(self._is_wanted)
                 if not trusted and (trusted := self._now_s() is not None):
                     self._woken.set()
                 since_s = loop.time() - looked_s
@@ -116,7 +121,7 @@ class Keeper:
 
     async def look(self) -> Gone:
         """One time through everything; what went. Raises OSError, SmartBoxError."""
-        gone = await asyncio.to_thread(self._look)
+        gone = await self._run(self._look)
         for identity in gone.pictures[-TELL_PICTURES:]:
             if (row := queries.instance(self._store.reader, identity)) is not None:
                 self._exams.publish(events.InstanceAdopted(instance=view.instance(row)))
@@ -125,9 +130,17 @@ class Keeper:
         now = self._now_s()
         if now is not None and self._settings().retention.forget_days > 0:
             await self._forget(now)
-        self.figures = await asyncio.to_thread(self._figures)
+        self.figures = await self._run(self._figures)
         self._changed()
         return gone
+
+    async def _run(self, function: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+    async def close(self) -> None:
+        """Ends what is under way after the pictures it is at; nothing is written when this returns."""
+        self._ending.set()
+        await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
 
     # ---- time
 
@@ -158,6 +171,8 @@ class Keeper:
         if now_s is not None:
             gone += self._discarded(now_s)
             for shelf in retention.shelves(self._store.reader):
+                if self._ending.is_set():
+                    return gone
                 if self._is_over(shelf, now_s):
                     gone += self._of(shelf, self._policy(early=False), "days")
         return gone + self._early(now_s)
@@ -197,7 +212,7 @@ class Keeper:
         policy = self._policy(early=True)
         for shelf in retention.shelves(self._store.reader):
             free = max(self.levels().room.free, before + made + gone.bytes)  # some file systems count late
-            if free >= now.end:
+            if free >= now.end or self._ending.is_set():
                 break
             gone += self._of(shelf, policy, "room", now.end - free)
         else:
@@ -207,6 +222,8 @@ class Keeper:
     def _discarded(self, now_s: float) -> Gone:
         gone = Gone()
         for picture, folder in retention.discarded(self._store.reader):
+            if self._ending.is_set():
+                return gone
             path = self._spool / folder
             try:
                 sidecar = read_sidecar(path / f"{picture}.json")
@@ -218,6 +235,8 @@ class Keeper:
         if loop_s - self._walked_s >= WALK_S:
             self._walked_s = loop_s
             for path, sidecar in self._never_adopted():
+                if self._ending.is_set():
+                    return gone
                 with contextlib.suppress(OSError):
                     if self._is_discarded_for_long(sidecar, now_s):
                         self._letting_go.never_adopted(path, sidecar)
@@ -231,6 +250,8 @@ class Keeper:
     def _never_adopted(self) -> Iterator[tuple[Path, Sidecar]]:
         """What was taken back while no engine lived, or before it had it, and is here."""
         for folder in exam_folders(self._spool):
+            if self._ending.is_set():
+                return
             known = queries.instance_ids_in(self._store.reader, folder.name)
             for path in sidecar_paths(folder):
                 if path.stem in known:
@@ -249,14 +270,14 @@ class Keeper:
     async def _forget(self, now_s: float) -> None:
         """Exams of which only archives have anything: their folders and rows go, the audit stays."""
         days = self._settings().retention.forget_days
-        for shelf in await asyncio.to_thread(retention.forgettable, self._store.reader):
-            age_s = await asyncio.to_thread(self._age_s, shelf.folder, shelf.closed_at, not shelf.dates, now_s)
+        for shelf in await self._run(retention.forgettable, self._store.reader):
+            age_s = await self._run(self._age_s, shelf.folder, shelf.closed_at, not shelf.dates, now_s)
             if age_s < days * DAY_S:
                 continue
             async with self._exams.lock:  # nobody appends to it, or gives it to somebody else, meanwhile
-                path = await asyncio.to_thread(self._put_aside, shelf)
+                path = await self._run(self._put_aside, shelf)
             if path is not None:
-                await asyncio.to_thread(self._finish_forgetting, path)
+                await self._run(self._finish_forgetting, path)
 
     def _put_aside(self, shelf: Shelf) -> Path | None:
         """The folder under a name that is no exam's, with its rows gone; None: something of it is still here."""

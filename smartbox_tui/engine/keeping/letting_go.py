@@ -24,6 +24,7 @@ from smartbox_tui.model import keeping
 from smartbox_tui.model.keeping import Policy, Row
 from smartbox_tui.spool import ledger, release
 from smartbox_tui.spool.bitstream import captured
+from smartbox_tui.spool.durable import fsync_dir
 from smartbox_tui.spool.layout import exam_dir
 from smartbox_tui.spool.release import Release
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, read_sidecar
@@ -106,7 +107,9 @@ class LettingGo:
         if sidecar.state is not SidecarState.DISCARDED or not release.is_here(folder, sidecar):
             return 0
         release.append(folder, [self._fact(_going(folder, sidecar, _unknown(sidecar)), release.DISCARDED)])
-        return release.remove(folder, sidecar)
+        size = release.remove(folder, sidecar)
+        fsync_dir(folder)
+        return size
 
     # ---- the steps
 
@@ -179,6 +182,7 @@ class LettingGo:
         sidecars = list(sidecars)
         for sidecar in sidecars:
             release.remove(folder, sidecar)
+        fsync_dir(folder)
         ids = [sidecar.id for sidecar in sidecars]
         self._store.write(lambda database: retention.done(database, ids)).result()
 
