@@ -264,6 +264,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
             for task in [essential, *tasks]:
                 task.cancel()
             await asyncio.gather(essential, *tasks, return_exceptions=True)
+            await keeper.close()
             await runner.cleanup()
             paths.engine_socket.unlink(missing_ok=True)
     await asyncio.to_thread(store.close)
