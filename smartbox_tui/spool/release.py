@@ -109,8 +109,8 @@ def gone(release: Release) -> SmartBoxError:
 
 
 def remove(folder: Path, sidecar: Sidecar) -> int:
-    """The bitstream and all that was made of it go; returns the bytes. To be called when the release is durable; the
-    folder is to be fsynced afterwards. Done twice it does nothing. Raises OSError."""
+    """The bitstream and all that was made of it go; returns the bytes. To be called when the release is durable;
+    the folder is to be fsynced afterwards. Done twice it does nothing. Raises OSError."""
     files = list(made_files(folder, sidecar.id))
     own = [folder / name for name in own_files(sidecar)]
     records = [folder / record_of(remuxed_name(sidecar.id))]
