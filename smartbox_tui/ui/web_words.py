@@ -10,8 +10,8 @@ from smartbox_tui.ui.i18n import N_, Texts
 LABELS: Final = {
     "destinations.auth": N_("Shows who it is by"),
     "destinations.fallback": N_("C-STORE as a fall-back"),
-    "destinations.password_file": N_("Password"),
-    "destinations.token_file": N_("Token"),
+    "destinations.password_file": N_("File with the password"),
+    "destinations.token_file": N_("File with the token"),
     "destinations.token_url": N_("Token service"),
     "destinations.url": N_("Web address"),
     "destinations.user": N_("User"),
