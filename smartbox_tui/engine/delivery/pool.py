@@ -14,8 +14,9 @@ from smartbox_tui.engine.delivery.rows import Rows
 from smartbox_tui.engine.delivery.target import UNKNOWN, Health, Target
 from smartbox_tui.engine.delivery.worker import Worker
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.settings.destination import Destination
+from smartbox_tui.settings.destination import NEEDED, Destination
 from smartbox_tui.settings.schema import Settings
+from smartbox_tui.settings.whole import NEEDS
 from smartbox_tui.store import queries, queue
 from smartbox_tui.store.database import Store
 
@@ -57,12 +58,13 @@ class Delivery:
 
     def add(self, destination: Destination, settings: Settings) -> None:
         """Starts (or replaces) a destination's workers."""
-        if destination.kind == "dimse" and not (destination.host and destination.aet):
-            raise SmartBoxError(
-                "bad-value",
-                f"The destination '{destination.name}' has no {'aet' if destination.host else 'host'}.",
-                "A dimse destination needs host, port and aet.",
-            )
+        for key in NEEDED[destination.kind]:
+            if not getattr(destination, key):
+                raise SmartBoxError(
+                    "bad-value",
+                    f"The destination '{destination.name}' has no {key}.",
+                    f"{NEEDS[destination.kind].capitalize()}.",
+                )
         self.remove(destination.name)
         target = Target(
             destination,
