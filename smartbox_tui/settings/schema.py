@@ -225,12 +225,12 @@ class Retention:
     )
     release: str = key(
         "stored",
-        "the promise it takes: the archive has stored it, or has promised to keep it",
+        "the promise it takes: that it is stored, or that it will be kept",
         rule=rules.one_of("stored", "committed"),
     )
     begin_hours: float = key(
         10.0,
-        "with less room than for these hours of recording the oldest go sooner; a tenth of the disk at most",
+        "hours of recording; with less room the oldest go; a tenth of the disk at most",
         rule=rules.between(0, 10_000),
     )
     end_hours: float = key(
@@ -238,7 +238,7 @@ class Retention:
     )
     forget_days: float = key(
         365.0,
-        "days after which an exam is forgotten whose pictures only archives have; 0: never",
+        "days until an exam that only archives have is forgotten; 0: never",
         rule=rules.between(0, 36500),
     )
 
