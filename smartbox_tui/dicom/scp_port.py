@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import select
 import socket
@@ -45,10 +46,7 @@ class Port:
     def start(self, port: int, host: str = "") -> None:
         """Listens on all addresses, IPv6 where the machine has it; 0: any free port. Raises in-use."""
         try:
-            if host or not socket.has_dualstack_ipv6():
-                server = socket.create_server((host, port), backlog=16)
-            else:
-                server = socket.create_server(("", port), family=socket.AF_INET6, backlog=16, dualstack_ipv6=True)
+            server = _listening(port, host)
         except OSError as exc:
             raise SmartBoxError(
                 "in-use",
@@ -121,6 +119,17 @@ class Port:
             link.close()
             with self._lock:
                 self._links.pop(threading.current_thread(), None)
+
+
+def _listening(port: int, host: str) -> socket.socket:
+    """Raises OSError."""
+    if not host and socket.has_dualstack_ipv6():
+        try:
+            return socket.create_server(("", port), family=socket.AF_INET6, backlog=16, dualstack_ipv6=True)
+        except OSError as exc:
+            if exc.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):  # IPv6 is switched off
+                raise
+    return socket.create_server((host, port), backlog=16)
 
 
 def _turn_away(sock: socket.socket) -> None:

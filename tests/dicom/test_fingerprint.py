@@ -13,7 +13,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit
 
 from smartbox_tui.dicom.compose import from_part10
 from smartbox_tui.dicom.fingerprint import Fingerprint, Reader
@@ -43,7 +43,7 @@ def made(syntax: str, *, frames: list[bytes] | None = None, undefined: bool = Fa
         dataset["PixelData"].is_undefined_length = True
     dataset.add_new(0xFFFCFFFC, "OB", b"\0\0")
     dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     buffer = io.BytesIO()
