@@ -219,7 +219,9 @@ def test_cancelled_in_mid_object_nothing_of_it_is_there(place: Place, big: Compo
         send(way, big, cancelled=lambda: time.monotonic() - since > 0.7)
     way.hang_up(abort=True)
     assert place.what_it_has() == {}
-    assert arrived(send(way_of(place.destination), big))
+    again = way_of(place.destination)
+    assert arrived(send(again, big))
+    again.hang_up()
     assert place.what_it_has() == {big.sop_instance_uid: data_of(big)}
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from tests.support.box import until
 from tests.support.dcmtk import need
 
 MAKERS = {"ext4": ["mkfs.ext4", "-q", "-F", "-O", "^has_journal"], "vfat": ["mkfs.vfat"]}
@@ -21,13 +23,21 @@ def run(*words: str | Path) -> bool:
         return False
 
 
-def can_mount(kind: str) -> None:
-    """Skips, saying why."""
+DRIVERS = {"vfat": ["fusefat", "-f", "-o", "rw+"]}
+"""Programs that stand in for a kernel without it."""
+
+
+def can_mount(kind: str) -> list[str]:
+    """The program that does it, nothing for the kernel. Skips, saying why."""
     if os.geteuid() != 0:
         pytest.skip("only root may mount")
     known = Path("/proc/filesystems").read_text().split()
-    if kind not in known and not run("modprobe", kind):
-        pytest.skip(f"this kernel has no {kind}")
+    if kind in known or run("modprobe", kind):
+        return []
+    driver = DRIVERS.get(kind, [])
+    if not driver or shutil.which(driver[0]) is None or not os.access("/dev/fuse", os.W_OK):
+        pytest.skip(f"this kernel has no {kind}, and there is no driver for it")
+    return driver
 
 
 @dataclass
@@ -37,8 +47,15 @@ class Disk:
     kind: str
     mountpoint: Path
     image: Path
+    driver: list[str] = field(default_factory=list)
+    process: subprocess.Popen[bytes] | None = None
 
     def plug(self, *options: str) -> None:
+        if self.driver:
+            words = [*self.driver, str(self.image), str(self.mountpoint)]
+            self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            until(lambda: os.path.ismount(self.mountpoint), 10, "the medium to be mounted")
+            return
         words = ["-o", ",".join(("loop", *options))]
         if not run("mount", "-t", self.kind, *words, self.image, self.mountpoint):
             pytest.skip(f"a {self.kind} image cannot be mounted here")
@@ -46,6 +63,9 @@ class Disk:
     def pull(self) -> None:
         """As by hand: whoever has a file open there keeps it, and nobody else sees it."""
         run("umount", "-l", self.mountpoint)
+        process, self.process = self.process, None
+        if process is not None:
+            process.wait(30)
 
     def eject(self) -> bool:
         """False: somebody uses it."""
@@ -66,11 +86,13 @@ class Disk:
         self.thaw()
         while run("umount", "-l", self.mountpoint):
             pass
+        if self.process is not None:
+            self.process.wait(30)
 
 
 def disk(folder: Path, kind: str = "ext4", megabytes: int = 64) -> Disk:
     """Made, not plugged in yet."""
-    can_mount(kind)
+    driver = can_mount(kind)
     program, *options = MAKERS[kind]
     folder.mkdir(parents=True, exist_ok=True)
     image, mountpoint = folder / f"{kind}.img", folder / "mnt"
@@ -78,4 +100,4 @@ def disk(folder: Path, kind: str = "ext4", megabytes: int = 64) -> Disk:
     with image.open("wb") as file:
         file.truncate(megabytes << 20)
     subprocess.run([need(program), *options, str(image)], capture_output=True, check=True)
-    return Disk(kind, mountpoint, image)
+    return Disk(kind, mountpoint, image, driver)

@@ -25,8 +25,7 @@ CHUNK: Final = 1 << 20
 DURABLE: Final = 4 << 20
 """After so many bytes they are on the medium: progress that is true, and little to lose in the page cache."""
 
-GONE: Final = frozenset({errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN, errno.EBADF,
-                         errno.EREMOTEIO, errno.EHOSTDOWN, errno.EUCLEAN})  # fmt: skip
+_UNKNOWN: Final = 1 << 62
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -93,6 +92,8 @@ class Root:
     def free_bytes(self) -> int:
         with of_medium():
             found = os.statvfs(self.fd)
+        if not found.f_blocks:  # it does not say: then a write tells
+            return _UNKNOWN
         return found.f_bavail * found.f_frsize
 
     def is_read_only(self) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 _TABLE: Final = Path("/proc/self/mountinfo")
-_FAT: Final = frozenset({"vfat", "msdos", "umsdos"})
+_FAT: Final = frozenset({"vfat", "msdos", "umsdos", "fuse.fusefat"})
 _FAT_LONGEST: Final = 2**32 - 1
 _NOT_YET: Final = "autofs"
 """Stands where a file system is mounted as soon as somebody looks."""
