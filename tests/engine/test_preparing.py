@@ -258,6 +258,26 @@ def test_what_recordings_need_is_not_used_up_for_what_can_wait(make: Callable[..
     rig.prepare(lambda: all(not row.prepare for row in rig.rows()))
 
 
+def test_a_child_ends_when_recordings_need_the_room_meanwhile(make: Callable[..., Rig]) -> None:
+    rig = make(destination("a", container="mp4"))
+    put_clip(rig.spool, rig.exam, "ts")
+    rig.adopt()
+    rig.settings = replace(rig.settings, recording=Recording(reserve_bytes=0))
+    ended = threading.Event()
+
+    async def slow(*_arguments: str, timeout_s: float) -> Any:
+        rig.settings = replace(rig.settings, recording=Recording(reserve_bytes=1 << 40))
+        try:
+            await asyncio.sleep(timeout_s)
+        finally:
+            ended.set()
+
+    rig.child = slow
+    rig.prepare(lambda: rig.rows()[0].code == "disk-full")
+    assert ended.is_set()
+    assert rig.rows()[0].state == "waiting"
+
+
 def test_what_says_itself_that_it_cannot_be_is_blocked_at_once(make: Callable[..., Rig]) -> None:
     rig = make(destination("a", container="mp4"))
     put_clip(rig.spool, rig.exam, "ts")

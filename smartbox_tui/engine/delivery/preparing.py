@@ -167,13 +167,14 @@ class Preparer:
     async def _made(self, folder: Path, sidecar: Sidecar, row: Any, step: Step) -> bool:
         """Runs the child; False when it was ended because no row needs its work any more."""
         out = folder / step.file
-        await asyncio.to_thread(self._check_room, step)
+        await asyncio.to_thread(self._check_room, step, step.bytes)
         await asyncio.to_thread(make_folder, out.parent)
         child = asyncio.ensure_future(self._ask(*step.command(out), timeout_s=step.timeout_s))
         try:
             while not (await asyncio.wait({child}, timeout=POLL_S))[0]:
                 if not await asyncio.to_thread(self._is_needed, folder, sidecar, row, step):
                     return False
+                await asyncio.to_thread(self._check_room, step, 0)
             made = step.result(child.result())
         finally:
             child.cancel()
@@ -183,11 +184,11 @@ class Preparer:
         self._deaths.pop((row.instance, step.file), None)
         return True
 
-    def _check_room(self, step: Step) -> None:
+    def _check_room(self, step: Step, wanted: int) -> None:
         """What recordings need is not used up for what can be made later. A picture's own bitstream, without which
         nothing of it can go, may use what no recording is begun with. Raises disk-full, OSError."""
         now = room.room(self._spool, self._settings().recording.reserve_bytes)
-        if now.free - step.bytes < (now.stop if step.own else now.record):
+        if now.free - wanted < (now.stop if step.own else now.record):
             raise room.no_making(now.free, step.bytes)
 
     def _is_needed(self, folder: Path, sidecar: Sidecar, row: Any, step: Step) -> bool:
