@@ -87,6 +87,9 @@ def test_orthanc_promises_on_a_new_association(archive: tuple[Orthanc, Box]) -> 
     assert ledger_states(box, exam) == ["stored"] * 4 + ["committed"] * 4
     (destination,) = box.ctl("destination", "list")["destinations"]
     assert (destination["promise"], destination["asked"]) == ("ok", 0)
+    report = box.ctl("destination", "test", "archive")
+    assert report["ok"]
+    assert report["steps"][-1]["step"] == "commitment"
 
 
 @pytest.mark.orthanc
@@ -230,6 +233,8 @@ def test_an_archive_without_the_service_leaves_it_stored(tmp_path: Path) -> None
             box.start("engine")
             until(lambda: "commitment-unsupported-archive" in alarms(box), 40)
             wait_for(box, exam, "stored", 1)
+            last = box.ctl("destination", "test", "archive")["steps"][-1]
+            assert (last["step"], last["ok"], last["code"]) == ("commitment", False, "no-context")
         finally:
             box.close()
 
@@ -245,3 +250,26 @@ def test_a_port_that_somebody_else_has_is_said_and_the_engine_goes_on(peer: Comm
         assert str(own_port(box)) in str(until(lambda: alarms(box).get("port"), 20))
         peer.after = lambda question, association: peer.report(question, association=association)
         wait_for(box, exam, "committed", 1)
+
+
+def test_an_archive_that_is_away_when_it_is_to_be_asked(tmp_path: Path) -> None:
+    """Stored, then gone: the question waits, and is asked when the archive is back, without a hand."""
+    port = free_port()
+    box = a_box(port, "COMMITTER")
+    try:
+        exam = put_exam(box.state / "spool")
+        put_still(box.state / "spool", exam)
+        with committer(port=port) as peer:
+            peer.respond = lambda _: 0x0213  # not now: so that it is not asked before it goes
+            box.start("engine")
+            wait_for(box, exam, "stored", 1)
+            until(lambda: peer.questions, 30)
+        time.sleep(3)
+        (row,) = box.deliveries(exam)
+        assert (row["state"], row["promise"]) == ("stored", "")
+        with committer(port=port) as peer:
+            peer.after = lambda question, association: peer.report(question, association=association)
+            wait_for(box, exam, "committed", 1, 60)
+            assert peer.stored == {}
+    finally:
+        box.close()
