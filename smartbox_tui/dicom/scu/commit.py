@@ -152,7 +152,9 @@ class CommitSession:
     def listen(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
         """Takes reports on this association for so long, or until `enough` or the archive ends it. Never raises for
         what the network does: the report may as well come on another association."""
-        association = self._open_one()
+        association = self._association
+        if association is None or not association.is_open():
+            return
         deadline = time.monotonic() + seconds
         try:
             while not enough() and (left := deadline - time.monotonic()) > 0:
