@@ -4,6 +4,7 @@ needless because the other one of the two has the picture. Documents about a pic
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from smartbox_tui.model.delivery import DeliveryState as State
@@ -15,7 +16,21 @@ from smartbox_tui.store.tables import Delivery
 _WAITS: Final = "p.state IN ('queued', 'preparing', 'waiting') AND NOT p.paused AND p.kind != ?"
 _PICTURE: Final = "variant NOT LIKE '%document=%'"
 _OPEN: Final = "('held', 'queued', 'preparing', 'waiting', 'blocked')"
-_PROMISED: Final = "('stored', 'committed')"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """`instead`: what the backup has, the primary does not get. `asked`: those of the two that are asked whether
+    they keep what they have stored: of them only `committed` is a word."""
+
+    primary: str
+    backup: str
+    instead: bool = False
+    asked: frozenset[str] = frozenset()
+
+    def promised(self, name: str) -> str:
+        """The states, in SQL, in which this one of the two has a picture."""
+        return "('committed')" if name in self.asked else "('stored', 'committed')"
 
 
 def waiting(
@@ -52,34 +67,36 @@ def stand_in(database: Any, row: int, sop_uid: str, birth: dict[str, Any]) -> An
     return next(iter(Delivery.select().where(where).execute(database)), None)
 
 
-def has_it(database: Any, primary: str, backup: str, instance: str | None = None) -> list[int]:
+def has_it(database: Any, pair: Pair, instance: str | None = None) -> list[int]:
     """The primary has these pictures: what was to stand in and has not been sent is not needed. Returns rows."""
     where, values = _of(instance, "b")
     sql = (
         "SELECT b.id FROM delivery b WHERE b.destination = ?"
         f" AND b.state IN {_OPEN} AND NOT b.uncertain AND {where} AND EXISTS (SELECT 1 FROM delivery p"
-        f" WHERE p.instance = b.instance AND p.destination = ? AND p.state IN {_PROMISED} AND p.{_PICTURE})"
+        f" WHERE p.instance = b.instance AND p.destination = ?"
+        f" AND p.state IN {pair.promised(pair.primary)} AND p.{_PICTURE})"
         " AND NOT EXISTS (SELECT 1 FROM delivery_change c WHERE c.delivery = b.id AND c.new = 'sending')"
         f" AND EXISTS (SELECT 1 FROM delivery_change c WHERE c.delivery = b.id AND c.code = '{BORN}')"
     )
-    return _cancel(database, sql, (backup, *values, primary), f"{primary}{HAS}")
+    return _cancel(database, sql, (pair.backup, *values, pair.primary), f"{pair.primary}{HAS}")
 
 
-def keeps_it(database: Any, primary: str, backup: str, instance: str | None = None) -> list[int]:
+def keeps_it(database: Any, pair: Pair, instance: str | None = None) -> list[int]:
     """The backup has these pictures in the primary's stead: what waits for that one is not needed. Returns rows."""
     where, values = _of(instance, "p")
     sql = (
-        f"SELECT p.id FROM delivery p WHERE p.destination = ? AND p.state IN {_OPEN} AND p.kind != ? AND {where}"
+        f"SELECT p.id FROM delivery p WHERE p.destination = ? AND p.state IN {_OPEN} AND p.kind != ?"
+        f" AND p.{_PICTURE} AND {where}"
         " AND EXISTS (SELECT 1 FROM delivery b WHERE b.instance = p.instance AND b.destination = ?"
-        f" AND b.state IN {_PROMISED} AND b.{_PICTURE})"
+        f" AND b.state IN {pair.promised(pair.backup)} AND b.{_PICTURE})"
     )
-    return _cancel(database, sql, (primary, NOTE, *values, backup), f"{backup}{KEEPS}")
+    return _cancel(database, sql, (pair.primary, NOTE, *values, pair.backup), f"{pair.backup}{KEEPS}")
 
 
-def settle(database: Any, primary: str, backup: str, instance: str | None, instead: bool) -> list[int]:
+def settle(database: Any, pair: Pair, instance: str | None = None) -> list[int]:
     """Ends the rows, of one picture or of all, that the other destination's promise has made needless."""
-    done = has_it(database, primary, backup, instance)
-    return done + keeps_it(database, primary, backup, instance) if instead else done
+    done = has_it(database, pair, instance)
+    return done + keeps_it(database, pair, instance) if pair.instead else done
 
 
 def _of(instance: str | None, table: str) -> tuple[str, list[str]]:

@@ -16,10 +16,11 @@ from smartbox_tui.model import routing
 from smartbox_tui.model.instance import SOP_CLASSES
 from smartbox_tui.model.routing import Picture
 from smartbox_tui.settings import whole
-from smartbox_tui.settings.destination import Destination
+from smartbox_tui.settings.destination import Destination, is_asked
 from smartbox_tui.settings.schema import Settings, Source
 from smartbox_tui.spool.examfile import ExamFile, RevisionFile
 from smartbox_tui.spool.sidecar import Sidecar
+from smartbox_tui.store.standins import Pair
 
 
 def picture_of(exam: ExamFile, revision: RevisionFile, sidecar: Sidecar) -> Picture:
@@ -61,6 +62,12 @@ def pairs_of(settings: Settings, name: str | None = None) -> list[tuple[Destinat
         for primary, backup in found
         if primary is not None and name in (None, primary.name, backup.name)
     ]
+
+
+def pair_of(primary: Destination, backup: Destination) -> Pair:
+    """As the queue sees them."""
+    asked = frozenset(item.name for item in (primary, backup) if is_asked(item))
+    return Pair(primary.name, backup.name, backup.route.instead, asked)
 
 
 def keeper(settings: Settings, primary: str, promised: Mapping[str, object]) -> str:

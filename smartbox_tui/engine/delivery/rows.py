@@ -125,7 +125,7 @@ class Rows:
             if moved is not None and marks is not None:
                 found.append(queue.follow(database, moved, marks))
             for primary, backup in pairs if moved is not None else ():
-                done = standins.settle(database, primary.name, backup.name, row.instance, backup.route.instead)
+                done = standins.settle(database, routes.pair_of(primary, backup), row.instance)
                 found += [queue.get(database, identity) for identity in done]
             return found
 

@@ -8,6 +8,7 @@
 - The primary's delivery stays as it is and goes out when it is back: both then have the same UID, a copy and no
   second picture. With `instead` the backup's promise ends it: cancelled, with a reason that names the backup.
 - When the primary stores the picture first, the backup's delivery is cancelled, unless it was ever on its way.
+- One that is asked for commitment, or read back, has a picture when it is committed, not before.
 - Each of these is one transaction, and repeated until it is so: at most one row for a UID and a destination.
 """
 
@@ -82,6 +83,8 @@ class StandIns:
                     self._settled_at = time.monotonic()
             except SmartBoxError as exc:  # a full disk: later
                 log.error("backups cannot be given what they stand in for: %s", exc.code)
+            except Exception:  # the primary's own deliveries need none of this
+                log.exception("backups: a defect")
             await asyncio.sleep(max(STEP_S, IDLE_SHARE * (time.monotonic() - began)))
 
     def pairs(self) -> list[tuple[Destination, Destination]]:
@@ -154,10 +157,7 @@ class StandIns:
     def settle(self) -> None:
         """Ends what is not needed any more, of all pictures."""
         for primary, backup in self.pairs():
-            changed = self._store.write(
-                lambda database, pair=(primary, backup): standins.settle(  # type: ignore[misc]
-                    database, pair[0].name, pair[1].name, None, pair[1].route.instead
-                )
-            ).result()
+            pair = routes.pair_of(primary, backup)
+            changed = self._store.write(lambda database, pair=pair: standins.settle(database, pair)).result()  # type: ignore[misc]
             for identity in changed:
                 self._changed(queries.delivery(self._store.reader, identity))
