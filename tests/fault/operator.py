@@ -79,7 +79,7 @@ class Operator:
                 if exc.code == _FULL and pictures:
                     if calls == 1:  # a repeat may be refused although the first call has taken it
                         self.taken.refused.add(command["id"])
-                    raise Refused from exc
+                    raise Refused(exc.message) from exc
                 if exc.code not in (*_AGAIN, _FULL):
                     raise
             self.taken.repeats += 1
@@ -87,10 +87,13 @@ class Operator:
 
     def _take(self, kind: str, exam: int, **values: Any) -> Any:
         """A new press for each refusal, until there is room again."""
+        deadline = time.monotonic() + _PATIENCE_S
         while True:
             try:
                 answer = self._ask("capture", kind, pictures=True, **values)
-            except Refused:
+            except Refused as exc:
+                if time.monotonic() > deadline:
+                    raise AssertionError(f"{kind} is refused for ever: {exc}") from exc
                 time.sleep(_PAUSE_S)
                 continue
             for item in answer.get("instances") or [answer["instance"]] if "instance" in answer else []:

@@ -31,6 +31,8 @@ CONFIG: Final = """
 [retention]
 begin_hours = 0
 end_hours = 0
+[recording]
+reserve_bytes = 8388608
 [[destinations]]
 name = "copy"
 host = "127.0.0.1"
