@@ -168,6 +168,8 @@ def test_what_may_have_arrived_by_the_web_waits_for_it(
     answer = sent(way, item, uncertain=True)
     assert answer.meaning.outcome is Outcome.LATER
     assert answer.meaning.pause_s > 0
+    row: Any = type("Row", (), {"attempts": 0, "bytes": 1, "uncertain": True})
+    assert verdict(row, answer, Retry()).code == "outcome-unknown"
     assert outcome(way, picture(tmp_path)) is Outcome.STORED  # the others do not wait
     assert len(behind.files()) == 1
     peer.away = False

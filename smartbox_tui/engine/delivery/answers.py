@@ -29,7 +29,8 @@ def verdict(row: Any, answer: Answer, retry: Retry) -> Verdict:
     meaning = answer.meaning
     reason = f"{meaning.sentence} ({answer.told})" if answer.told else meaning.sentence
     if meaning.outcome is Outcome.LATER:
-        return Verdict(State.WAITING, reason, "archive-refused", meaning.pause_s)
+        code = "outcome-unknown" if row.uncertain else "archive-refused"
+        return Verdict(State.WAITING, reason, code, meaning.pause_s)
     changes = {"attempts": row.attempts + 1, "failures": 0, "uncertain": False}
     stored = meaning.outcome in (Outcome.STORED, Outcome.STORED_WITH_WARNING)
     if stored or (meaning.outcome is Outcome.DUPLICATE and row.uncertain):
