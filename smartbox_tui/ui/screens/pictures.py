@@ -13,8 +13,8 @@ from textual.widget import Widget
 from smartbox_tui.ui import words
 from smartbox_tui.ui.i18n import N_, clip_length
 from smartbox_tui.ui.link import StateWasRead
+from smartbox_tui.ui.reasons import of_destination
 from smartbox_tui.ui.screens.base import BoxScreen
-from smartbox_tui.ui.sentences import sentence
 from smartbox_tui.ui.state import BoxState, current_exam, is_of, key_of
 from smartbox_tui.ui.view import Shown, View
 from smartbox_tui.ui.widgets.big_button import BigButton
@@ -84,7 +84,7 @@ class PictureText(Shown):
             style = _STYLE.get(row.state, "$dim")
             lines.append(Content.assemble((f"{row.destination}  ", "bold"), (f"{glyph} {word}", style)))
             if row.state in ("waiting", "blocked") and row.code:
-                lines.append(Content.styled(f"  {sentence(t, row.code)[0]}", "$dim"))
+                lines.append(Content.styled(f"  {of_destination(t, row.reason, row.code)[0]}", "$dim"))
         return lines
 
 
