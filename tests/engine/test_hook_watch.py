@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from smartbox_tui.engine.hooks.watch import STAND_S, Watch
+from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.hooks import EVENTS, chosen
 from smartbox_tui.store import hooks
 from smartbox_tui.store.database import Store
@@ -95,6 +96,21 @@ def test_a_disk_that_runs_full_is_told_step_by_step(store: Store) -> None:
         watch.see(status("ok", code), at)
     low = [data for name, data in told(store) if name == "disk.low"]
     assert low == [{"code": code, "free_bytes": 7, "hours_left": 0.5} for code in ("disk-low", "disk-urgent")]
+
+
+def test_what_could_not_be_written_down_is_told_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, tell = started(store), hooks.tell
+
+    def full(*_: Any, **__: Any) -> None:
+        raise SmartBoxError("disk-full", "The disk is full.", "Free space.")
+
+    monkeypatch.setattr(hooks, "tell", full)
+    watch.see(status("unreachable"), 0.0)
+    assert told(store) == []
+    monkeypatch.setattr(hooks, "tell", tell)
+    watch.see(status("unreachable"), 1.0)
+    watch.see(status("unreachable"), 2.0)
+    assert [name for name, _ in told(store)] == ["destination.away"]
 
 
 def test_what_is_seen_before_the_start_is_not_lost_and_not_told_early(store: Store) -> None:

@@ -4,6 +4,7 @@ database, so that a restart tells nothing twice."""
 from __future__ import annotations
 
 import logging
+from concurrent.futures import Future
 from typing import Any, Final
 
 from smartbox_tui.store import facts, hooks, queue
@@ -27,7 +28,7 @@ class Watch:
         self._away: set[str] = set()
         self._alarms: dict[str, str] = {}  # told ones: code -> sentence
         self._changing: dict[str, float] = {}  # code -> CLOCK_MONOTONIC of its coming or going
-        self._started = False
+        self._started = self._lost = False
 
     def start(self) -> None:
         self._away = set(facts.get(self._store.reader, _AWAY_FACT) or [])
@@ -37,6 +38,9 @@ class Watch:
     def see(self, status: state.Status, now_s: float) -> None:
         if not self._started:
             return
+        if self._lost:  # a full disk, say: what was not written down was not told
+            self._lost = False
+            self.start()
         self._see_destinations(status)
         self._see_alarms(status, now_s)
 
@@ -82,6 +86,9 @@ class Watch:
             hooks.tell(database, event, data, queue.now_text(), queue.clock())
             facts.put(database, fact, value)
 
-        self._store.write(job).add_done_callback(
-            lambda done: log.error("hooks: %s could not be written down", event) if done.exception() else None
-        )
+        def done(written: Future[None]) -> None:
+            if written.exception() is not None:
+                log.error("hooks: %s could not be written down: %s", event, written.exception())
+                self._lost = True
+
+        self._store.write(job).add_done_callback(done)
