@@ -1,5 +1,5 @@
 """A process that dies by SIGKILL at the N-th durable step: each fsync, each transaction of the database before and
-after it is committed, each file removed or renamed, counted while the doom is armed."""
+after it is committed, each file removed, counted while the doom is armed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from smartbox_tui.store import database
 from tests.support.dying_engine import Doom
 
 
-def doomed(steps: int) -> Doom:
-    """Puts itself between this process and its disk; armed by who calls it."""
+def doomed(steps: int, *, renames: bool = False) -> Doom:
+    """Puts itself between this process and its disk; armed by who calls it. `renames`: each of them is a step, too."""
     doom = Doom(steps)
     fsync, transaction = os.fsync, database._transaction
     unlink, rename = pathlib.Path.unlink, pathlib.Path.rename
@@ -41,5 +41,6 @@ def doomed(steps: int) -> Doom:
     os.fsync = counted_fsync
     database._transaction = counted_transaction
     pathlib.Path.unlink = counted_unlink  # type: ignore[method-assign]
-    pathlib.Path.rename = counted_rename  # type: ignore[method-assign]
+    if renames:
+        pathlib.Path.rename = counted_rename  # type: ignore[method-assign]
     return doom

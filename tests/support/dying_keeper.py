@@ -14,7 +14,7 @@ from tests.support.keeping import Kept, Shelves, archive
 
 
 def main() -> None:
-    doom = doomed(int(sys.argv[1]))
+    doom = doomed(int(sys.argv[1]), renames=True)
     state = Path(sys.argv[2])
     shelves = Shelves.over(state, Store(state / "smartbox.db"), archive())
     kept = Kept(shelves, datetime.fromisoformat(sys.argv[4]), **json.loads(sys.argv[3]))
