@@ -64,11 +64,13 @@ class Schedule:
 
 @dataclass
 class _Exams:
-    """`waiting`: closed ones that are given to somebody else later, and how many exams from now."""
+    """`waiting`: closed ones that are given to somebody else later, and how many exams from now. `gone` were merged
+    into `targets`; neither may be merged once more."""
 
     closed: list[int] = field(default_factory=list)
     waiting: list[tuple[int, int]] = field(default_factory=list)
     gone: set[int] = field(default_factory=set)
+    targets: set[int] = field(default_factory=set)
 
 
 def drawn(seed: int, count: int, *, disk: bool = True) -> Schedule:
@@ -115,9 +117,11 @@ def _corrections(random: Random, exams: _Exams, *, last: bool) -> list[Step]:
     steps = []
     for exam in due:
         targets = [each for each in exams.closed if each != exam and each not in exams.gone]
-        if targets and exam not in exams.gone and random.random() < 0.25:
+        if targets and exam not in exams.gone | exams.targets and random.random() < 0.25:
+            into = random.choice(targets)
             exams.gone.add(exam)
-            steps.append(Step("merge", exam, into=random.choice(targets)))
+            exams.targets.add(into)
+            steps.append(Step("merge", exam, into=into))
         elif exam not in exams.gone:
             steps.append(Step("assign", exam))
     return steps

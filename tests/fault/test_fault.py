@@ -47,6 +47,8 @@ def test_the_same_seed_is_the_same_schedule() -> None:
     assert drawn(SEED, 200, disk=False).steps == drawn(SEED, 200).steps
     pictures = [step for step in drawn(SEED, 200).steps if step.kind in ("still", "burst", "clip")]
     assert len(pictures) >= 200
+    merged = [step for step in drawn(SEED, 2000).steps if step.kind == "merge"]
+    assert not {step.exam for step in merged} & {step.into for step in merged}, "the box refuses that, and says why"
 
 
 def test_full_disks_are_part_of_it(disk: Path | None) -> None:
