@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ from smartbox_tui.engine.exams.adopt import Adopter
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.delivery import DeliveryState as State
 from smartbox_tui.settings.destination import Destination
-from smartbox_tui.settings.schema import Recording, Settings
+from smartbox_tui.settings.schema import Settings
 from smartbox_tui.spool.bitstream import read_made, remuxed_name
 from smartbox_tui.spool.examfile import read_exam, read_revision
 from smartbox_tui.spool.sidecar import Sidecar, SidecarState, write_sidecar
@@ -235,47 +233,6 @@ def test_a_full_disk_waits_for_ever(make: Callable[..., Rig]) -> None:
     (row,) = rig.rows()
     assert row.state in ("waiting", "queued", "preparing")
     assert "blocked" not in [item.new for item in queries.history(rig.store.reader, row.id)]
-
-
-def test_what_recordings_need_is_not_used_up_for_what_can_wait(make: Callable[..., Rig]) -> None:
-    """A derived one waits until there is room; the picture's own MP4, without which nothing goes, is made."""
-    rig = make(destination("a", container="mp4"))
-    put_clip(rig.spool, rig.exam, "ts")
-    rig.adopt()
-    stat = os.statvfs(rig.spool)
-    free = stat.f_bavail * stat.f_frsize
-    rig.settings = replace(rig.settings, recording=Recording(reserve_bytes=2 * free))
-    rig.prepare(lambda: rig.rows()[0].code == "disk-full")
-    (row,) = rig.rows()
-    assert row.state == "waiting"
-    assert "which recordings need" in row.reason
-    assert rig.calls == []
-    own = put_clip(rig.spool, rig.exam, "mp4")
-    rig.adopt()
-    rig.prepare(lambda: read_made(rig.folder, remuxed_name(own.id)) is not None)
-    rig.settings = replace(rig.settings, recording=Recording(reserve_bytes=0))
-    wake(rig)
-    rig.prepare(lambda: all(not row.prepare for row in rig.rows()))
-
-
-def test_a_child_ends_when_recordings_need_the_room_meanwhile(make: Callable[..., Rig]) -> None:
-    rig = make(destination("a", container="mp4"))
-    put_clip(rig.spool, rig.exam, "ts")
-    rig.adopt()
-    rig.settings = replace(rig.settings, recording=Recording(reserve_bytes=0))
-    ended = threading.Event()
-
-    async def slow(*_arguments: str, timeout_s: float) -> Any:
-        rig.settings = replace(rig.settings, recording=Recording(reserve_bytes=1 << 40))
-        try:
-            await asyncio.sleep(timeout_s)
-        finally:
-            ended.set()
-
-    rig.child = slow
-    rig.prepare(lambda: rig.rows()[0].code == "disk-full")
-    assert ended.is_set()
-    assert rig.rows()[0].state == "waiting"
 
 
 def test_what_says_itself_that_it_cannot_be_is_blocked_at_once(make: Callable[..., Rig]) -> None:

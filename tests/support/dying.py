@@ -12,7 +12,7 @@ from tests.support.dying_engine import Doom
 
 
 def doomed(steps: int, *, renames: bool = False) -> Doom:
-    """Puts itself between this process and its disk; armed by who calls it. `renames`: each of them is a step, too."""
+    """Puts itself between this process and its disk; armed by who calls it. `renames`: each is a step, too."""
     doom = Doom(steps)
     fsync, transaction = os.fsync, database._transaction
     unlink, rename = pathlib.Path.unlink, pathlib.Path.rename
