@@ -16,6 +16,7 @@ from smartbox_tui.engine import view
 from smartbox_tui.engine.capture_link import CaptureLink
 from smartbox_tui.engine.clock import ClockGate
 from smartbox_tui.engine.codes import CodeWatch
+from smartbox_tui.engine.commitment.patrol import Commitments
 from smartbox_tui.engine.configuration.api import SettingsApi
 from smartbox_tui.engine.configuration.desk import SettingsBox, SettingsDesk, mend
 from smartbox_tui.engine.delivery.medium.eject import MediaArea
@@ -171,6 +172,14 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         changed=lambda row: delivery_changed(row, None),
         ready=wake_delivery,
     )
+    commitments = Commitments(
+        paths.spool,
+        store,
+        settings,
+        changed=lambda row: delivery_changed(row, None),
+        sent_again=wake_delivery,
+        status_changed=ticker.changed,
+    )
     adopter = Adopter(paths.spool, store, settings)
     worklist = Worklist(
         store, settings, find=find_worklist, publish=hub.publish_from_thread, status_changed=ticker.changed
@@ -209,7 +218,8 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         watched = board.watched = Watched(paths.state, settings, exams, desk, patients, ticker.changed)
         settings_desk.followers.append(watched.reconfigure)
         codes = CodeWatch(paths.runtime, settings, hub.publish)
-        settings_desk.followers += [worklist.reconfigure, messenger.reconfigure]
+        board.commitments = commitments
+        settings_desk.followers += [worklist.reconfigure, messenger.reconfigure, commitments.reconfigure]
         settings_desk.followers += [codes.reconfigure, hooks.reconfigure]
         settings_desk.followers.append(keeper.wake)
         await recovery.before_serving(exams)
@@ -250,6 +260,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         delivery.start(settings())
         worklist.start()
         messenger.start()
+        await asyncio.to_thread(commitments.start)
         codes.reconfigure()
         hooks.start()
         try:
@@ -258,7 +269,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
             await codes.close()
             await watched.close()
             by_hand.stop()
-            await asyncio.gather(asyncio.to_thread(worklist.stop), asyncio.to_thread(messenger.stop))
+            await asyncio.gather(*(asyncio.to_thread(part.stop) for part in (worklist, messenger, commitments)))
             await asyncio.to_thread(delivery.stop)
             await asyncio.to_thread(hooks.stop)
             for task in [essential, *tasks]:
