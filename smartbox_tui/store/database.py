@@ -73,7 +73,6 @@ class Store:
                 future.set_result(result)
         database.close()
 
-
     def _done(self, database: Any, job: Callable[[Any], T]) -> T:
         try:
             return _transaction(database, job)

@@ -285,7 +285,7 @@ def has_too_much(database: Any, hook: str, most: int, born_before: float) -> boo
     """Whether `trim` has something to do; for the reader."""
     beyond = "SELECT 1 FROM hook_event WHERE hook = ? ORDER BY id LIMIT 1 OFFSET ?"
     oldest = _rows(database, "SELECT born FROM hook_event WHERE hook = ? ORDER BY id LIMIT 1", hook)
-    return bool(oldest and oldest[0][0] < born_before or _rows(database, beyond, hook, most))
+    return bool((oldest and oldest[0][0] < born_before) or _rows(database, beyond, hook, most))
 
 
 def trim(database: Any, hook: str, most: int, born_before: float) -> int:

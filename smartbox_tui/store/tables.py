@@ -137,8 +137,8 @@ class DeliveryChange(Model):
 
 class Commitment(Model):
     """One question for an archive, by its Transaction UID. `state`: made (it may have been asked) | asked |
-    answered | over (asked anew, or refused). `due_at` seconds since the epoch: when it is asked anew; `attempts` how
-    often something of it was asked before."""
+    answered | over (asked anew, or refused). `due_at` seconds since the epoch: when it is asked anew; `attempts`
+    how often something of it was asked before."""
 
     id = IntegerField(primary_key=True)
     uid = TextField()

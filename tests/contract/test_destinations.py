@@ -1,5 +1,4 @@
 """What every kind of destination does, whatever it is made of (DESIGN section 2, Destination; engine.delivery.way).
-
 The peers are real (tests/support/destinations.py). To add a kind: a class there, its name in KINDS.
 """
 

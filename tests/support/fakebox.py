@@ -165,9 +165,7 @@ class FakeBox(fakepeople.People, QueuePages):
             exam=self.exam,
             sources=self.sources,
             queue=queue,
-            storage=state.Storage(
-                **{"free_bytes": 412_000_000_000, "hours_left": self.hours_left, **self.storage}
-            ),
+            storage=state.Storage(**{"free_bytes": 412_000_000_000, "hours_left": self.hours_left, **self.storage}),
             destinations=self.destinations,
             clock=self.clock,
             alarms=self.alarms,
