@@ -221,6 +221,8 @@ class Folder(Place):
         """As FAT refuses what is too long for it: here everything is."""
         from smartbox_tui.engine.delivery.medium import mounts
 
+        if mounts.mount_below(self.path) is None:
+            pytest.skip("the system does not tell what holds the folder (a chroot?), and so no limit of it")
         known, own = mounts.Mount.longest_file, self.path
         mounts.Mount.longest_file = property(lambda _self: 1000)  # type: ignore[method-assign,assignment]
         try:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import subprocess
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -90,16 +93,33 @@ def configure(folder: Path, aet: str, port: int, http_port: int, configuration: 
 
 
 def launch(configuration: Path, port: int, http_port: int) -> subprocess.Popen[bytes]:
-    """Starts it and waits until it listens. Raises RuntimeError, TimeoutError."""
+    """Starts it and waits until it listens and answers. Raises RuntimeError, TimeoutError."""
     with (configuration.parent / "orthanc.log").open("ab") as log:
         process = subprocess.Popen([need("Orthanc"), str(configuration)], stdout=log, stderr=log)
     try:
         wait_for_port(port, process)
         wait_for_port(http_port, process)
+        _wait_for_answers(http_port)
     except BaseException:
         end(process)
         raise
     return process
+
+
+def _wait_for_answers(http_port: int, timeout_s: float = 60.0) -> None:
+    """Its first connections after a start may be reset. One that wants a password, or TLS, says so."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{http_port}/system", timeout=10) as answer:
+                answer.read()
+            return
+        except urllib.error.HTTPError:
+            return
+        except (OSError, http.client.HTTPException):
+            if time.monotonic() > deadline:
+                raise TimeoutError("Orthanc listens, and does not answer") from None
+            time.sleep(0.1)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
