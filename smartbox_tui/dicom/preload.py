@@ -17,12 +17,8 @@ _MODULES: Final = (
     "pydicom.filebase",
     "pydicom.filewriter",
     "pydicom.valuerep",
-    "pynetdicom",
-    "pynetdicom.pdu",
-    "pynetdicom.pdu_primitives",
-    "pynetdicom.presentation",
 )
-"""What `build` and the negotiation of `scu` need."""
+"""What `build` needs. The network needs neither: it is in our own lines."""
 
 
 def preload() -> None:

@@ -1,5 +1,5 @@
 """The box as service class user: associations, storage, verification.
 
-pynetdicom encodes and decodes the negotiation; socket, P-DATA and release are ours, without threads: nothing
-else ever reads the socket, nothing queues a file in memory, and every wait has an end.
+Negotiation, socket, P-DATA and release are ours, without threads: nothing else ever reads the socket, nothing
+queues a file in memory, and every wait has an end.
 """
