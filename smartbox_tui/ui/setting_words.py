@@ -300,6 +300,11 @@ ACTIONS: Final = {
 }
 
 
+def destination_kind(t: Texts, kind: str) -> str:
+    """As beside an archive's name, where there is little room."""
+    return {"dimse": "DICOM", "dicomweb": "DICOMweb", "folder": t(FOLDER_KIND)}.get(kind, kind)
+
+
 def section(t: Texts, name: str) -> str:
     return t(SECTIONS.get(name, name))
 

@@ -15,6 +15,7 @@ from smartbox_tui.ui.link import CommandWasAnswered, CommandWasRefused, new_id
 from smartbox_tui.ui.reasons import of_destination
 from smartbox_tui.ui.screens.choice import ChoiceScreen, Option
 from smartbox_tui.ui.screens.listing import ListScreen
+from smartbox_tui.ui.setting_words import destination_kind
 from smartbox_tui.ui.state import Presence, Process
 from smartbox_tui.ui.view import View
 from smartbox_tui.ui.widgets.big_button import BigButton
@@ -99,7 +100,7 @@ class ArchivesScreen(ListScreen):
             why = " · ".join(part for part in (item.code, reason) if part)
         why = " ".join(part for part in (stand_ins.told(view, item), why) if part)
         return Row(
-            Content.assemble((item.name, "bold"), (f"  {item.kind}", "$dim")),
+            Content.assemble((item.name, "bold"), (f"  {destination_kind(t, item.kind)}", "$dim")),
             Content.styled(f"{sign} {word}", style),
             Content.styled(why or (item.reason if item.state != "ok" else ""), "$hint" if self._technical else ""),
             Content.styled(waiting, "" if item.open else "$dim"),

@@ -12,6 +12,7 @@ from smartbox_tui.ui import stand_ins, words
 from smartbox_tui.ui.alarms import alarm_lines
 from smartbox_tui.ui.i18n import N_
 from smartbox_tui.ui.screens.base import BoxScreen
+from smartbox_tui.ui.setting_words import destination_kind
 from smartbox_tui.ui.state import Presence
 from smartbox_tui.ui.view import Shown, View
 from smartbox_tui.ui.widgets.big_button import BigButton
@@ -86,7 +87,8 @@ class StatusText(Shown):
             word = view.t(words.DESTINATION.get(item.state, item.state))
             count = view.t.n("{count} open", "{count} open", item.open) if item.open else ""
             reason = reason_words(view, item) if item.reason and item.state != "ok" else ""
-            detail = " · ".join(part for part in (item.kind, stand_ins.told(view, item), count, reason) if part)
+            kind = destination_kind(view.t, item.kind)
+            detail = " · ".join(part for part in (kind, stand_ins.told(view, item), count, reason) if part)
             rows.append((styles.get(item.state, _NONE), item.name, word, detail))
         return rows
 
