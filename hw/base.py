@@ -13,14 +13,30 @@ class PixelFormat(StrEnum):
 
     MJPEG   one JPEG image as the device delivered it (may lack Huffman tables, may have junk after EOI)
     YUYV    packed 4:2:2, Y0 U Y1 V, width*height*2 bytes, no row padding
+    UYVY    packed 4:2:2, U Y0 V Y1, width*height*2 bytes, no row padding
+    RGB24   packed, R G B, width*height*3 bytes, no row padding
+    BGR24   packed, B G R, width*height*3 bytes, no row padding
     NV12    4:2:0, a plane of Y, then a plane of interleaved U V, no row padding
     I420    4:2:0, planes Y, U, V, no row padding
+    H264    one access unit of an H.264 byte stream (H.264 Annex B), as the device encoded it
     """
 
     MJPEG = "mjpeg"
     YUYV = "yuyv"
+    UYVY = "uyvy"
+    RGB24 = "rgb24"
+    BGR24 = "bgr24"
     NV12 = "nv12"
     I420 = "i420"
+    H264 = "h264"
+
+
+class FieldOrder(StrEnum):
+    """How a picture was scanned: at once, or as two fields woven into one picture, the named one the earlier."""
+
+    PROGRESSIVE = "progressive"
+    TOP_FIRST = "top-first"
+    BOTTOM_FIRST = "bottom-first"
 
 
 class SignalState(StrEnum):
@@ -50,13 +66,16 @@ class DeviceInfo:
 
 @dataclass(frozen=True, slots=True)
 class VideoFormat:
-    """What a source delivers. `fps` is exact (30000/1001 stays that); `full_range`: luma 0..255, else 16..235."""
+    """What a source delivers. `fps` counts whole pictures and is exact (30000/1001 stays that); `full_range`: luma
+    0..255, else 16..235. `pixel_aspect` is a pixel's width divided by its height (12/11 and the like for SD)."""
 
     pixel: PixelFormat
     width: int
     height: int
     fps: Fraction
     full_range: bool
+    field_order: FieldOrder = FieldOrder.PROGRESSIVE
+    pixel_aspect: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +118,75 @@ class VideoSource(Protocol):
 
     def close(self) -> None:
         """Stop streaming and let go of the device. Never raises, may be called twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoControl:
+    """A control of a grabber or camera as the device describes it (V4L2 controls).
+
+    name      our word, stable over devices of a kind: lower case, `_` between words ("white_balance_automatic")
+    kind      "number", "switch" (0 or 1) or "choice" (`choices`: value to the device's own name)
+    writable  False while another control rules it (a manual value under an automatic one)
+    """
+
+    name: str
+    kind: str
+    value: int
+    minimum: int
+    maximum: int
+    step: int
+    default: int
+    choices: dict[int, str] = field(default_factory=dict)
+    writable: bool = True
+
+
+@runtime_checkable
+class Controlled(Protocol):
+    """A video source that has controls. May be used from another thread than the one that reads."""
+
+    def controls(self) -> tuple[VideoControl, ...]:
+        """As the device says them now; empty while it is closed or has none."""
+
+    def set_control(self, name: str, value: int) -> None:
+        """Raises NotSupported for an unknown name or a value outside its range, else HardwareError."""
+
+
+class TouchKind(StrEnum):
+    DOWN = "down"
+    MOVE = "move"
+    UP = "up"
+
+
+@dataclass(frozen=True, slots=True)
+class TouchEvent:
+    """The first finger on a panel: down, moved, up. Further fingers are not told.
+
+    x, y          0.0 to 1.0 of the device's own axes, left and top 0: neither rotated nor calibrated
+    timestamp_ns  CLOCK_MONOTONIC, the kernel's event time
+    """
+
+    kind: TouchKind
+    x: float
+    y: float
+    timestamp_ns: int
+
+
+@runtime_checkable
+class TouchSource(Protocol):
+    """One touch panel. A finger that lay on it when it was opened, or when events were lost, is told as far as it
+    is known: every DOWN is followed by an UP, also when the device is pulled (UP first, then DeviceGone)."""
+
+    @property
+    def info(self) -> DeviceInfo: ...
+
+    def open(self) -> None:
+        """Take the device for us alone. Raises HardwareError."""
+
+    def read(self, timeout_s: float) -> TouchEvent | None:
+        """The next event, None after `timeout_s`. Raises DeviceGone when pulled."""
+
+    def close(self) -> None:
+        """Never raises, may be called twice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,12 +24,16 @@ def picture(pixel: PixelFormat, width: int, height: int, number: int, ms: int = 
         case PixelFormat.I420 | PixelFormat.NV12:
             # Neutral chroma looks the same planar and interleaved.
             return luma.tobytes() + half.tobytes() * 2
-        case PixelFormat.YUYV:
+        case PixelFormat.YUYV | PixelFormat.UYVY:
             packed = np.full((height, width, 2), _NEUTRAL, np.uint8)
-            packed[:, :, 0] = luma
+            packed[:, :, 1 if pixel is PixelFormat.UYVY else 0] = luma
             return packed.tobytes()
+        case PixelFormat.RGB24 | PixelFormat.BGR24:
+            return np.repeat(luma[:, :, None], 3, axis=2).tobytes()
         case PixelFormat.MJPEG:
             return bytes(simplejpeg.encode_jpeg_yuv_planes(luma, half, half, quality=90))
+        case PixelFormat.H264:
+            raise ValueError("an H.264 picture needs an encoder")
 
 
 def luma_of(pixel: PixelFormat, width: int, height: int, data: bytes | bytearray | memoryview) -> Plane:
@@ -37,8 +41,10 @@ def luma_of(pixel: PixelFormat, width: int, height: int, data: bytes | bytearray
     if pixel is PixelFormat.MJPEG:
         return np.asarray(simplejpeg.decode_jpeg(_with_tables(bytes(data)), "GRAY"))[:, :, 0]
     plane = np.frombuffer(data, np.uint8)
-    if pixel is PixelFormat.YUYV:
-        return plane.reshape(height, width, 2)[:, :, 0]
+    if pixel in (PixelFormat.YUYV, PixelFormat.UYVY):
+        return plane.reshape(height, width, 2)[:, :, 1 if pixel is PixelFormat.UYVY else 0]
+    if pixel in (PixelFormat.RGB24, PixelFormat.BGR24):
+        return plane.reshape(height, width, 3)[:, :, 1]
     return plane[: width * height].reshape(height, width)
 
 

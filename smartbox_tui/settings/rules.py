@@ -14,6 +14,7 @@ _SIZE: Final = re.compile(r"^(\d{2,4})x(\d{2,4})$")
 _CODE: Final = re.compile(r"^[A-Z0-9_ ]{1,16}$")
 _CROP: Final = re.compile(r"^\d+,\d+,\d+,\d+$")
 _MASK: Final = re.compile(r"^\d+,\d+,[1-9]\d*,[1-9]\d*(;\d+,\d+,[1-9]\d*,[1-9]\d*)*$")
+_CONTROLS: Final = re.compile(r"^[a-z0-9_]{1,48}=-?\d{1,9}(, ?[a-z0-9_]{1,48}=-?\d{1,9})*$")
 SMALLEST: Final = (160, 120)
 """Width and height of a picture, also of what a crop leaves of one."""
 
@@ -187,4 +188,27 @@ def template(value: Any) -> str | None:
         return "may use " + ", ".join(f"{{{name}}}" for name in _TEMPLATE_KEYS)
     if not ("{date}" in value and "{time}" in value):
         return "must contain {date} and {time}, so that two never collide"
+    return None
+
+
+def controls(value: Any) -> str | None:
+    """`name=number`, separated by commas; whether the device has such a control only it can say."""
+    if not value or _CONTROLS.match(value):
+        return None
+    return "must be names and numbers, as in brightness=128, gain=4"
+
+
+def calibration(value: Any) -> str | None:
+    """Empty, or a, b, c, d, e, f of x' = a*x + b*y + c and y' = d*x + e*y + f, 0 to 1 across the panel."""
+    if not value:
+        return None
+    parts = value.split(",")
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 6 or not all(abs(number) <= 10 for number in numbers):
+        return "must be six numbers of the four taps, separated by commas"
+    if abs(numbers[0] * numbers[4] - numbers[1] * numbers[3]) < 0.01:
+        return "folds the panel into a line; let the four taps be done again"
     return None

@@ -31,6 +31,20 @@ class Source:
     device: str = key("", "the grabber's identity or /dev/videoN; of a file or a watched folder its path")
     size: str = key("1920x1080", "width and height in pixels, as in 1920x1080", rule=rules.size)
     fps: float = key(30.0, "frames per second", rule=rules.between(1, 120))
+    format: str = key(
+        "auto",
+        "what the grabber is asked to deliver; auto: the best that it has for size and rate",
+        rule=rules.one_of("auto", "mjpeg", "nv12", "yuyv", "uyvy", "i420", "rgb24", "bgr24", "h264"),
+    )
+    deinterlace: str = key(
+        "auto", "of interlaced video; auto: where the grabber says so", rule=rules.one_of("auto", "on", "off")
+    )
+    controls: str = key("", "of the grabber, as in brightness=128, gain=4; else its own", rule=rules.controls)
+    encoder: str = key(
+        "auto",
+        "what makes clips; auto: the hardware where it passes its test",
+        rule=rules.one_of("auto", "software", "v4l2m2m", "qsv", "nvenc"),
+    )
     preroll_s: float = key(10.0, "seconds before the press that a clip begins with", rule=rules.between(0, 60))
     preroll_bytes: int = key(
         64 << 20, "most bytes that the seconds before the press may take", rule=rules.at_least(1 << 20)
@@ -217,6 +231,31 @@ class Display:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """The box's own screen: the console that runs on it, and on no other terminal."""
+
+    touch: str = key("auto", "the touch panel: auto, none, an identity or /dev/input/eventN")
+    rotation: int = key(0, "degrees that the touch panel is turned", rule=rules.one_of(0, 90, 180, 270))
+    calibration: str = key("", "six numbers, written by the four taps; empty: none", rule=rules.calibration)
+    live: str = key(
+        "auto",
+        "the live picture on the panel: pixels where the framebuffer can, else blocks",
+        rule=rules.one_of("auto", "pixels", "blocks"),
+    )
+    font: str = key(
+        "auto", "the letters' size; auto: by the panel's size", rule=rules.one_of("auto", "8x16", "12x24", "16x32")
+    )
+    dpi: float = key(0.0, "dots per inch of the panel; 0: as it says itself", rule=rules.between(0, 600))
+    brightness: int = key(100, "of the panel, in percent", rule=rules.between(5, 100))
+    blank_min: float = key(
+        0.0, "minutes without touch, pedal or recording until the screen goes dark; 0: never",
+        rule=rules.between(0, 1440),
+    )  # fmt: skip
+    beep: bool = key(True, "a sound when a picture is taken")
+    flash: bool = key(True, "the picture's frame lights up when a picture is taken")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
     """How long pictures stay on the box that archives have; what nobody has promised stays for ever."""
 
@@ -272,6 +311,7 @@ class Settings:
     codes: Codes = key(Codes)
     watched: Watched = key(Watched)
     display: Display = key(Display)
+    panel: Panel = key(Panel)
     retention: Retention = key(Retention)
 
 

@@ -25,11 +25,12 @@ SECTIONS: Final = {
     "codes": N_("Codes before the camera"),
     "watched": N_("Watched folders"),
     "display": N_("Display and keyboard"),
+    "panel": N_("Panel of the box"),
     "retention": N_("Keeping pictures"),
     "hooks": N_("Messages to other systems"),
 }
 ORDER: Final = (
-    "destinations", "worklist", "mpps", "sources", "pedals", "recording", "box", "display", "emergency", "exam",
+    "destinations", "worklist", "mpps", "sources", "pedals", "recording", "box", "display", "panel", "emergency", "exam",
     "scanner", "codes", "watched", "clock", "retention", "hooks",
 )  # fmt: skip
 """What is set up first comes first."""

@@ -18,6 +18,16 @@ PREFERENCE = (
 )
 PIXELS = dict(PREFERENCE)
 
+_ROW_BYTES = {
+    PixelFormat.MJPEG: 0,
+    PixelFormat.H264: 0,
+    PixelFormat.YUYV: 2,
+    PixelFormat.UYVY: 2,
+    PixelFormat.RGB24: 3,
+    PixelFormat.BGR24: 3,
+}
+"""Bytes of a pixel in the first plane; of the others it is one."""
+
 
 def is_full_range(pix: abi.PixFormat) -> bool:
     """V4L2_MAP_QUANTIZATION_DEFAULT: JPEG is full range (JFIF), other YUV limited unless the driver says."""
@@ -30,16 +40,18 @@ def is_full_range(pix: abi.PixFormat) -> bool:
 
 def row_bytes(pixel: PixelFormat, width: int) -> int:
     """Bytes of a row of the first plane, without padding; 0 for compressed pictures."""
-    return {PixelFormat.MJPEG: 0, PixelFormat.YUYV: width * 2}.get(pixel, width)
+    return width * _ROW_BYTES.get(pixel, 1)
 
 
 def picture_bytes(pixel: PixelFormat, width: int, height: int) -> int:
     """Bytes of a picture without padding; 1, the least that makes sense, for compressed pictures."""
     match pixel:
-        case PixelFormat.MJPEG:
+        case PixelFormat.MJPEG | PixelFormat.H264:
             return 1
-        case PixelFormat.YUYV:
+        case PixelFormat.YUYV | PixelFormat.UYVY:
             return width * height * 2
+        case PixelFormat.RGB24 | PixelFormat.BGR24:
+            return width * height * 3
         case PixelFormat.NV12 | PixelFormat.I420:
             return width * height + 2 * (-(-width // 2) * -(-height // 2))
 
