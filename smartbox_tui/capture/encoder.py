@@ -1,42 +1,61 @@
-"""The encoder of a source: frames in, access units out, nothing ever waits for it."""
+"""What makes access units of a source's pictures, one picture at a time."""
 
 from __future__ import annotations
 
 import itertools
-import logging
-import threading
-from collections import deque
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-import av
 from av.video.frame import PictureType
 
-from hw.base import Frame, PixelFormat, VideoFormat
-from hw.video.trim import NOTHING, Trim
+from hw.base import PixelFormat, VideoFormat
 from smartbox_tui.capture.access import AccessUnit, Stream
 from smartbox_tui.capture.clock import NS
-from smartbox_tui.capture.convert import Converter, Undecodable
 from smartbox_tui.capture.fitting import Fitter
-from smartbox_tui.capture.frames import RING_BYTES
-from smartbox_tui.media.encoders import CODECS, Codec, opened
+from smartbox_tui.media.encoders import Codec, opened
 from smartbox_tui.media.told import starts_gop, told
 from smartbox_tui.media.vui import UNSPECIFIED, Colour
 from smartbox_tui.model.formats import Format
-
-log = logging.getLogger(__name__)
-
-QUEUE_S: Final = 0.4
-"""What reader and encoder may be apart. The same frames are in the pinning ring: it costs no memory of its own."""
-
-_CONVERTED: Final = 3
-"""Pictures between the two threads; each is 3 MB at 1080p."""
 
 _BT601: Final = Colour(matrix=6)
 
 NO_LIMIT: Final = 1 << 62
 
 _STREAMS: Final = itertools.count(1)
+
+
+def next_stream() -> int:
+    """The number of a stream that begins now; no two of the process have the same."""
+    return next(_STREAMS)
+
+
+class UnitMaker(Protocol):
+    """Makes access units of one format of the source: an encoder, or what passes a device's own stream through.
+
+    One thread uses it at a time. Whoever gets an error closes it and takes another.
+    """
+
+    @property
+    def format(self) -> VideoFormat:
+        """The source's; for another one another maker is opened."""
+
+    @property
+    def stream(self) -> Stream | None:
+        """Of the units made; None before the first, whose own headers tell it."""
+
+    def encode(
+        self, picture: Any, timestamp_ns: int, lost: int, *, idr: bool, coded: bytes = b""
+    ) -> AccessUnit | None:
+        """One picture (VideoFrame yuv420p, limited range) to its access unit, which `lost` frames came before.
+
+        `idr` asks for a unit that decoding can begin with. `coded` is the device's own access unit where it
+        delivers those. None: the picture cannot be in any clip (nothing before it decodes), and counts as lost.
+
+        Raises OtherThanAsked for a stream that is not what was planned, av.FFmpegError or ValueError for what
+        failed; then there is no unit of this picture.
+        """
+
+    def close(self) -> None:
+        """Lets go of what it holds. Never raises, may be called twice."""
 
 
 class OtherThanAsked(ValueError):
@@ -62,8 +81,8 @@ class Encoder:
         self._most_gop_bytes = gop_bytes
         self.stream: Stream | None = None
 
-    def encode(self, picture: Any, timestamp_ns: int, lost: int, *, idr: bool) -> AccessUnit:
-        """One yuv420p picture to one access unit. `idr` asks for one; a second after the last it comes anyway.
+    def encode(self, picture: Any, timestamp_ns: int, lost: int, *, idr: bool, coded: bytes = b"") -> AccessUnit:
+        """See UnitMaker. A second after the last IDR one comes anyway.
 
         Raises OtherThanAsked for a first unit that is not what was planned; then no unit of this encoder counts.
         """
@@ -89,6 +108,10 @@ class Encoder:
             self.stream = self._told(data)
         return AccessUnit(data, timestamp_ns, key, lost, self.stream)
 
+    def close(self) -> None:
+        """See UnitMaker."""
+        self._context = None
+
     def _told(self, data: bytes) -> Stream:
         """The stream as its own headers tell it, not as the encoder was asked."""
         plan = self._plan
@@ -98,184 +121,5 @@ class Encoder:
         except ValueError as exc:
             raise OtherThanAsked(f"what it made is not what it should be: {exc}") from exc
         return Stream(
-            next(_STREAMS), found.width, found.height, plan.fps, found.transfer_syntax_uid, self._codec.name
+            next_stream(), found.width, found.height, plan.fps, found.transfer_syntax_uid, self._codec.name
         )
-
-
-class EncoderThreads:
-    """Takes frames from the reader through a bounded queue; what does not fit is counted as lost.
-
-    Two threads in a row: one decodes and converts (a 1080p MJPEG takes it as long as the encoder takes), one
-    encodes, so that two cores do twice as much.
-
-    emit       gets every access unit, in order
-    preview    gets every converted picture (VideoFrame yuv420p, timestamp), may not keep the thread
-    """
-
-    def __init__(
-        self,
-        name: str,
-        codec: str,
-        bitrate: int,
-        emit: Callable[[AccessUnit], None],
-        preview: Callable[[Any, int], None],
-        *,
-        trim: Trim = NOTHING,
-        gop_bytes: int = NO_LIMIT,
-    ) -> None:
-        self._trim = trim
-        self._gop_bytes = gop_bytes
-        self._codec = CODECS[codec]
-        self._bitrate = bitrate
-        self._emit = emit
-        self._preview = preview
-        self._frames: deque[tuple[Frame, int]] = deque()
-        self._pictures: deque[tuple[Any, Frame, Format | None, int]] = deque()
-        self._changed = threading.Condition()
-        self._under_way = 0
-        self._dropped = 0
-        self._ended = False
-        self._want_idr = False
-        self.lost = 0
-        """Frames these threads could not take, decode or encode, since the start."""
-        self.trouble = ""
-        """Why what the source delivers now cannot be recorded, as a sentence; empty: it can."""
-        self._name = name
-        self.threads: tuple[tuple[str, Callable[[], None]], ...] = (
-            (f"convert-{name}", self._convert),
-            (f"encode-{name}", self._encode),
-        )
-
-    def put(self, frame: Frame) -> None:
-        """Never blocks."""
-        with self._changed:
-            most = min(int(frame.format.fps * QUEUE_S), RING_BYTES // max(1, len(frame.data)))
-            if len(self._frames) >= max(4, most):
-                self._dropped += 1 + frame.lost
-                self.lost += 1
-                return
-            self._frames.append((frame, frame.lost + self._dropped))
-            self._under_way += 1
-            self._dropped = 0
-            self._changed.notify_all()
-
-    def want_idr(self) -> None:
-        """The next unit begins a GOP: after a gap, or where a recording waits for one."""
-        self._want_idr = True
-
-    @property
-    def drained(self) -> bool:
-        """All frames put so far have been emitted."""
-        with self._changed:
-            return not self._under_way
-
-    def end(self) -> None:
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-
-    # ---- the converting thread
-
-    def _convert(self) -> None:
-        converter = Converter(self._trim)
-        form: VideoFormat | None = None
-        plan: Format | None = None
-        counter, lost = 0, 0
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._frames or self._ended)
-                if self._ended:
-                    return
-                frame, lost_before = self._frames.popleft()
-            lost += lost_before
-            if frame.format != form:
-                form, plan = frame.format, self._planned(self._trim.format(frame.format))
-            counter += 1
-            if plan is not None and counter % plan.every:
-                self._done()
-                continue
-            try:
-                picture = converter.to_video(frame)
-            except (Undecodable, av.FFmpegError, ValueError) as exc:
-                lost += 1
-                self._failed(frame, exc)
-                continue
-            with self._changed:
-                self._changed.wait_for(lambda: len(self._pictures) < _CONVERTED or self._ended)
-                self._pictures.append((picture, frame, plan, lost))
-                self._changed.notify_all()
-            lost = 0
-
-    def _planned(self, form: VideoFormat) -> Format | None:
-        """None, and `trouble` says why, where nothing can be recorded of that format."""
-        try:
-            plan = self._codec.plan(form.width, form.height, form.fps)
-        except ValueError as exc:
-            self._tell(str(exc))
-            return None
-        self.trouble = ""
-        if plan.every > 1:
-            log.warning("%s: one frame in %d is encoded: more no syntax allows", self._name, plan.every)
-        if (plan.width, plan.height) != (form.width, form.height):
-            log.warning(
-                "%s: %dx%d goes into %dx%d: %s in DICOM has no other size for it",
-                *(self._name, form.width, form.height, plan.width, plan.height, self._codec.name),
-            )
-        return plan
-
-    def _tell(self, trouble: str) -> None:
-        if trouble != self.trouble:
-            log.error("%s cannot be recorded: %s", self._name, trouble)
-            self.trouble = trouble
-
-    # ---- the encoding thread
-
-    def _encode(self) -> None:
-        encoder: Encoder | None = None
-        refused: VideoFormat | None = None
-        lost = 0
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._pictures or self._ended)
-                if self._ended:
-                    return
-                picture, frame, plan, lost_before = self._pictures.popleft()
-                self._changed.notify_all()
-            lost += lost_before
-            if plan is None or frame.format == refused:
-                lost += 1
-                self.lost += 1
-                self._done()
-                self._preview(picture, frame.timestamp_ns)
-                continue
-            try:
-                if encoder is None or encoder.format != frame.format:
-                    encoder = Encoder(self._codec, frame.format, plan, self._bitrate, gop_bytes=self._gop_bytes)
-                want, self._want_idr = self._want_idr, False
-                unit = encoder.encode(picture, frame.timestamp_ns, lost, idr=want)
-            except (av.FFmpegError, ValueError) as exc:
-                if isinstance(exc, OtherThanAsked):
-                    refused = frame.format  # it would make the same again
-                self._tell(f"the encoder failed: {exc}")
-                encoder = None
-                lost += 1
-                self._failed(frame, exc)
-                self._preview(picture, frame.timestamp_ns)
-                continue
-            if self.trouble:
-                self.trouble = ""
-            refused = None
-            lost = 0
-            self._emit(unit)
-            self._done()
-            self._preview(picture, frame.timestamp_ns)
-
-    def _done(self) -> None:
-        with self._changed:
-            self._under_way -= 1
-
-    def _failed(self, frame: Frame, exc: Exception) -> None:
-        self._done()
-        self.lost += 1
-        if self.lost in (1, 10) or self.lost % 300 == 0:
-            log.warning("%s: frame %d not encoded (%d so far): %s", self._name, frame.sequence, self.lost, exc)

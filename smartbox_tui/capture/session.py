@@ -15,7 +15,8 @@ from hw.video.trim import NOTHING, Trim
 from smartbox_tui.capture import precedence
 from smartbox_tui.capture.access import AccessUnit
 from smartbox_tui.capture.clock import NS
-from smartbox_tui.capture.encoder import NO_LIMIT, EncoderThreads
+from smartbox_tui.capture.encoder import NO_LIMIT
+from smartbox_tui.capture.encoding import EncoderThreads
 from smartbox_tui.capture.frames import FrameRing, NoFrame, Pinned
 from smartbox_tui.capture.preroll import PrerollRing
 from smartbox_tui.capture.preview import Preview

@@ -16,7 +16,7 @@ from hw.fake.pictures import picture
 from hw.fake.source import FakeSource
 from smartbox_tui.capture import clipfile
 from smartbox_tui.capture.access import AccessUnit, Stream
-from smartbox_tui.capture.encoder import EncoderThreads
+from smartbox_tui.capture.encoding import EncoderThreads
 from smartbox_tui.capture.frames import FrameRing, NoFrame
 from smartbox_tui.capture.once import Once
 from smartbox_tui.capture.preroll import PrerollRing

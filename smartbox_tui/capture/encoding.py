@@ -1,0 +1,216 @@
+"""The encoding threads of a source: frames in, access units out, nothing ever waits for them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+import av
+
+from hw.base import Frame, PixelFormat, VideoFormat
+from hw.video.trim import NOTHING, Trim
+from smartbox_tui.capture.access import AccessUnit
+from smartbox_tui.capture.convert import Converter, Undecodable
+from smartbox_tui.capture.encoder import NO_LIMIT, Encoder, OtherThanAsked, UnitMaker
+from smartbox_tui.capture.frames import RING_BYTES
+from smartbox_tui.media.encoders import CODECS
+from smartbox_tui.model.formats import Format
+
+log = logging.getLogger(__name__)
+
+QUEUE_S: Final = 0.4
+"""What reader and encoder may be apart. The same frames are in the pinning ring: it costs no memory of its own."""
+
+_CONVERTED: Final = 3
+"""Pictures between the two threads; each is 3 MB at 1080p."""
+
+
+class EncoderThreads:
+    """Takes frames from the reader through a bounded queue; what does not fit is counted as lost.
+
+    Two threads in a row: one decodes and converts (a 1080p MJPEG takes it as long as the encoder takes), one
+    encodes, so that two cores do twice as much.
+
+    emit       gets every access unit, in order
+    preview    gets every converted picture (VideoFrame yuv420p, timestamp), may not keep the thread
+    """
+
+    def __init__(
+        self,
+        name: str,
+        codec: str,
+        bitrate: int,
+        emit: Callable[[AccessUnit], None],
+        preview: Callable[[Any, int], None],
+        *,
+        trim: Trim = NOTHING,
+        gop_bytes: int = NO_LIMIT,
+    ) -> None:
+        self._trim = trim
+        self._gop_bytes = gop_bytes
+        self._codec = CODECS[codec]
+        self._bitrate = bitrate
+        self._emit = emit
+        self._preview = preview
+        self._frames: deque[tuple[Frame, int]] = deque()
+        self._pictures: deque[tuple[Any, Frame, Format | None, int]] = deque()
+        self._changed = threading.Condition()
+        self._under_way = 0
+        self._dropped = 0
+        self._ended = False
+        self._want_idr = False
+        self.lost = 0
+        """Frames these threads could not take, decode or encode, since the start."""
+        self.trouble = ""
+        """Why what the source delivers now cannot be recorded, as a sentence; empty: it can."""
+        self._name = name
+        self.threads: tuple[tuple[str, Callable[[], None]], ...] = (
+            (f"convert-{name}", self._convert),
+            (f"encode-{name}", self._encode),
+        )
+
+    def put(self, frame: Frame) -> None:
+        """Never blocks."""
+        with self._changed:
+            most = min(int(frame.format.fps * QUEUE_S), RING_BYTES // max(1, len(frame.data)))
+            if len(self._frames) >= max(4, most):
+                self._dropped += 1 + frame.lost
+                self.lost += 1
+                return
+            self._frames.append((frame, frame.lost + self._dropped))
+            self._under_way += 1
+            self._dropped = 0
+            self._changed.notify_all()
+
+    def want_idr(self) -> None:
+        """The next unit begins a GOP: after a gap, or where a recording waits for one."""
+        self._want_idr = True
+
+    @property
+    def drained(self) -> bool:
+        """All frames put so far have been emitted."""
+        with self._changed:
+            return not self._under_way
+
+    def end(self) -> None:
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    # ---- the converting thread
+
+    def _convert(self) -> None:
+        converter = Converter(self._trim)
+        form: VideoFormat | None = None
+        plan: Format | None = None
+        counter, lost = 0, 0
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._frames or self._ended)
+                if self._ended:
+                    return
+                frame, lost_before = self._frames.popleft()
+            lost += lost_before
+            if frame.format != form:
+                form, plan = frame.format, self._planned(self._trim.format(frame.format))
+            counter += 1
+            if plan is not None and counter % plan.every:
+                self._done()
+                continue
+            try:
+                picture = converter.to_video(frame)
+            except (Undecodable, av.FFmpegError, ValueError) as exc:
+                lost += 1
+                self._failed(frame, exc)
+                continue
+            with self._changed:
+                self._changed.wait_for(lambda: len(self._pictures) < _CONVERTED or self._ended)
+                self._pictures.append((picture, frame, plan, lost))
+                self._changed.notify_all()
+            lost = 0
+
+    def _planned(self, form: VideoFormat) -> Format | None:
+        """None, and `trouble` says why, where nothing can be recorded of that format."""
+        try:
+            plan = self._codec.plan(form.width, form.height, form.fps)
+        except ValueError as exc:
+            self._tell(str(exc))
+            return None
+        self.trouble = ""
+        if plan.every > 1:
+            log.warning("%s: one frame in %d is encoded: more no syntax allows", self._name, plan.every)
+        if (plan.width, plan.height) != (form.width, form.height):
+            log.warning(
+                "%s: %dx%d goes into %dx%d: %s in DICOM has no other size for it",
+                *(self._name, form.width, form.height, plan.width, plan.height, self._codec.name),
+            )
+        return plan
+
+    def _tell(self, trouble: str) -> None:
+        if trouble != self.trouble:
+            log.error("%s cannot be recorded: %s", self._name, trouble)
+            self.trouble = trouble
+
+    # ---- the encoding thread
+
+    def _encode(self) -> None:
+        encoder: UnitMaker | None = None
+        refused: VideoFormat | None = None
+        lost = 0
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._pictures or self._ended)
+                if self._ended:
+                    return
+                picture, frame, plan, lost_before = self._pictures.popleft()
+                self._changed.notify_all()
+            lost += lost_before
+            if plan is None or frame.format == refused:
+                lost += 1
+                self.lost += 1
+                self._done()
+                self._preview(picture, frame.timestamp_ns)
+                continue
+            try:
+                if encoder is None or encoder.format != frame.format:
+                    encoder = Encoder(self._codec, frame.format, plan, self._bitrate, gop_bytes=self._gop_bytes)
+                want, self._want_idr = self._want_idr, False
+                unit = encoder.encode(picture, frame.timestamp_ns, lost, idr=want, coded=coded(frame))
+            except (av.FFmpegError, ValueError) as exc:
+                if isinstance(exc, OtherThanAsked):
+                    refused = frame.format  # it would make the same again
+                self._tell(f"the encoder failed: {exc}")
+                encoder = None
+                lost += 1
+                self._failed(frame, exc)
+                self._preview(picture, frame.timestamp_ns)
+                continue
+            if self.trouble:
+                self.trouble = ""
+            refused = None
+            if unit is None:
+                lost += 1
+                self.lost += 1
+            else:
+                lost = 0
+                self._emit(unit)
+            self._done()
+            self._preview(picture, frame.timestamp_ns)
+
+    def _done(self) -> None:
+        with self._changed:
+            self._under_way -= 1
+
+    def _failed(self, frame: Frame, exc: Exception) -> None:
+        self._done()
+        self.lost += 1
+        if self.lost in (1, 10) or self.lost % 300 == 0:
+            log.warning("%s: frame %d not encoded (%d so far): %s", self._name, frame.sequence, self.lost, exc)
+
+
+def coded(frame: Frame) -> bytes:
+    """The device's own access unit; empty where it delivers pictures."""
+    return bytes(frame.data) if frame.format.pixel is PixelFormat.H264 else b""
