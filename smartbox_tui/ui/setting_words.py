@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from smartbox_tui.settings import hooks, route
 from smartbox_tui.settings.describe import Key, Place, Section
-from smartbox_tui.ui import web_words
+from smartbox_tui.ui import device_words, web_words
 from smartbox_tui.ui.i18n import N_, Texts
 
 SECTIONS: Final = {
@@ -30,8 +30,8 @@ SECTIONS: Final = {
     "hooks": N_("Messages to other systems"),
 }
 ORDER: Final = (
-    "destinations", "worklist", "mpps", "sources", "pedals", "recording", "box", "display", "panel", "emergency", "exam",
-    "scanner", "codes", "watched", "clock", "retention", "hooks",
+    "destinations", "worklist", "mpps", "sources", "pedals", "recording", "box", "display", "panel", "emergency",
+    "exam", "scanner", "codes", "watched", "clock", "retention", "hooks",
 )  # fmt: skip
 """What is set up first comes first."""
 WITH_TLS: Final = ("ca_file", "cert_file", "key_file", "tls_name")
@@ -54,6 +54,7 @@ NEW_ENTRY: Final = {
     "hooks": N_("New receiver"),
 }
 LABELS: Final = {
+    **device_words.LABELS,
     **web_words.LABELS,
     "aet": N_("AE title"),
     "announce_arrivals": N_("Announce new entries"),
@@ -161,12 +162,12 @@ LABELS: Final = {
 }
 """By `section.key` or, where several sections have the same, by `key`."""
 CHOICES: Final = {
+    **device_words.CHOICES,
     **web_words.CHOICES,
     "dimse": "DICOM (C-STORE)",
     "": N_("as the source"),
     "always": N_("always"),
     "any": N_("all pictures"),
-    "auto": N_("by the terminal"),
     "backup": N_("as a stand-in only"),
     "burst": N_("Burst"),
     "child": N_("Child"),
@@ -230,6 +231,7 @@ CHOICES: Final = {
 FOLDER_KIND: Final = N_("folder, USB medium")
 """Of a destination; a picture source of that kind is a watched folder."""
 REASONS: Final = {
+    **device_words.REASONS,
     **web_words.REASONS,
     "must be 1 to 32 letters, digits, '-' or '_'": N_("1 to 32 letters, digits, - or _, no spaces."),
     "must be WIDTHxHEIGHT, as in 1920x1080": N_("Width x height, as in 1920x1080."),
