@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+_STATE: Final = Path("/var/lib/smartbox")
+_RUNTIME: Final = Path("/run/smartbox")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +36,16 @@ class Paths:
 
 
 def default_state() -> Path:
-    if os.geteuid() == 0:
-        return Path("/var/lib/smartbox")
+    """The box's own for root and for who is in the box's group, else the user's."""
+    if os.geteuid() == 0 or os.access(_STATE, os.R_OK | os.X_OK):
+        return _STATE
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "smartbox"
 
 
 def default_runtime() -> Path:
-    if os.geteuid() == 0:
-        return Path("/run/smartbox")
+    """As `default_state`."""
+    if os.geteuid() == 0 or os.access(_RUNTIME, os.R_OK | os.X_OK):
+        return _RUNTIME
     base = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
     return Path(base) / "smartbox"
 
