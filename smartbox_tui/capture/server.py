@@ -10,9 +10,11 @@ import msgspec
 from aiohttp import web
 
 from smartbox_tui.capture.service import Service
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.wire import access
 from smartbox_tui.wire.commands import CaptureCommand
 from smartbox_tui.wire.hub import Hub
-from smartbox_tui.wire.serve import reply
+from smartbox_tui.wire.serve import caller, reply
 
 _THREADS: Final = 8
 """Commands at the same time: each may wait for a disk."""
@@ -31,6 +33,7 @@ class Server:
             web.post("/v1/command", self._command),
             web.get("/v1/status", self._status),
             web.get("/v1/events", self._hub.serve),
+            web.get("/v1/preview", self._preview),
         ]
 
     def close(self) -> None:
@@ -41,8 +44,17 @@ class Server:
             command = msgspec.json.decode(await request.read(), type=CaptureCommand)
         except msgspec.DecodeError as exc:
             raise msgspec.ValidationError(str(exc)) from exc
+        access.check(access.role_of(caller(request)), command)
         loop = asyncio.get_running_loop()
         return reply(await loop.run_in_executor(self._threads, self._service.answer, command))
+
+    async def _preview(self, request: web.Request) -> web.Response:
+        """?source=ID&width=PIXELS&height=PIXELS: a panel shows it that large, for the next seconds."""
+        try:
+            width, height = (int(request.query[name]) for name in ("width", "height"))
+        except (KeyError, ValueError):
+            raise SmartBoxError("bad-value", "The preview's size is missing.", "Give width and height.") from None
+        return reply({"source": self._service.want_preview(request.query.get("source", ""), width, height)})
 
     async def _status(self, _request: web.Request) -> web.Response:
         return reply({"sources": self._service.sources(), "exam": self._service.held()})

@@ -42,6 +42,7 @@ from smartbox_tui.engine.orders.worklist_query import Queries
 from smartbox_tui.engine.pictures_api import PicturesArea
 from smartbox_tui.engine.queue_api import QueueArea
 from smartbox_tui.engine.server import Api
+from smartbox_tui.engine.sessions import Sessions
 from smartbox_tui.engine.status import StatusBoard
 from smartbox_tui.engine.watched.patients import Patients
 from smartbox_tui.engine.watched.watch import Watched
@@ -217,6 +218,8 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         patients = Patients(store.reader, worklist, settings)
         watched = board.watched = Watched(paths.state, settings, exams, desk, patients, ticker.changed)
         settings_desk.followers.append(watched.reconfigure)
+        sessions = Sessions(hub, settings, exams.write, ticker.changed)
+        board.sessions = sessions.listed
         codes = CodeWatch(paths.runtime, settings, hub.publish)
         board.commitments = commitments
         settings_desk.followers += [worklist.reconfigure, messenger.reconfigure, commitments.reconfigure]
@@ -229,6 +232,7 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         runner = await serve_unix(
             Api(
                 desk,
+                sessions,
                 [
                     reconcile,
                     SettingsApi(settings_desk, board),

@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import pwd
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, Final
 
 from smartbox_tui.store import audit
+from smartbox_tui.wire.access import Role
 from smartbox_tui.wire.serve import Caller
 
-_CALLER: Final[ContextVar[Caller | None]] = ContextVar("caller", default=None)
+_CALLER: Final[ContextVar[tuple[Caller, Role] | None]] = ContextVar("caller", default=None)
+_NO_LOGIN: Final = 0xFFFFFFFF
 
 
-def remember(caller: Caller) -> None:
+def remember(caller: Caller, role: Role) -> None:
     """For this request and all that it awaits."""
-    _CALLER.set(caller)
+    _CALLER.set((caller, role))
 
 
 def who() -> str:
-    """`root (pid 812)`; `box` for what the engine does by itself."""
-    caller = _CALLER.get()
-    if caller is None:
+    """`anna (service, pid 812)`; `box` for what the engine does by itself."""
+    known = _CALLER.get()
+    if known is None:
         return "box"
+    caller, role = known
+    return f"{name_of(caller)} ({role}, pid {caller.pid})"
+
+
+def name_of(caller: Caller) -> str:
+    """Who logged in, also behind sudo: `anna as root` (proc(5), loginuid); else the user of the process."""
+    name, login = _user(caller.uid), _NO_LOGIN
+    with contextlib.suppress(OSError, ValueError):
+        login = int(Path(f"/proc/{caller.pid}/loginuid").read_text(encoding="ascii"))
+    return name if login in (_NO_LOGIN, caller.uid) else f"{_user(login)} as {name}"
+
+
+def _user(uid: int) -> str:
     try:
-        name = pwd.getpwuid(caller.uid).pw_name
+        return pwd.getpwuid(uid).pw_name
     except KeyError:
-        name = f"uid {caller.uid}"
-    return f"{name} (pid {caller.pid})"
+        return f"uid {uid}"
 
 
 def note(database: Any, action: str, exam: str = "", **detail: Any) -> int:

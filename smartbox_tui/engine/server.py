@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -12,12 +13,15 @@ from smartbox_tui.engine import audit, view
 from smartbox_tui.engine.area import Area, Handlers
 from smartbox_tui.engine.exams.desk import Desk
 from smartbox_tui.engine.queue_api import checked_state, whole
+from smartbox_tui.engine.sessions import Sessions
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.exam import CURRENT, ExamState
 from smartbox_tui.spool.layout import is_uuid
 from smartbox_tui.store import queries
-from smartbox_tui.wire import commands
+from smartbox_tui.wire import access, commands
 from smartbox_tui.wire.serve import caller, reply
+
+log = logging.getLogger(__name__)
 
 LIST_LIMIT: Final = 100_000
 
@@ -25,8 +29,8 @@ LIST_LIMIT: Final = 100_000
 class Api:
     """The handlers. `routes()` is what the server serves."""
 
-    def __init__(self, desk: Desk, areas: Iterable[Area] = ()) -> None:
-        self._desk = desk
+    def __init__(self, desk: Desk, sessions: Sessions, areas: Iterable[Area] = ()) -> None:
+        self._desk, self._sessions = desk, sessions
         self._areas = tuple(areas)
         self._handlers: Handlers = {
             commands.ExamOpen: self._exam_open,
@@ -44,7 +48,7 @@ class Api:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/v1/command", self.command),
-            web.get("/v1/events", self._desk.hub.serve),
+            web.get("/v1/events", self._sessions.serve),
             web.get("/v1/status", self.status),
             web.get("/v1/sources", self.sources),
             web.get("/v1/exams", self.exams),
@@ -64,8 +68,19 @@ class Api:
         command: commands.Command = msgspec.json.decode(await request.read(), type=commands.EngineCommand)
         if not is_uuid(command.id):
             raise SmartBoxError("bad-value", "A command's id must be a UUID.", "Make a new one for each command.")
-        audit.remember(caller(request))
+        who = caller(request)
+        role = self._sessions.role(who)
+        audit.remember(who, role)
+        self._allowed(role, command)
         return reply(await self._handlers[type(command)](command))
+
+    def _allowed(self, role: access.Role, command: commands.Command) -> None:
+        """Raises refused; the log has who tried what."""
+        try:
+            access.check(role, command)
+        except SmartBoxError:
+            log.warning("%s was refused %s", audit.who(), type(command).__name__)
+            raise
 
     async def _exam_open(self, command: commands.ExamOpen) -> Any:
         return {"exam": await self._desk.exams.open(command)}

@@ -45,6 +45,7 @@ class StatusBoard:
         self.unreadable: list[str] = []
         self.watched: watch.Watched | None = None
         self.commitments: Commitments | None = None
+        self.sessions: Callable[[], list[state.Session]] = list
         self.standing: dict[str, str] = {}  # alarms that others set, by code
 
     def _sources(self) -> list[state.Source]:
@@ -105,6 +106,7 @@ class StatusBoard:
             performed=self._performed.services(),
             unassigned=queries.unassigned_exams(self._store.reader),
             capture=not self._capture.away,
+            sessions=self.sessions(),
         )
 
     def _alarms(self, blocked: int, levels: Levels, destinations: list[state.Destination]) -> list[state.Alarm]:

@@ -251,6 +251,7 @@ class Panel:
         0.0, "minutes without touch, pedal or recording until the screen goes dark; 0: never",
         rule=rules.between(0, 1440),
     )  # fmt: skip
+    settings: bool = key(True, "off: at the panel only settings of the room are changed, the others by service")
     beep: bool = key(True, "a sound when a picture is taken")
     flash: bool = key(True, "the picture's frame lights up when a picture is taken")
 

@@ -8,6 +8,7 @@ from smartbox_tui.ui.i18n import N_
 
 LABELS: Final = {
     "beep": N_("Sound with a picture"),
+    "panel.settings": N_("All settings at the panel"),
     "blank_min": N_("Dark after minutes"),
     "brightness": N_("Brightness"),
     "calibration": N_("Calibration"),

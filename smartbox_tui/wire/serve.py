@@ -21,6 +21,11 @@ log = logging.getLogger(__name__)
 SOCKET_PATH_MAX: Final = 107
 """sockaddr_un.sun_path holds 108 bytes with the closing zero (unix(7))."""
 
+_SO_PEERGROUPS: Final = 59
+"""asm-generic/socket.h; Python does not name it."""
+_GROUPS_MOST: Final = 256
+"""Python's getsockopt takes 1024 bytes at most."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -63,11 +68,12 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who calls, from the peer credentials of the socket (unix(7), SO_PEERCRED)."""
+    """Who calls, from the peer credentials of the socket (unix(7), SO_PEERCRED); `groups` beside `gid`."""
 
     pid: int
     uid: int
     gid: int
+    groups: tuple[int, ...] = ()
 
 
 def caller(request: web.Request) -> Caller:
@@ -76,7 +82,23 @@ def caller(request: web.Request) -> Caller:
     if peer is None or peer.family != socket.AF_UNIX:
         return Caller(-1, -1, -1)
     raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    return Caller(*struct.unpack("3i", raw))
+    pid, uid, gid = struct.unpack("3i", raw)
+    return Caller(pid, uid, gid, _groups(peer, pid))
+
+
+def _groups(peer: socket.socket, pid: int) -> tuple[int, ...]:
+    """Those that the process had when it connected; with a kernel before 4.13 or very many of them those it has
+    now (proc(5), status)."""
+    try:
+        raw = peer.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _GROUPS_MOST * 4)
+        return struct.unpack(f"{len(raw) // 4}I", raw)
+    except OSError:
+        pass
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ()
+    return next((tuple(map(int, line.split()[1:])) for line in lines if line.startswith("Groups:")), ())
 
 
 async def serve_unix(routes: list[web.RouteDef], path: Path) -> web.AppRunner:

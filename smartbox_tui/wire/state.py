@@ -178,6 +178,18 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
     records: bool = True
 
 
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """One console that is connected. `visiting`: service, and not the box itself: all screens say so."""
+
+    id: str
+    user: str
+    role: str  # viewer | operator | service
+    terminal: str  # panel | ssh | local
+    since: str
+    pid: int = 0
+    visiting: bool = False
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     exam: Exam | None
@@ -192,6 +204,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     performed: list[ServiceState] = []  # the servers that get performed procedure steps
     unassigned: int = 0  # exams with pictures that wait for a patient
     capture: bool = True  # whether the capture process answers
+    sessions: list[Session] = []  # consoles, oldest first
 
 
 class HeldExam(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,8 +22,10 @@ RECONNECT_S: Final = 0.25
 class Link:
     """One process's socket as seen by another process. `async with`, then `command`, `get`, `events`."""
 
-    def __init__(self, socket_path: Path) -> None:
+    def __init__(self, socket_path: Path, console: str = "") -> None:
+        """`console`: the events are a console's on such a terminal (ssh, local): the engine lists it."""
         self._path = socket_path
+        self._events = f"/v1/events?console={console}" if console else "/v1/events"
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Link:
@@ -100,7 +102,7 @@ class Link:
         while True:
             with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
                 async with self._session.ws_connect(
-                    "http://localhost/v1/events",
+                    f"http://localhost{self._events}",
                     heartbeat=10,
                     max_msg_size=0,
                     timeout=aiohttp.ClientWSTimeout(ws_close=1),
