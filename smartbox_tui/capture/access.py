@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 
@@ -10,7 +10,8 @@ from fractions import Fraction
 class Stream:
     """What one opening of the encoder makes: units of two streams never go into one file.
 
-    `fps` is the nominal rate of the encoded frames. `number` counts the openings within the process.
+    `fps` is the nominal rate of the encoded frames. `number` counts the openings within the process. `parameters`
+    are the stream's parameter sets (of MPEG2 its sequence header), as each IDR has them.
     """
 
     number: int
@@ -19,11 +20,11 @@ class Stream:
     fps: Fraction
     transfer_syntax_uid: str
     codec: str = "h264"
+    parameters: bytes = field(default=b"", repr=False)
 
     def same_as(self, other: Stream) -> bool:
         """Whether units of both decode with the same parameter sets."""
-        mine = (self.width, self.height, self.fps, self.transfer_syntax_uid, self.codec)
-        return mine == (other.width, other.height, other.fps, other.transfer_syntax_uid, other.codec)
+        return replace(self, number=0) == replace(other, number=0)
 
 
 @dataclass(frozen=True, slots=True)

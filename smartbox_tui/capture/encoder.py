@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 from typing import Any, Final, Protocol
 
+from av.bitstream import BitStreamFilterContext
 from av.video.frame import PictureType
+from av.video.reformatter import VideoReformatter
 
 from hw.base import PixelFormat, VideoFormat
 from smartbox_tui.capture.access import AccessUnit, Stream
@@ -13,6 +15,7 @@ from smartbox_tui.capture.clock import NS
 from smartbox_tui.capture.fitting import Fitter
 from smartbox_tui.media.encoders import Codec, opened
 from smartbox_tui.media.told import starts_gop, told
+from smartbox_tui.media.units import begins_with_delimiter, byte_stream, parameter_units, split
 from smartbox_tui.media.vui import UNSPECIFIED, Colour
 from smartbox_tui.model.formats import Format
 
@@ -68,23 +71,27 @@ class Encoder:
     def __init__(
         self, codec: Codec, form: VideoFormat, plan: Format, bitrate: int, *, gop_bytes: int = NO_LIMIT
     ) -> None:
+        """Raises av.FFmpegError, ValueError where it cannot be opened."""
         self.format = form
         self._codec = codec
         self._plan = plan
         # JPEG is always BT.601 (T.871); players guess BT.709 for HD
         colour = _BT601 if form.pixel is PixelFormat.MJPEG else UNSPECIFIED
         self._context = opened(codec, plan, bitrate, colour, live=True)
+        self._mended = BitStreamFilterContext(codec.mended(plan), codec.name) if codec.mended else None
         self._fitter = Fitter(plan)
+        self._reformatter = VideoReformatter()
         self._count = 0
         self._gop_ns: int | None = None
         self._gop_bytes = 0
         self._most_gop_bytes = gop_bytes
+        self._parameters: list[bytes] = []
         self.stream: Stream | None = None
 
     def encode(self, picture: Any, timestamp_ns: int, lost: int, *, idr: bool, coded: bytes = b"") -> AccessUnit:
         """See UnitMaker. A second after the last IDR one comes anyway.
 
-        Raises OtherThanAsked for a first unit that is not what was planned; then no unit of this encoder counts.
+        Raises OtherThanAsked for a unit that is not what was planned; where it is the first, no unit counts.
         """
         fps = self._plan.fps
         # The encoder counts frames; with gaps a second passes sooner than its count says.
@@ -92,15 +99,17 @@ class Encoder:
         due = idr or self._gop_ns is None or timestamp_ns - self._gop_ns >= limit_ns
         due = due or self._gop_bytes >= self._most_gop_bytes
         picture = self._fitter.fit(picture)
+        if self._codec.pixel != picture.format.name:
+            picture = self._reformatter.reformat(picture, format=self._codec.pixel, threads=1)
         picture.pict_type = PictureType.I if due else PictureType.NONE
         picture.pts = self._count
         picture.time_base = 1 / fps
         self._count += 1
-        packets = self._context.encode(picture)
-        data = b"".join(bytes(packet) for packet in packets)
-        if len(packets) != 1:
-            raise OtherThanAsked(f"the encoder made {len(packets)} units of one picture")
+        data = self._unit(self._context.encode(picture), picture.pts)
         key = starts_gop(self._codec.name, data)
+        if due and not key:
+            raise OtherThanAsked("it made no picture that decoding can begin with when it was asked for one")
+        data = self._whole(data, key=key)
         if key:
             self._gop_ns, self._gop_bytes = timestamp_ns, 0
         self._gop_bytes += len(data)
@@ -110,7 +119,34 @@ class Encoder:
 
     def close(self) -> None:
         """See UnitMaker."""
-        self._context = None
+        self._context = self._mended = None
+
+    def _unit(self, packets: list[Any], pts: int) -> bytes:
+        if len(packets) != 1:
+            raise OtherThanAsked(f"the encoder made {len(packets)} units of one picture")
+        if packets[0].pts != pts:
+            raise OtherThanAsked("the encoder gave the unit of another picture")
+        if self._mended is not None:
+            packets = self._mended.filter(packets[0])
+        return b"".join(bytes(packet) for packet in packets)
+
+    def _whole(self, data: bytes, *, key: bool) -> bytes:
+        """The unit with a delimiter first, and where decoding can begin with the parameter sets: drivers write them
+        once. The same bytes where the encoder has done so by itself."""
+        name = self._codec.name
+        delimited = begins_with_delimiter(name, data)
+        if delimited and not key:
+            return data
+        units = split(name, data)
+        if key:
+            found = parameter_units(name, units)
+            if not self._parameters:
+                self._parameters = found
+            elif found and found != self._parameters:
+                raise OtherThanAsked("it made another stream than it began with")
+            if delimited and found:
+                return data
+        return byte_stream(name, units, self._parameters, key=key)
 
     def _told(self, data: bytes) -> Stream:
         """The stream as its own headers tell it, not as the encoder was asked."""
@@ -121,5 +157,11 @@ class Encoder:
         except ValueError as exc:
             raise OtherThanAsked(f"what it made is not what it should be: {exc}") from exc
         return Stream(
-            next_stream(), found.width, found.height, plan.fps, found.transfer_syntax_uid, self._codec.name
+            next_stream(),
+            found.width,
+            found.height,
+            plan.fps,
+            found.transfer_syntax_uid,
+            self._codec.name,
+            b"".join(self._parameters),
         )

@@ -42,6 +42,9 @@ class Codec:
     bitrate    bits a second at the most
     threads    of a recording; 0 is as many as the encoder likes
     options    the encoder's, for a plan, a bit rate, and whether it is a recording: then nothing is held back
+    kind       the settings' word of what encodes, `sources.encoder`
+    pixel      libavutil's name of the layout that it takes
+    mended     bitstream filters (ffmpeg-bitstream-filters(1)) that say in the stream what the encoder does not
     """
 
     name: str
@@ -51,10 +54,13 @@ class Codec:
     bitrate: Callable[[Format], int]
     threads: Callable[[Format], int]
     options: Callable[[Format, int, bool], dict[str, str]]
+    kind: str = "software"
+    pixel: str = "yuv420p"
+    mended: Callable[[Format], str] | None = None
 
 
 def opened(codec: Codec, plan: Format, bitrate: int, colour: Colour = UNSPECIFIED, *, live: bool) -> Any:
-    """The encoder for pictures yuv420p, square, progressive, in limited range, whatever `colour` says of it.
+    """The encoder for pictures in `codec.pixel`, square, progressive, in limited range, whatever `colour` says.
 
     `live`: of a recording, which takes one picture and gives one unit, and leaves the machine to others.
     """
@@ -63,7 +69,7 @@ def opened(codec: Codec, plan: Format, bitrate: int, colour: Colour = UNSPECIFIE
 
     bitrate = min(bitrate, codec.bitrate(plan))
     context: Any = av.CodecContext.create(codec.library, "w")
-    context.width, context.height, context.pix_fmt = plan.width, plan.height, "yuv420p"
+    context.width, context.height, context.pix_fmt = plan.width, plan.height, codec.pixel
     context.sample_aspect_ratio = Fraction(1)
     context.time_base, context.framerate = 1 / plan.fps, plan.fps
     context.gop_size, context.max_b_frames, context.bit_rate = codec.gop(plan), 0, bitrate

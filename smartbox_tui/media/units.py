@@ -213,6 +213,14 @@ def kind_of(codec: str, unit: bytes) -> int:
     return unit[0] & 31 if codec == "h264" else unit[0] >> 1 & 63
 
 
+def begins_with_delimiter(codec: str, data: bytes) -> bool:
+    """Whether the first NAL unit (Annex B) is an access unit delimiter; MPEG2 has none and needs none."""
+    if codec == "mpeg2":
+        return True
+    at = data.find(b"\0\0\1", 0, 8) + 3
+    return at > 2 and len(data) > at and kind_of(codec, data[at : at + 1]) == _DELIMITER[codec]
+
+
 def parameter_units(codec: str, units: list[bytes]) -> list[bytes]:
     """The parameter sets among them; the sequence header of MPEG2 with its extensions."""
     if codec == "mpeg2":
