@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from pathlib import Path
 from typing import Final
 
 _NICE: Final = -10
+_BEHIND: Final = 5
 _AUTOGROUP: Final = Path("/proc/self/autogroup")
 
 
@@ -29,3 +31,10 @@ def of_reader() -> None:
     the encoder, which works, stays with the others and has its queue."""
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+
+
+def of_preview() -> None:
+    """For the calling thread: after all others of the process. A picture that is not shown is no loss."""
+    with contextlib.suppress(OSError):
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + _BEHIND))

@@ -1,9 +1,14 @@
-"""The preview of a source: a small RGB picture on tmpfs, in a thread of its own, the newest wins."""
+"""The preview of a source: a small RGB picture on tmpfs, in a thread of its own, the newest wins.
+
+Somebody who shows it in pixels asks for more: every picture, as large as is shown. That is given for some seconds,
+so that nobody has to say when it is over, and never for more than a share of one core.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +16,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, VideoReformatter
 
+from smartbox_tui.capture import precedence
 from smartbox_tui.capture.clock import NS
 from smartbox_tui.wire.preview import PreviewWriter, preview_name
 
@@ -18,6 +24,11 @@ log = logging.getLogger(__name__)
 
 WIDTH: Final = 640
 RATE: Final = 15
+WANTED_NS: Final = 12 * NS
+"""How long a wish holds."""
+LARGEST: Final = (1920, 1200)
+REST: Final = 3
+"""After a picture that took so long, at least so many times as long without one: a quarter of a core."""
 _LOG_EVERY: Final = 300
 _PERIOD_NS: Final = NS // RATE
 _TOLERANCE_NS: Final = NS // 120
@@ -35,18 +46,30 @@ class Preview:
         self._changed = threading.Condition()
         self._newest: tuple[Any, int] | None = None
         self._last_ns = 0
+        self._rested_ns = 0
+        self._wanted = (0, 0, 0)  # width, height, until
         self._ended = False
         self._failures = 0
         self.name = f"preview-{source}"
 
     def offer(self, picture: Any, timestamp_ns: int) -> None:
         """A VideoFrame in limited range. Never blocks; a picture that was not shown yet is replaced."""
-        if timestamp_ns - self._last_ns < _PERIOD_NS - _TOLERANCE_NS:
+        now_ns = time.monotonic_ns()
+        if self._wanted[2] > now_ns:
+            if self._rested_ns > now_ns:
+                return
+        elif timestamp_ns - self._last_ns < _PERIOD_NS - _TOLERANCE_NS:
             return
         self._last_ns = timestamp_ns
         with self._changed:
             self._newest = picture, timestamp_ns
             self._changed.notify_all()
+
+    def want(self, width: int, height: int) -> None:
+        """Somebody shows it in so many pixels: for the next seconds it is that large, and every picture is shown.
+        From any thread."""
+        wide, high = (max(16, min(most, asked)) for most, asked in zip(LARGEST, (width, height), strict=True))
+        self._wanted = (wide, high, time.monotonic_ns() + WANTED_NS)
 
     def end(self) -> None:
         with self._changed:
@@ -54,6 +77,7 @@ class Preview:
             self._changed.notify_all()
 
     def run(self) -> None:
+        precedence.of_preview()
         while True:
             with self._changed:
                 while self._newest is None and not self._ended:
@@ -62,10 +86,14 @@ class Preview:
                     break
                 newest, self._newest = self._newest, None
             if newest is not None:
+                began_ns = time.monotonic_ns()
+                self._rested_ns = began_ns + WANTED_NS  # none is kept for right after it
                 try:
                     self._show(*newest)
                 except (av.FFmpegError, OSError, ValueError) as exc:
                     self._failed(exc)
+                ended_ns = time.monotonic_ns()
+                self._rested_ns = ended_ns + REST * (ended_ns - began_ns)
             newest = None
         if self._writer is not None:
             self._writer.close()
@@ -75,9 +103,17 @@ class Preview:
             log.warning("%s: a picture is not shown (%d times before): %s", self.name, self._failures, exc)
         self._failures += 1
 
+    def _size(self, width: int, height: int) -> tuple[int, int]:
+        """Of the preview of such a picture: never larger than it, nor smaller than others expect it."""
+        wide, high, until = self._wanted
+        if until > time.monotonic_ns():
+            share = min(1.0, max(WIDTH / width, min(wide / width, high / height)))
+        else:
+            share = min(1.0, WIDTH / width)
+        return max(2, round(width * share / 2) * 2), max(2, round(height * share / 2) * 2)
+
     def _show(self, picture: Any, timestamp_ns: int) -> None:
-        width = min(WIDTH, picture.width)
-        height = max(2, round(picture.height * width / picture.width / 2) * 2)
+        width, height = self._size(picture.width, picture.height)
         if self._writer is None or (self._writer.width, self._writer.height) != (width, height):
             self._writer = PreviewWriter(self._path, width, height)
         small = self._reformatter.reformat(

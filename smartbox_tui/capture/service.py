@@ -158,6 +158,12 @@ class Service:
     def sources(self) -> list[Source]:
         return [session.state() for session in self._sessions]
 
+    def want_preview(self, source: str, width: int, height: int) -> Source:
+        """A panel shows the source's preview in so many pixels. Raises unknown-source."""
+        session = self._sessions.named(source)
+        session.want_preview(width, height)
+        return session.state()
+
     def held(self) -> HeldExam | None:
         return self.shown(self._exams.held)
 

@@ -203,6 +203,10 @@ class Session:
             form = trim.format(form)
         return form.width, form.height
 
+    def want_preview(self, width: int, height: int) -> None:
+        """A panel shows the preview in so many pixels; see Preview.want."""
+        self._preview.want(width, height)
+
     def end(self) -> None:
         """Ends all threads of the session."""
         self._ended.set()
