@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from smartbox_tui.ui.i18n import N_, Texts
+from smartbox_tui.ui.reasons import of_destination
 from smartbox_tui.ui.sentences import CAPTURE_AWAY, ENGINE_AWAY, NO_RECORDING_ROOM, SENTENCES, Sentence
 from smartbox_tui.ui.state import BoxState, Presence
 from smartbox_tui.wire import state
@@ -131,14 +132,14 @@ def alarm_lines(t: Texts, box: BoxState) -> list[AlarmLine]:
     if box.status is None or box.engine is not Presence.HERE:
         return lines
     told = [
-        _line(t, alarm)
+        _line(t, alarm, box.status.destinations)
         for alarm in box.status.alarms
         if not (alarm.code == "capture-away" and box.capture is Presence.AWAY)
     ]
     return lines + sorted(told, key=lambda line: not line.grave)
 
 
-def _line(t: Texts, alarm: state.Alarm) -> AlarmLine:
+def _line(t: Texts, alarm: state.Alarm, destinations: list[state.Destination]) -> AlarmLine:
     known = ALARMS.get(alarm.code)
     if known is not None:
         return AlarmLine(t(known.what), t(known.hint), known.grave, known.bar)
@@ -150,7 +151,9 @@ def _line(t: Texts, alarm: state.Alarm) -> AlarmLine:
     name, separator, destination = alarm.code.partition("destination-")
     if separator and not name:
         # the queue pane has the archive and its reason
-        return AlarmLine(t("Archive {name}: not usable.", name=destination), alarm.message, grave=False, bar=False)
+        item = next((each for each in destinations if each.name == destination and each.code), None)
+        why = " ".join(filter(None, of_destination(t, item.reason, item.code))) if item else alarm.message
+        return AlarmLine(t("Archive {name}: not usable.", name=destination), why, grave=False, bar=False)
     found: Sentence | None = SENTENCES.get(alarm.code)
     return AlarmLine(
         t(found.what) if found else alarm.message, t(found.hint) if found else "", grave=True, bar=True

@@ -9,9 +9,12 @@ from smartbox_tui.model.delivery import MAKING, NOTHING, OFFERED, PIXELS, TAKES
 from smartbox_tui.model.routing import BORN, NEEDLESS
 from smartbox_tui.ui import stand_ins, web_words
 from smartbox_tui.ui.i18n import N_, Texts
-from smartbox_tui.ui.sentences import sentence
+from smartbox_tui.ui.sentences import Sentence, sentence
 from smartbox_tui.wire import state
 
+NO_SERVICE: Final = Sentence(
+    N_("The archive's service takes no calls."), N_("Have IT check whether it runs; it is tried again by itself.")
+)
 NOTHING_TAKEN: Final = N_("nothing that the box makes")
 
 CODES: Final = {
@@ -170,7 +173,7 @@ def told(t: Texts, text: str, code: str) -> str:
     if of_web := web_words.about(t, text)[0]:
         return of_web
     if code:
-        what = sentence(t, code)[0]
+        what = _of_peer(t, code)[0]
         more = _refused(t, text) if code == "no-context" else ""
         return f"{what} {more}".rstrip()
     return text
@@ -209,7 +212,12 @@ def of_destination(t: Texts, text: str, code: str) -> tuple[str, str]:
     if found:
         return t(BEGINNINGS[found]), t(HINTS[found])
     of_web = web_words.about(t, text)
-    return of_web if any(of_web) else sentence(t, code)
+    return of_web if any(of_web) else _of_peer(t, code)
+
+
+def _of_peer(t: Texts, code: str) -> tuple[str, str]:
+    """A code where the network said it: `refused` is no answer then, nobody took the call or somebody hung up."""
+    return (t(NO_SERVICE.what), t(NO_SERVICE.hint)) if code == "refused" else sentence(t, code)
 
 
 def hint(t: Texts, item: state.Delivery) -> str:

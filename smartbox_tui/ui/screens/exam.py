@@ -32,6 +32,8 @@ from smartbox_tui.wire import commands, state
 
 _CURRENT: Final = frozenset({"open", "unassigned", "appended"})
 _SENT: Final = frozenset({"stored", "committed"})
+_RANK: Final = ("bold $red", "bold $wait", "$wait", "$calm", "$dim")
+"""Styles of words.delivered, what needs a hand first."""
 
 
 def waiting_for_send(deliveries: Iterable[state.Delivery]) -> list[state.Delivery]:
@@ -95,6 +97,7 @@ class ExamText(Shown):
             told.append(Content.styled(t("waits for a name"), "bold $wait"))
             return told
         under_way = self.exam is not None and self.exam.state in _CURRENT
+        found: list[tuple[int, Content]] = []
         for name in sorted({item.destination for item in self.deliveries}):
             counts: dict[str, int] = {}
             for item in self.deliveries:
@@ -103,7 +106,10 @@ class ExamText(Shown):
             mine = [item for item in self.deliveries if item.destination == name]
             by_hand = sum(item.code == "manual" for item in waiting_for_send(mine))
             what, style = words.delivered(t, counts, under_way=under_way, by_hand=by_hand)
-            told.append(Content.assemble((f"{name} ", "$dim"), (what, style), "   "))
+            rank = _RANK.index(style) if style in _RANK else len(_RANK)
+            found.append((rank, Content.assemble((f"{name} ", "$dim"), (what, style), "   ")))
+        # what needs a hand stands first: with many archives the end of the line is cut off
+        told += [line for _rank, line in sorted(found, key=lambda item: item[0])]
         if not self.deliveries and self.counts:
             told.append(Content.styled(*words.delivered(t, self.counts)))
         return told

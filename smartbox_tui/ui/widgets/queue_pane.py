@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from textual import events
 from textual.content import Content
 
@@ -10,6 +12,12 @@ from smartbox_tui.ui.reasons import of_destination
 from smartbox_tui.ui.state import BoxState, Presence, sending
 from smartbox_tui.ui.view import Shown, View, spread
 from smartbox_tui.wire import state
+
+ROOM: Final = 9
+"""Lines of the pane at most."""
+_ROOM_NARROW: Final = 7
+"""That many are seen where it is narrow: the terminal is low then, too."""
+_WIDE: Final = 30
 
 OPEN_STATES = ("queued", "preparing", "sending", "waiting", "blocked", "held")
 
@@ -52,7 +60,7 @@ def open_words(view: View) -> list[Content | tuple[str, str]]:
 class QueuePane(Shown):
     """Pressing it opens the queue screen."""
 
-    DEFAULT_CSS = "QueuePane { height: auto; max-height: 9; padding: 0 1; color: $text; }"
+    DEFAULT_CSS = f"QueuePane {{ height: auto; max-height: {ROOM}; padding: 0 1; color: $text; }}"
 
     async def on_click(self, event: events.Click) -> None:
         event.stop()
@@ -62,9 +70,7 @@ class QueuePane(Shown):
         t, box = view.t, view.box
         if box.status is None:
             return Content.styled(t("Queue: not known yet"), "$dim")
-        lines = [line for item in box.status.destinations for line in self._destination(view, item, width)]
-        if not box.status.destinations:
-            lines.append(Content.styled(t("No archive is set up"), "bold $wait"))
+        lines: list[Content] = []
         number = counts(box)
         waiting = _under_way(box)
         what = t.n("{count} open", "{count} open", waiting) if waiting else t("nothing open")
@@ -90,9 +96,35 @@ class QueuePane(Shown):
                     (done, "$calm on $key"), (" " * (room - len(done)), "on $key"), (f" {part:4.0%}", "$calm")
                 )
             )
-        return Content("\n").join(lines)
+        room = (ROOM if width >= _WIDE else _ROOM_NARROW) - len(lines)
+        return Content("\n").join([*self._destinations(view, width, room), *lines])
 
-    def _destination(self, view: View, item: state.Destination, width: int) -> list[Content]:
+    def _destinations(self, view: View, width: int, room: int) -> list[Content]:
+        """Each archive with its trouble. Where they need more than `room` lines, those that are well share one,
+        then the reasons go, and last archives: what is open and blocked stays in sight."""
+        t, items = view.t, view.box.status.destinations if view.box.status else []
+        if not items:
+            return [Content.styled(t("No archive is set up"), "bold $wait")]
+        each = [self._destination(view, item, width) for item in items]
+        if sum(map(len, each)) <= room:
+            return [line for lines in each for line in lines]
+        well = sum(item.state == "ok" for item in items)
+        told = t.n("{count} archive reachable", "{count} archives reachable", well)
+        fine = [Content.styled(f"✓ {told}", "$good")] if well and view.box.engine is not Presence.AWAY else []
+        rest = [item for item in items if item.state != "ok" or not fine]
+        shown = [line for item in rest for line in self._destination(view, item, width)]
+        if len(shown) + len(fine) > room:
+            shown = [line for item in rest for line in self._destination(view, item, width, brief=True)]
+        if len(shown) + len(fine) > room:
+            kept = max(1, room - len(fine) - 1)
+            more = t.n("{count} more", "{count} more", len(shown) - kept)
+            shown = [*shown[:kept], Content.styled(more, "bold $wait")]
+        return [*shown, *fine]
+
+    def _destination(
+        self, view: View, item: state.Destination, width: int, *, brief: bool = False
+    ) -> list[Content]:
+        """Its name and state, and why; with `brief` one line."""
         t = view.t
         good = item.state == "ok"
         glyph, style = {
@@ -106,9 +138,11 @@ class QueuePane(Shown):
         name, told = Content.styled(item.name, "bold"), Content.styled(f"{glyph} {word}", style)
         if name.cell_length + told.cell_length < width:
             lines = [spread(name, told, width)]
+        elif brief:
+            lines = [Content.assemble((f"{glyph} ", style), name).truncate(width, ellipsis=True)]
         else:  # neither the name nor the state may be cut
             lines = [name.truncate(width, ellipsis=True), spread(Content(""), told, width)]
-        if good or not item.reason:
+        if good or not item.reason or brief:
             return lines
         return [*lines, Content.styled(reason_words(view, item), "$dim").truncate(width, ellipsis=True)]
 
