@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from smartbox_tui.model.instance import taken_order
 from smartbox_tui.model.keeping import Row
 from smartbox_tui.store.queries import NOTE
 
@@ -69,10 +70,11 @@ def shelves(database: Any, folder: str | None = None) -> list[Shelf]:
 def pictures(database: Any, folder: str) -> list[Picture]:
     """What is here of a folder, as the tables say, oldest first."""
     rows = database.execute_sql(
-        "SELECT id, exam, folder, bytes, discarded FROM instance"
-        f" WHERE folder = ? AND released_at = '' AND kind != '{NOTE}' ORDER BY boot, frame_ns, id",
+        "SELECT id, exam, folder, bytes, discarded, boot, captured_at, trigger_ns, frame_ns FROM instance"
+        f" WHERE folder = ? AND released_at = '' AND kind != '{NOTE}'",
         (folder,),
     ).fetchall()
+    rows = sorted(rows, key=lambda row: (*taken_order(*row[5:]), row[0]))
     deliveries: dict[str, list[Row]] = {}
     sql = (
         "SELECT d.instance, d.sop_uid, d.destination, d.state, d.kind, d.changed_at, d.code FROM delivery d"
@@ -82,7 +84,7 @@ def pictures(database: Any, folder: str) -> list[Picture]:
         deliveries.setdefault(identity, []).append(Row(*values))
     return [
         Picture(identity, exam, in_folder, size, bool(taken_back), tuple(deliveries.get(identity, ())))
-        for identity, exam, in_folder, size, taken_back in rows
+        for identity, exam, in_folder, size, taken_back, *_taken in rows
     ]
 
 
