@@ -120,6 +120,15 @@ class VideoSource(Protocol):
         """Stop streaming and let go of the device. Never raises, may be called twice."""
 
 
+@runtime_checkable
+class Telling(Protocol):
+    """A video source that can tell more of its signal than the state."""
+
+    def facts(self) -> str:
+        """What comes in, without words to translate, as in "1920×1080 60 Hz"; empty where that is not known. As of
+        the last `signal` or `open`."""
+
+
 @dataclass(frozen=True, slots=True)
 class VideoControl:
     """A control of a grabber or camera as the device describes it (V4L2 controls).
@@ -163,18 +172,20 @@ class TouchEvent:
 
     x, y          0.0 to 1.0 of the device's own axes, left and top 0: neither rotated nor calibrated
     timestamp_ns  CLOCK_MONOTONIC, the kernel's event time
+    cancelled     of an UP: nobody lifted the finger; the device was pulled, it lay there for good, it was a palm
     """
 
     kind: TouchKind
     x: float
     y: float
     timestamp_ns: int
+    cancelled: bool = False
 
 
 @runtime_checkable
 class TouchSource(Protocol):
-    """One touch panel. A finger that lay on it when it was opened, or when events were lost, is told as far as it
-    is known: every DOWN is followed by an UP, also when the device is pulled (UP first, then DeviceGone)."""
+    """One touch panel. Every DOWN is followed by an UP, also when the device is pulled (UP first, then DeviceGone)
+    and when events were lost. What lay on it when it was opened is not told: it aimed at nothing on the screen."""
 
     @property
     def info(self) -> DeviceInfo: ...
