@@ -1,4 +1,4 @@
-# SmartBox: make env | demo | test | lint | bench | fault | screenshots | conformance | matrix
+# SmartBox: make env | demo | test | lint | bench | fault | screenshots | conformance | matrix | deb | appliance
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
@@ -64,7 +64,11 @@ lock:
 	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --group dev \
 	  --python-version 3.11 --universal pyproject.toml --output-file requirements.lock
 
-appliance deb:
+# dist/smartbox_VERSION_ARCHITECTURE.deb, for the architecture and the Python of this machine.
+deb: env
+	$(BIN)/python deb/build.py dist
+
+appliance:
 	@echo "make $@: not built yet; see CHANGELOG.md" >&2; exit 1
 
 clean:
