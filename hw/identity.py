@@ -1,8 +1,8 @@
 """Stable device keys. /dev/videoN and /dev/input/eventN change with every boot; the port a plug is in does not.
 
 A key is udev's ID_PATH without the interface (`pci-0000:00:14.0-usb-0:2`), or its tail (`usb-0:2`), or, to name
-one of several interfaces, all of it (`pci-0000:00:14.0-usb-0:2:1.0`), or udev's ID_SERIAL. A name that begins
-with "/" is no key: it is used as it is.
+one of several interfaces, all of it (`pci-0000:00:14.0-usb-0:2:1.0`), or udev's ID_SERIAL, where no other device
+that is plugged in has the same. A name that begins with "/" is no key: it is used as it is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Protocol
 import pyudev
 
 from hw.base import DeviceInfo
-from hw.errors import DeviceGone
+from hw.errors import DeviceGone, HardwareError
 
 _INTERFACE = re.compile(r":\d+\.\d+$")
 
@@ -93,14 +93,20 @@ def resolve(
     """The node that `key` means; of several the first whose path `accept` likes (a grabber has more than one).
 
     A key that begins with "/" is answered as it is, whether or not there is such a node. DeviceGone when nothing
-    matches; its hint names the keys that are there.
+    matches; its hint names the keys that are there. HardwareError where the key means several devices.
     """
     there = list(nodes(subsystem))
     if key.startswith("/"):
         return next((node for node in there if node.path == key), Node(key, ""))
-    for node in there:
-        if node.matches(key) and accept(node.path):
-            return node
+    found = [node for node in there if node.matches(key) and accept(node.path)]
+    ports = list(dict.fromkeys(node.key for node in found))
+    if len(ports) > 1 and all(node.id_path for node in found):
+        # Whichever were taken, one day it is the other: two equal grabbers would change places.
+        raise HardwareError(
+            "find", key, f"{len(ports)} equal devices have that name", f"Name the port: {' or '.join(ports)}."
+        )
+    if found:
+        return found[0]
     known = sorted({node.key for node in there if accept(node.path)})
     hint = f"There are: {', '.join(known)}." if known else "No such device is plugged in at all."
     raise DeviceGone("find", key, "nothing is plugged in there", hint)

@@ -8,61 +8,28 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import itertools
 import mmap
-import os
 import select
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from fractions import Fraction
 
 from hw.base import PixelFormat
 from hw.calls import SystemCalls
+from hw.fake.grabber import Behaviour, Control, Questions, os_error
 from hw.fake.pictures import as_webcam, picture
 from hw.video.v4l2 import abi
+from hw.video.v4l2.fields import SEQUENTIAL
 from hw.video.v4l2.formats import PIXELS, padded_bytes, row_bytes
 
+__all__ = ["Behaviour", "Control", "FakeV4l2"]
+
 _NS = 1_000_000_000
+_PACKED = (PixelFormat.YUYV, PixelFormat.UYVY, PixelFormat.RGB24, PixelFormat.BGR24)
 _FD = 1_000_000  # far from real descriptors: a call that slips past the fake fails
-
-
-@dataclass
-class Behaviour:
-    """What the device is like and what happens to which picture (numbers count from 0 at STREAMON).
-
-    sizes          fourcc to the sizes it can do; another wish gets the first of them
-    rate_fixed     the driver knows no rates (G_PARM fails)
-    padding        bytes at the end of each row of raw pictures
-    wall_clock     stamps by CLOCK_REALTIME and says so (TIMESTAMP_UNKNOWN)
-    counts         False: the sequence stays 0, as some drivers do
-    missing, damaged, short   pictures that are skipped, flagged ERROR, delivered with too few bytes
-    open_errno, stream_errno  these calls fail with that
-    status         V4L2_IN_ST_… of ENUMINPUT
-    timings        None: no digital receiver; an errno, or (width, height) of what comes in
-    events         whether SOURCE_CHANGE can be subscribed to
-    siblings       paths of further nodes of the device, which deliver metadata and no pictures
-    """
-
-    sizes: dict[str, list[tuple[int, int]]] = field(default_factory=lambda: {"MJPG": [(320, 240)]})
-    fps: Fraction = Fraction(30)
-    rate_fixed: bool = False
-    padding: int = 0
-    wall_clock: bool = False
-    counts: bool = True
-    missing: set[int] = field(default_factory=set)
-    damaged: set[int] = field(default_factory=set)
-    short: set[int] = field(default_factory=set)
-    open_errno: int = 0
-    stream_errno: int = 0
-    caps: int = abi.CAP_VIDEO_CAPTURE | abi.CAP_STREAMING
-    colorspace: int = 0
-    quantization: int = 0
-    status: int = 0
-    timings: int | tuple[int, int] | None = None
-    events: bool = True
-    siblings: tuple[str, ...] = ()
 
 
 class FakeV4l2(SystemCalls):
@@ -74,7 +41,7 @@ class FakeV4l2(SystemCalls):
         self.behaviour = behaviour or Behaviour()
         self.gone = False
         self.stopped = False
-        self.is_open = False
+        self._fds: dict[int, str] = {}
         self._changed = threading.Condition()
         self._pix = abi.PixFormat()
         self._rate = self.behaviour.fps
@@ -84,8 +51,8 @@ class FakeV4l2(SystemCalls):
         self._events: deque[int] = deque()
         self._subscribed = False
         self._streaming = False
-        self._sibling = False
         self._failed = False
+        self._asked_on = self.path
         self._start_ns = 0
         self._next = 0
         self._answers: dict[int, Callable[..., None]] = {
@@ -106,7 +73,12 @@ class FakeV4l2(SystemCalls):
             abi.VIDIOC_S_DV_TIMINGS: self._s_timings,
             abi.VIDIOC_SUBSCRIBE_EVENT: self._subscribe,
             abi.VIDIOC_DQEVENT: self._dqevent,
+            **Questions(lambda: self.behaviour).answers,
         }
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self._fds)
 
     # ---- what happens to the device
 
@@ -143,17 +115,19 @@ class FakeV4l2(SystemCalls):
 
     def open(self, path: str, flags: int) -> int:
         if self.gone or path not in (self.path, *self.behaviour.siblings):
-            raise _os_error(errno.ENOENT)
-        self._sibling = path != self.path
+            raise os_error(errno.ENOENT)
         if self.behaviour.open_errno:
-            raise _os_error(self.behaviour.open_errno)
-        self.is_open = True
-        return _FD
+            raise os_error(self.behaviour.open_errno)
+        fd = next(number for number in itertools.count(_FD) if number not in self._fds)
+        self._fds[fd] = path
+        return fd
 
     def close(self, fd: int) -> None:
-        if not self.is_open or fd != _FD:
-            raise _os_error(errno.EBADF)
-        self.is_open = self._subscribed = self._streaming = False
+        if self._fds.pop(fd, None) is None:
+            raise os_error(errno.EBADF)
+        if self._fds:
+            return
+        self._subscribed = self._streaming = False
         self._events.clear()
         # As a driver does when the last descriptor goes, asked or not.
         self._buffers = []
@@ -181,35 +155,40 @@ class FakeV4l2(SystemCalls):
     def ioctl(self, fd: int, request: int, argument: object) -> None:
         with self._changed:
             if self.gone:
-                raise _os_error(errno.ENODEV)
-            if not self.is_open or fd != _FD:
-                raise _os_error(errno.EBADF)
+                raise os_error(errno.ENODEV)
+            if fd not in self._fds:
+                raise os_error(errno.EBADF)
             if request not in self._answers:
-                raise _os_error(errno.ENOTTY)
+                raise os_error(errno.ENOTTY)
+            self._asked_on = self._fds[fd]
             self._answers[request](argument)
 
     # ---- requests
 
     def _querycap(self, said: abi.Capability) -> None:
         _text(said.card, "Fake grabber")
-        said.device_caps = abi.CAP_META_CAPTURE if self._sibling else self.behaviour.caps
+        _text(said.driver, "fake")
+        said.device_caps = abi.CAP_META_CAPTURE if self._asked_on != self.path else self.behaviour.caps
         said.capabilities = self.behaviour.caps | abi.CAP_DEVICE_CAPS | abi.CAP_VIDEO_CAPTURE
 
     def _enum_fmt(self, said: abi.FmtDesc) -> None:
         codes = list(self.behaviour.sizes)
         if said.index >= len(codes):
-            raise _os_error(errno.EINVAL)
+            raise os_error(errno.EINVAL)
         said.pixelformat = abi.fourcc(codes[said.index])
 
     def _s_fmt(self, wish: abi.Format) -> None:
         if self._buffers:
-            raise _os_error(errno.EBUSY)
+            raise os_error(errno.EBUSY)
         pix, sizes = wish.fmt.pix, self.behaviour.sizes
         code = abi.fourcc_text(pix.pixelformat)
         code = code if code in sizes else next(iter(sizes))
         if (pix.width, pix.height) not in sizes[code]:
             pix.width, pix.height = sizes[code][0]
         pix.pixelformat = abi.fourcc(code)
+        pix.field = self.behaviour.field
+        if pix.field == abi.FIELD_ALTERNATE:
+            pix.height //= 2
         pixel = PIXELS.get(pix.pixelformat, PixelFormat.MJPEG)
         row = row_bytes(pixel, pix.width)
         pix.bytesperline = row + self.behaviour.padding if row else 0
@@ -219,13 +198,15 @@ class FakeV4l2(SystemCalls):
 
     def _g_parm(self, said: abi.StreamParm) -> None:
         if self.behaviour.rate_fixed:
-            raise _os_error(errno.ENOTTY)
+            raise os_error(errno.ENOTTY)
         said.parm.capture.capability = abi.CAP_TIMEPERFRAME
         said.parm.capture.timeperframe = abi.Fract(self._rate.denominator, self._rate.numerator)
 
     def _s_parm(self, wish: abi.StreamParm) -> None:
         period = wish.parm.capture.timeperframe
-        self._rate = min(Fraction(period.denominator, period.numerator), self.behaviour.fps)
+        listed = self.behaviour.rates.get(abi.fourcc_text(self._pix.pixelformat), [])
+        most = max(map(Fraction, listed), default=self.behaviour.fps)
+        self._rate = min(Fraction(period.denominator, period.numerator), most)
         self._g_parm(wish)
 
     def _reqbufs(self, wish: abi.RequestBuffers) -> None:
@@ -238,20 +219,20 @@ class FakeV4l2(SystemCalls):
 
     def _qbuf(self, said: abi.Buffer) -> None:
         if said.index in self._free or said.index >= len(self._buffers):
-            raise _os_error(errno.EINVAL)
+            raise os_error(errno.EINVAL)
         self._free.append(said.index)
 
     def _dqbuf(self, said: abi.Buffer) -> None:
         if not self._streaming:
-            raise _os_error(errno.EINVAL)
+            raise os_error(errno.EINVAL)
         self._deliver()
         if not self._done:
-            raise _os_error(errno.EAGAIN)
+            raise os_error(errno.EAGAIN)
         ctypes.pointer(said)[0] = self._done.popleft()
 
     def _streamon(self, kind: ctypes.c_int) -> None:
         if self.behaviour.stream_errno:
-            raise _os_error(self.behaviour.stream_errno)
+            raise os_error(self.behaviour.stream_errno)
         self._streaming = True
         self.stopped = self._failed = False
         self._start_ns, self._next = time.monotonic_ns(), 0
@@ -265,39 +246,59 @@ class FakeV4l2(SystemCalls):
         index.value = 0
 
     def _enuminput(self, said: abi.Input) -> None:
+        if said.index:
+            raise os_error(errno.EINVAL)
+        _text(said.name, "Input 0")
         said.status = self.behaviour.status
         said.capabilities = 0 if self.behaviour.timings is None else abi.IN_CAP_DV_TIMINGS
+        if self.behaviour.standard:
+            said.capabilities, said.std = abi.IN_CAP_STD, abi.STD_525_60 | abi.STD_625_50
 
     def _query_timings(self, said: abi.DvTimings) -> None:
         timings = self.behaviour.timings
+        failure = 0 if isinstance(timings, tuple) else timings or errno.ENOTTY
+        timings = self.behaviour.refused if failure == errno.ERANGE else timings
         if not isinstance(timings, tuple):
-            raise _os_error(timings or errno.ENOTTY)
+            raise os_error(failure)
         said.type = abi.DV_BT_656_1120
         said.u.bt.width, said.u.bt.height = timings
         said.u.bt.hfrontporch = said.u.bt.vfrontporch = 100
         said.u.bt.pixelclock = int((timings[0] + 100) * (timings[1] + 100) * self.behaviour.fps)
+        if failure:  # the kernel copies back what was found out all the same
+            raise os_error(failure)
 
     def _s_timings(self, timings: abi.DvTimings) -> None:
         if self._buffers:
-            raise _os_error(errno.EBUSY)
+            raise os_error(errno.EBUSY)
         size = (timings.u.bt.width, timings.u.bt.height)
         self.behaviour.sizes = {code: [size] for code in self.behaviour.sizes}
 
     def _subscribe(self, wish: abi.EventSubscription) -> None:
         if not self.behaviour.events or wish.type != abi.EVENT_SOURCE_CHANGE:
-            raise _os_error(errno.EINVAL)
+            raise os_error(errno.EINVAL)
         self._subscribed = True
 
     def _dqevent(self, said: abi.Event) -> None:
         if not self._events:
-            raise _os_error(errno.ENOENT)
+            raise os_error(errno.ENOENT)
         said.type, said.u.src_change = abi.EVENT_SOURCE_CHANGE, self._events.popleft()
 
     # ---- pictures
 
     @property
+    def _alternates(self) -> bool:
+        return bool(self._pix.field == abi.FIELD_ALTERNATE)
+
+    @property
     def _period_ns(self) -> int:
-        return int(_NS / self._rate)
+        return int(_NS / self._rate) // (2 if self._alternates else 1)
+
+    def _field(self, number: int) -> int:
+        """Of 525 lines the bottom field comes first."""
+        if not self._alternates:
+            return int(self._pix.field)
+        first = abi.FIELD_BOTTOM if self.behaviour.standard & abi.STD_525_60 else abi.FIELD_TOP
+        return first if number % 2 == 0 else abi.FIELD_TOP + abi.FIELD_BOTTOM - first
 
     def _deliver(self) -> None:
         """Everything that the time has brought since the last look."""
@@ -324,7 +325,8 @@ class FakeV4l2(SystemCalls):
             bytesused=len(data),
             flags=flags,
             timestamp=abi.TimeVal(at // _NS, at % _NS // 1000),
-            sequence=number if behaviour.counts else 0,
+            field=self._field(number),
+            sequence=(number // 2 if self._alternates else number) if behaviour.counts else 0,
             memory=abi.MEMORY_MMAP,
             length=self._pix.sizeimage,
         )
@@ -332,25 +334,38 @@ class FakeV4l2(SystemCalls):
     def _picture(self, number: int) -> bytes:
         pixel = PIXELS.get(self._pix.pixelformat, PixelFormat.MJPEG)
         width, height = self._pix.width, self._pix.height
-        data = picture(pixel, width, height, number, number * self._period_ns // 1_000_000)
+        if self.behaviour.pictures is not None:
+            return self.behaviour.pictures(number)
+        if self._alternates or self._pix.field in SEQUENTIAL:
+            data = self._fields(pixel, number)
+        else:
+            data = picture(pixel, width, height, number, number * self._period_ns // 1_000_000)
         if pixel is PixelFormat.MJPEG:
             return as_webcam(data)
         if not self.behaviour.padding:
             return data
+        if pixel in _PACKED:
+            row, extra = row_bytes(pixel, width), b"\x55" * self.behaviour.padding
+            return b"".join(data[at : at + row] + extra for at in range(0, len(data), row))
         # Chroma rows of YU12 are half as long, and so is their padding.
         half = width * height
-        rows = [(data[:half], width)] if pixel is not PixelFormat.YUYV else [(data, width * 2)]
-        if pixel is not PixelFormat.YUYV:
-            rows.append((data[half:], width if pixel is PixelFormat.NV12 else width // 2))
+        rows = [(data[:half], width), (data[half:], width if pixel is PixelFormat.NV12 else width // 2)]
         padded = bytearray()
         for plane, row in rows:
             extra = b"\x55" * (self.behaviour.padding * row // rows[0][1])
             padded += b"".join(plane[at : at + row] + extra for at in range(0, len(plane), row))
         return bytes(padded)
 
-
-def _os_error(number: int) -> OSError:
-    return OSError(number, os.strerror(number))
+    def _fields(self, pixel: PixelFormat, number: int) -> bytes:
+        """A field, or the two of a picture one below the other; the strip tells the picture's number."""
+        row = row_bytes(pixel, self._pix.width)
+        height = self._pix.height * (2 if self._alternates else 1)
+        data = picture(pixel, self._pix.width, height, number // 2 if self._alternates else number)
+        rows = [data[at : at + row] for at in range(0, len(data), row)]
+        top, bottom = b"".join(rows[::2]), b"".join(rows[1::2])
+        if self._alternates:
+            return top if self._field(number) == abi.FIELD_TOP else bottom
+        return top + bottom if self._pix.field == abi.FIELD_SEQ_TB else bottom + top
 
 
 def _text(array: ctypes.Array[ctypes.c_uint8], text: str) -> None:

@@ -20,6 +20,7 @@ from hw.fake.source import Fail, FakeSource
 from hw.fake.v4l2 import Behaviour, FakeV4l2
 from hw.video.factory import video_source
 from hw.video.strip import read_strip
+from hw.video.v4l2 import abi
 from hw.video.v4l2.device import V4l2Source
 from hw.video.v4l2.formats import picture_bytes
 
@@ -91,6 +92,11 @@ BENCHES = {
     "v4l2-nv12": grabber(sizes={"NV12": SIZE}, padding=64),
     "v4l2-yuyv": grabber(sizes={"YUYV": SIZE}, padding=64),
     "v4l2-yu12": grabber(sizes={"YU12": SIZE}, padding=64),
+    "v4l2-uyvy": grabber(sizes={"UYVY": SIZE}, padding=64),
+    "v4l2-rgb": grabber(sizes={"RGB3": SIZE}, padding=64),
+    "v4l2-bgr": grabber(sizes={"BGR3": SIZE}),
+    "v4l2-fields-below": grabber(sizes={"YUYV": SIZE}, padding=64, field=abi.FIELD_SEQ_BT),
+    "v4l2-fields-in-turn": grabber(sizes={"UYVY": SIZE}, padding=64, field=abi.FIELD_ALTERNATE),
     "v4l2-wall-clock": grabber(sizes={"YUYV": SIZE}, wall_clock=True),
     "scripted": scripted,
     "v4l2-real": real,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -51,6 +51,33 @@ def test_an_empty_port_is_gone_and_the_hint_names_what_is_there(key):
     with pytest.raises(DeviceGone) as caught:
         find(key, accept=lambda path: path != "/dev/video3")
     assert "pci-0000:00:14.0-usb-0:22" in caught.value.hint
+
+
+TWINS = [
+    Node("/dev/video0", "pci-0000:00:14.0-usb-0:1:1.0", "Macro_USB3_Video_2021"),
+    Node("/dev/video1", "pci-0000:00:14.0-usb-0:1:1.0", "Macro_USB3_Video_2021"),
+    Node("/dev/video2", "pci-0000:00:14.0-usb-0:4:1.0", "Macro_USB3_Video_2021"),
+    Node("/dev/video3", "pci-0000:03:00.0-usb-0:4:1.0", "Cam_9"),
+]
+
+
+def test_two_equal_devices_keep_their_places_whatever_their_numbers():
+    swapped = [replace(node, path=f"/dev/video{(number + 2) % 4}") for number, node in enumerate(TWINS)]
+    for key in ("pci-0000:00:14.0-usb-0:1", "pci-0000:00:14.0-usb-0:4", "Cam_9"):
+        before = resolve(key, "video4linux", nodes=lambda subsystem: TWINS)
+        after = resolve(key, "video4linux", nodes=lambda subsystem: swapped)
+        assert (before.key, before.id_serial) == (after.key, after.id_serial)
+        assert before.path != after.path
+
+
+@pytest.mark.parametrize("key", ["Macro_USB3_Video_2021", "usb-0:4"])
+def test_a_name_that_two_devices_have_is_not_guessed(key):
+    with pytest.raises(HardwareError, match="2 equal devices") as caught:
+        resolve(key, "video4linux", nodes=lambda subsystem: TWINS)
+    assert not isinstance(caught.value, DeviceGone)
+    assert "pci-0000:00:14.0-usb-0:4" in caught.value.hint
+    alone = resolve(key, "video4linux", nodes=lambda subsystem: [TWINS[2]])
+    assert alone.path == "/dev/video2"
 
 
 def test_a_key_survives_what_made_it():

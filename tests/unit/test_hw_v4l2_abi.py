@@ -11,7 +11,7 @@ import pytest
 
 from hw import evdev
 from hw.pedal import serial_line
-from hw.video.v4l2 import abi
+from hw.video.v4l2 import abi, control_abi
 
 STRUCTS = {
     "v4l2_capability": abi.Capability,
@@ -28,11 +28,63 @@ STRUCTS = {
     "v4l2_dv_timings": abi.DvTimings,
     "v4l2_event_subscription": abi.EventSubscription,
     "v4l2_event": abi.Event,
+    "v4l2_frmsize_stepwise": abi.SizeRange,
+    "v4l2_frmsizeenum": abi.SizeEnum,
+    "v4l2_frmival_stepwise": abi.IntervalRange,
+    "v4l2_frmivalenum": abi.IntervalEnum,
+    "v4l2_rect": abi.Rect,
+    "v4l2_cropcap": abi.CropCap,
+    "v4l2_query_ext_ctrl": control_abi.QueryExtCtrl,
+    "v4l2_querymenu": control_abi.QueryMenu,
+    "v4l2_ext_control": control_abi.ExtControl,
+    "v4l2_ext_controls": control_abi.ExtControls,
 }
 # The header's union has no name of its own.
-RENAMED = {("v4l2_dv_timings", "u"): "bt"}
+RENAMED = {
+    ("v4l2_dv_timings", "u"): "bt",
+    ("v4l2_querymenu", "u"): "name",
+    ("v4l2_ext_control", "u"): "value",
+}
 CONSTANTS = [name for name in dir(abi) if name.startswith(("CAP_", "BUF_", "IN_", "EVENT_", "MEMORY_", "FIELD_"))]
 CONSTANTS += ["COLORSPACE_JPEG", "QUANTIZATION_FULL_RANGE", "QUANTIZATION_LIM_RANGE", "DV_BT_656_1120"]
+CONSTANTS += ["STD_525_60", "STD_625_50", "DV_INTERLACED", "DV_FL_HAS_PICTURE_ASPECT"]
+CONSTANTS += [name for name in dir(abi) if name.startswith("FRM")]
+CONTROLS = [name for name in dir(control_abi) if name.startswith(("CTRL_", "CID_"))]
+CODES = {
+    "MJPG": "MJPEG",
+    "JPEG": "JPEG",
+    "NV12": "NV12",
+    "YU12": "YUV420",
+    "YUYV": "YUYV",
+    "UYVY": "UYVY",
+    "H264": "H264",
+    "RGB3": "RGB24",
+    "BGR3": "BGR24",
+}
+WORDS = {
+    "brightness": "BRIGHTNESS",
+    "contrast": "CONTRAST",
+    "saturation": "SATURATION",
+    "hue": "HUE",
+    "white_balance_automatic": "AUTO_WHITE_BALANCE",
+    "gamma": "GAMMA",
+    "exposure": "EXPOSURE",
+    "gain_automatic": "AUTOGAIN",
+    "gain": "GAIN",
+    "horizontal_flip": "HFLIP",
+    "vertical_flip": "VFLIP",
+    "power_line_frequency": "POWER_LINE_FREQUENCY",
+    "hue_automatic": "HUE_AUTO",
+    "white_balance_temperature": "WHITE_BALANCE_TEMPERATURE",
+    "sharpness": "SHARPNESS",
+    "backlight_compensation": "BACKLIGHT_COMPENSATION",
+    "auto_exposure": "EXPOSURE_AUTO",
+    "exposure_time_absolute": "EXPOSURE_ABSOLUTE",
+    "exposure_dynamic_framerate": "EXPOSURE_AUTO_PRIORITY",
+    "focus_absolute": "FOCUS_ABSOLUTE",
+    "focus_automatic_continuous": "FOCUS_AUTO",
+    "zoom_absolute": "ZOOM_ABSOLUTE",
+}
 
 MODEM = {"cts": "CTS", "dcd": "CAR", "ri": "RI", "dsr": "DSR", "dtr": "DTR", "rts": "RTS"}
 TTY = ("TIOCEXCL", "TIOCMGET", "TIOCMBIS")
@@ -61,7 +113,11 @@ def header(tmp_path_factory) -> dict[str, int]:
         "EVIOCGBIT_KEY": "EVIOCGBIT(EV_KEY, 96)",
     }
     wanted |= {"input_event": "sizeof(struct input_event)", "KEY_BYTES": "(KEY_CNT + 7) / 8"}
-    wanted |= {"MJPG": "V4L2_PIX_FMT_MJPEG", "NV12": "V4L2_PIX_FMT_NV12", "YUYV": "V4L2_PIX_FMT_YUYV"}
+    wanted |= {code: f"V4L2_PIX_FMT_{name}" for code, name in CODES.items()}
+    wanted |= {name: name for name in dir(control_abi) if name.startswith("VIDIOC_")}
+    wanted |= {name: f"V4L2_{name}" for name in CONTROLS}
+    wanted |= {word: f"V4L2_CID_{name}" for word, name in WORDS.items()}
+    wanted |= {"H264_PROFILE_HIGH": "V4L2_MPEG_VIDEO_H264_PROFILE_HIGH"}
     lines = "".join(f'printf("{key} %lu\\n", (unsigned long)({value}));\n' for key, value in wanted.items())
     folder = tmp_path_factory.mktemp("abi")
     (folder / "abi.c").write_text(
@@ -85,10 +141,14 @@ def test_layout(header, name):
 def test_requests_and_constants(header):
     names = [name for name in dir(abi) if name.startswith("VIDIOC_")] + CONSTANTS
     assert {name: getattr(abi, name) for name in names} == {name: header[name] for name in names}
-    assert {code: abi.fourcc(code) for code in ("MJPG", "NV12", "YUYV")} == {
-        code: header[code] for code in ("MJPG", "NV12", "YUYV")
-    }
+    assert {code: abi.fourcc(code) for code in CODES} == {code: header[code] for code in CODES}
     assert abi.fourcc_text(header["NV12"]) == "NV12"
+
+
+def test_controls(header):
+    names = [name for name in dir(control_abi) if name.startswith("VIDIOC_")] + CONTROLS + ["H264_PROFILE_HIGH"]
+    assert {name: getattr(control_abi, name) for name in names} == {name: header[name] for name in names}
+    assert {word: cid for cid, word in control_abi.WORDS.items()} == {word: header[word] for word in WORDS}
 
 
 def test_input_events(header):

@@ -13,7 +13,8 @@ _u8, _u32, _u64 = ctypes.c_uint8, ctypes.c_uint32, ctypes.c_uint64
 
 BUF_TYPE_VIDEO_CAPTURE = 1
 MEMORY_MMAP = 1
-FIELD_ANY, FIELD_NONE, FIELD_ALTERNATE = 0, 1, 7
+FIELD_ANY, FIELD_NONE, FIELD_TOP, FIELD_BOTTOM, FIELD_INTERLACED = 0, 1, 2, 3, 4
+FIELD_SEQ_TB, FIELD_SEQ_BT, FIELD_ALTERNATE, FIELD_INTERLACED_TB, FIELD_INTERLACED_BT = 5, 6, 7, 8, 9
 
 CAP_VIDEO_CAPTURE = 0x00000001
 CAP_VIDEO_CAPTURE_MPLANE = 0x00001000
@@ -34,6 +35,10 @@ IN_ST_NO_V_LOCK = 0x00000400
 IN_ST_NO_STD_LOCK = 0x00000800
 IN_ST_NO_SYNC = 0x00010000
 IN_CAP_DV_TIMINGS = 0x00000002
+IN_CAP_STD = 0x00000004
+
+STD_525_60 = 0x0000F900
+STD_625_50 = 0x00FF06FF
 
 EVENT_SOURCE_CHANGE = 5
 EVENT_SRC_CH_RESOLUTION = 1
@@ -42,6 +47,11 @@ COLORSPACE_JPEG = 7
 QUANTIZATION_DEFAULT, QUANTIZATION_FULL_RANGE, QUANTIZATION_LIM_RANGE = 0, 1, 2
 
 DV_BT_656_1120 = 0
+DV_INTERLACED = 1
+DV_FL_HAS_PICTURE_ASPECT = 1 << 6
+
+FRMSIZE_TYPE_DISCRETE, FRMSIZE_TYPE_CONTINUOUS, FRMSIZE_TYPE_STEPWISE = 1, 2, 3
+FRMIVAL_TYPE_DISCRETE, FRMIVAL_TYPE_CONTINUOUS, FRMIVAL_TYPE_STEPWISE = 1, 2, 3
 
 
 def fourcc(code: str) -> int:
@@ -124,6 +134,55 @@ class _ParmUnion(ctypes.Union):
 
 class StreamParm(ctypes.Structure):
     _fields_ = (("type", _u32), ("parm", _ParmUnion))
+
+
+class SizeRange(ctypes.Structure):
+    """v4l2_frmsize_stepwise; of a discrete size the first two are its width and height (v4l2_frmsize_discrete)."""
+
+    _fields_ = (
+        ("min_width", _u32),
+        ("max_width", _u32),
+        ("step_width", _u32),
+        ("min_height", _u32),
+        ("max_height", _u32),
+        ("step_height", _u32),
+    )
+
+
+class SizeEnum(ctypes.Structure):
+    _fields_ = (
+        ("index", _u32),
+        ("pixel_format", _u32),
+        ("type", _u32),
+        ("stepwise", SizeRange),
+        ("reserved", _u32 * 2),
+    )
+
+
+class IntervalRange(ctypes.Structure):
+    """v4l2_frmival_stepwise; of a discrete interval `min` is it."""
+
+    _fields_ = (("min", Fract), ("max", Fract), ("step", Fract))
+
+
+class IntervalEnum(ctypes.Structure):
+    _fields_ = (
+        ("index", _u32),
+        ("pixel_format", _u32),
+        ("width", _u32),
+        ("height", _u32),
+        ("type", _u32),
+        ("stepwise", IntervalRange),
+        ("reserved", _u32 * 2),
+    )
+
+
+class Rect(ctypes.Structure):
+    _fields_ = (("left", ctypes.c_int32), ("top", ctypes.c_int32), ("width", _u32), ("height", _u32))
+
+
+class CropCap(ctypes.Structure):
+    _fields_ = (("type", _u32), ("bounds", Rect), ("defrect", Rect), ("pixelaspect", Fract))
 
 
 class RequestBuffers(ctypes.Structure):
@@ -263,8 +322,14 @@ VIDIOC_STREAMON = io_write("V", 18, 4)
 VIDIOC_STREAMOFF = io_write("V", 19, 4)
 VIDIOC_G_PARM = io_both("V", 21, _size(StreamParm))
 VIDIOC_S_PARM = io_both("V", 22, _size(StreamParm))
+VIDIOC_G_STD = io_read("V", 23, 8)
+VIDIOC_S_STD = io_write("V", 24, 8)
 VIDIOC_ENUMINPUT = io_both("V", 26, _size(Input))
 VIDIOC_G_INPUT = io_read("V", 38, 4)
+VIDIOC_CROPCAP = io_both("V", 58, _size(CropCap))
+VIDIOC_QUERYSTD = io_read("V", 63, 8)
+VIDIOC_ENUM_FRAMESIZES = io_both("V", 74, _size(SizeEnum))
+VIDIOC_ENUM_FRAMEINTERVALS = io_both("V", 75, _size(IntervalEnum))
 VIDIOC_S_DV_TIMINGS = io_both("V", 87, _size(DvTimings))
 VIDIOC_DQEVENT = io_read("V", 89, _size(Event))
 VIDIOC_SUBSCRIBE_EVENT = io_write("V", 90, _size(EventSubscription))

@@ -6,31 +6,39 @@ import errno
 import mmap
 import os
 import select
+import threading
 import time
 from collections.abc import Callable
 from fractions import Fraction
 
-from hw.base import DeviceInfo, Frame, SignalState, VideoFormat
+from hw.base import DeviceInfo, FieldOrder, Frame, PixelFormat, SignalState, VideoControl, VideoFormat
 from hw.calls import SystemCalls, hardware_error
 from hw.errors import DeviceGone, HardwareError, NotSupported
 from hw.identity import Nodes, resolve, udev_nodes
 from hw.video.v4l2 import abi
-from hw.video.v4l2.formats import PIXELS, PREFERENCE, is_full_range, padded_bytes, rate_of, unpad
-from hw.video.v4l2.requests import TIMING_ERRORS, Requests
+from hw.video.v4l2.agree import Agreed, Wish, agree
+from hw.video.v4l2.controls import Controls
+from hw.video.v4l2.fields import split, woven
+from hw.video.v4l2.formats import padded_bytes, rate_of, unpad
+from hw.video.v4l2.query import caps_of, captures, text_of
+from hw.video.v4l2.requests import TIMING_ERRORS, Requests, Signal
 
 _NS = 1_000_000_000
 BUFFERS = 6
 _FEWEST_BUFFERS = 2
 # A driver that says monotonic but stamps by another clock is off by far more than any picture is late.
 _PLAUSIBLE_NS = 10 * _NS
+# Hz: 59.94 and 60 are the same signal to a receiver that measures.
+_OTHER_RATE = 0.5
 
 
 class V4l2Source:
-    """Delivers MJPEG, NV12, YUYV or I420, the first of them that the device has in the asked size.
+    """Delivers `pixel`, or (None) what of the device's formats serves the asked size and rate best.
 
-    `device` is /dev/videoN or a key of hw.identity. `sequence` is the driver's own count, unwrapped; what is
-    missing in it, damaged pictures included, is `lost`. Times are the kernel's where it stamps by
-    CLOCK_MONOTONIC, else `kernel_time` is False. A change of the input's picture raises HardwareError: reopen.
+    `device` is /dev/videoN or a key of hw.identity. Fields that come apart are woven into pictures. `sequence` is
+    the driver's own count, unwrapped; what is missing in it, damaged pictures included, is `lost`. Times are the
+    kernel's where it stamps by CLOCK_MONOTONIC, else `kernel_time` is False. A change of the input's picture raises
+    HardwareError: reopen.
     """
 
     def __init__(
@@ -42,21 +50,26 @@ class V4l2Source:
         width: int,
         height: int,
         fps: Fraction,
+        pixel: PixelFormat | None = None,
         calls: SystemCalls | None = None,
         nodes: Nodes = udev_nodes,
     ) -> None:
         self._device = device
         self._name = name
         self._info = DeviceInfo(key=key, name=name, path=device)
-        self._asked = (width, height, Fraction(fps))
+        self._wish = Wish(width, height, Fraction(fps), pixel)
         self._calls = calls or SystemCalls()
         self._nodes = nodes
         self._fd = -1
         self._requests = Requests(self._calls, -1)
         self._maps: list[mmap.mmap] = []
-        self._pix = abi.PixFormat()
+        self._agreed: Agreed | None = None
         self._format: VideoFormat | None = None
-        self._signal = SignalState.STARTING
+        self._signal = Signal(SignalState.STARTING)
+        self._changed = False
+        self._first_field: tuple[int, int, bytes] | None = None
+        self._counts_fields = False
+        self._guard = threading.Lock()  # controls may be asked for from another thread
         self._last_sequence: int | None = None
         self._sequence = 0
         self._damaged = 0
@@ -74,7 +87,9 @@ class V4l2Source:
         self.close()
         path = self._device
         try:
-            node = resolve(self._device, "video4linux", accept=self._captures, nodes=self._nodes)
+            node = resolve(
+                self._device, "video4linux", accept=lambda each: captures(self._calls, each), nodes=self._nodes
+            )
             path = node.path
             self._fd = self._calls.open(path, os.O_RDWR | os.O_NONBLOCK)
             self._requests = Requests(self._calls, self._fd)
@@ -82,7 +97,10 @@ class V4l2Source:
             # Subscribed before the format is chosen: a change in between is then told, not missed.
             self._requests.subscribe(abi.EVENT_SOURCE_CHANGE)
             self._signal = self._requests.signal()
-            self._format = self._agree()
+            self._agreed = agree(self._requests, self._wish, self._signal, path)
+            self._format = self._agreed.form
+            if self._format.pixel is PixelFormat.H264:
+                Controls(self._calls, self._fd, path).ask_for_cuttable_h264(self._format.fps)
             self._map_buffers()
             self._requests.stream(True)
         except HardwareError as error:
@@ -94,11 +112,15 @@ class V4l2Source:
             raise failure from error
         self._last_sequence = None
         self._damaged = 0
+        self._changed = self._counts_fields = False
+        self._first_field = None
         return self._format
 
     def read(self, timeout_s: float) -> Frame | None:
         if self._format is None:
             raise HardwareError("read", self._info.path, "not open")
+        if self._changed:
+            raise self._other_picture()
         give_up = time.monotonic() + timeout_s
         try:
             while True:
@@ -117,7 +139,7 @@ class V4l2Source:
         except OSError as error:
             failure = self._explain("read", self._info.path, error)
             if isinstance(failure, DeviceGone):
-                self._signal = SignalState.GONE
+                self._signal = Signal(SignalState.GONE)
             raise failure from error
 
     def signal(self) -> SignalState:
@@ -125,15 +147,42 @@ class V4l2Source:
 
         While closed it is the state that was found last, STARTING before the first `open`.
         """
-        if self._format is not None and self._signal is not SignalState.GONE:
+        if self._format is not None and self._signal.state is not SignalState.GONE:
             try:
                 self._signal = self._requests.signal()
             except OSError as error:
-                gone = isinstance(hardware_error("signal", self._info.path, error), DeviceGone)
-                self._signal = SignalState.GONE if gone else self._signal
-        return self._signal
+                if isinstance(hardware_error("signal", self._info.path, error), DeviceGone):
+                    self._signal = Signal(SignalState.GONE)
+            else:
+                self._changed = self._changed or self._is_other(self._signal.timings)
+        return self._signal.state
+
+    def facts(self) -> str:
+        return self._signal.facts
+
+    def controls(self) -> tuple[VideoControl, ...]:
+        with self._guard:
+            if self._fd < 0:
+                return ()
+            try:
+                return Controls(self._calls, self._fd, self._info.path).all()
+            except OSError as error:
+                raise hardware_error("control", self._info.path, error) from error
+
+    def set_control(self, name: str, value: int) -> None:
+        with self._guard:
+            if self._fd < 0:
+                raise HardwareError("control", self._info.path, "not open")
+            try:
+                Controls(self._calls, self._fd, self._info.path).set(name, value)
+            except OSError as error:
+                raise hardware_error("control", self._info.path, error) from error
 
     def close(self) -> None:
+        with self._guard:
+            self._close()
+
+    def _close(self) -> None:
         if self._fd < 0:
             return
         # Without the request for none the driver keeps the buffers until the last descriptor is gone.
@@ -150,14 +199,14 @@ class V4l2Source:
                 pass
         self._fd = -1
         self._maps = []
-        self._format = None
+        self._format = self._agreed = None
 
     # ---- opening
 
     def _describe(self, path: str, udev: DeviceInfo) -> DeviceInfo:
         """QUERYCAP (udev's own ID_V4L_CAPABILITIES is not to be trusted). NotSupported for what cannot capture."""
         said = self._requests.capability()
-        caps = _caps(said)
+        caps = caps_of(said)
         if not caps & abi.CAP_VIDEO_CAPTURE:
             reason = "the device delivers no pictures"
             if caps & abi.CAP_VIDEO_CAPTURE_MPLANE:
@@ -165,60 +214,9 @@ class V4l2Source:
             raise NotSupported("open", path, reason, "Choose the grabber's other video device.")
         if not caps & abi.CAP_STREAMING:
             raise NotSupported("open", path, "the device cannot stream", "Use another grabber.")
-        card = bytes(said.card).split(b"\0", 1)[0].decode("utf-8", "replace")
+        card = text_of(said.card)
         model = udev.model or card
         return DeviceInfo(self._info.key, self._name or card, path, udev.manufacturer, model, udev.serial)
-
-    def _agree(self) -> VideoFormat:
-        width, height, fps = self._asked
-        signal_rate = self._follow_timings()
-        code = self._choose(width or 1920, height or 1080)
-        self._pix = self._requests.set_format(code, width or 1920, height or 1080)
-        if self._pix.field == abi.FIELD_ALTERNATE:
-            raise NotSupported(
-                "open", self._info.path, "the device delivers single fields", "Set the source to progressive."
-            )
-        rate = self._requests.set_rate(fps) or signal_rate or fps
-        if rate <= 0:
-            raise NotSupported(
-                "open", self._info.path, "the device does not say its rate", "Set fps in the settings."
-            )
-        return VideoFormat(
-            PIXELS[self._pix.pixelformat], self._pix.width, self._pix.height, rate, is_full_range(self._pix)
-        )
-
-    def _follow_timings(self) -> Fraction | None:
-        """Set a digital receiver to what comes in (it does not follow by itself); the rate of that signal."""
-        said = self._requests.input()
-        if said is None or not said.capabilities & abi.IN_CAP_DV_TIMINGS or self._signal is not SignalState.OK:
-            return None
-        try:
-            timings = self._requests.query_timings()
-            self._requests.set_timings(timings)
-        except OSError as error:
-            if error.errno in (errno.ENODEV, errno.ENXIO):
-                raise
-            return None
-        return rate_of(timings.u.bt) if timings.type == abi.DV_BT_656_1120 else None
-
-    def _choose(self, width: int, height: int) -> int:
-        """The first of our formats in the asked size, else the first at all."""
-        offered = self._requests.formats()
-        usable = []
-        for code, _ in PREFERENCE:
-            if code in offered:
-                answer = self._requests.set_format(code, width, height)
-                if answer.pixelformat != code:
-                    continue
-                if (answer.width, answer.height) == (width, height):
-                    return code
-                usable.append(code)
-        if usable:
-            return usable[0]
-        known = ", ".join(abi.fourcc_text(code) for code in offered) or "nothing"
-        raise NotSupported(
-            "open", self._info.path, f"the device offers {known}", "It must deliver MJPG, NV12, YUYV or YU12."
-        )
 
     def _map_buffers(self) -> None:
         count = self._requests.request_buffers(BUFFERS)
@@ -231,35 +229,37 @@ class V4l2Source:
             self._maps.append(self._calls.mmap(self._fd, length, offset))
             self._requests.queue(index)
 
-    def _captures(self, path: str) -> bool:
-        """Whether a node is the one that captures: grabbers have others, for metadata or output."""
-        try:
-            fd = self._calls.open(path, os.O_RDWR | os.O_NONBLOCK)
-        except OSError:
-            # No right to look: let the open of the chosen one say so.
-            return True
-        try:
-            return bool(_caps(Requests(self._calls, fd).capability()) & abi.CAP_VIDEO_CAPTURE)
-        except OSError:
-            return False
-        finally:
-            self._calls.close(fd)
-
     def _forget(self, error: HardwareError) -> None:
         self.close()
         if isinstance(error, DeviceGone):
-            self._signal = SignalState.GONE
-        elif self._signal in (SignalState.OK, SignalState.GONE):
-            self._signal = SignalState.STARTING
+            self._signal = Signal(SignalState.GONE)
+        elif self._signal.state in (SignalState.OK, SignalState.GONE):
+            self._signal = Signal(SignalState.STARTING)
 
     # ---- reading
 
     def _hear_events(self) -> None:
         while (event := self._requests.event()) is not None:
             if event.type == abi.EVENT_SOURCE_CHANGE and event.u.src_change & abi.EVENT_SRC_CH_RESOLUTION:
-                raise HardwareError(
-                    "read", self._info.path, "the picture at the input has changed", "The source is opened anew."
-                )
+                raise self._other_picture()
+
+    def _other_picture(self) -> HardwareError:
+        return HardwareError(
+            "read", self._info.path, "the picture at the input has changed", "The source is opened anew."
+        )
+
+    def _is_other(self, now: abi.DvTimings | None) -> bool:
+        """Whether a digital receiver gets another signal than it was set to: not all drivers send an event."""
+        if now is None or self._agreed is None:
+            return False
+        then = self._agreed.timings
+        if then is None:
+            return True
+        mine, other = then.u.bt, now.u.bt
+        if (mine.width, mine.height, mine.interlaced) != (other.width, other.height, other.interlaced):
+            return True
+        rates = rate_of(mine), rate_of(other)
+        return None not in rates and abs(float(rates[0] or 0) - float(rates[1] or 0)) > _OTHER_RATE
 
     def _take(self, form: VideoFormat, happened: int) -> Frame | None:
         """One buffer out of the queue and back; None for a damaged picture."""
@@ -272,19 +272,42 @@ class V4l2Source:
             self._requests.capability()
             raise OSError(errno.EIO, "the driver has stopped streaming") from None
         now = time.monotonic_ns()
+        agreed = self._agreed
+        assert agreed is not None
         try:
-            stride = self._pix.bytesperline
-            need = padded_bytes(form.pixel, form.width, form.height, stride)
+            stride, height = agreed.pix.bytesperline, agreed.pix.height
+            need = padded_bytes(form.pixel, form.width, height, stride)
             if buffer.flags & abi.BUF_FLAG_ERROR or buffer.bytesused < need:
                 self._damaged += 1
                 return None
             with memoryview(self._maps[buffer.index]) as view, view[: buffer.bytesused] as used:
-                data = unpad(form.pixel, form.width, form.height, stride, used)
+                data = unpad(form.pixel, form.width, height, stride, used)
         finally:
             self._requests.queue(buffer.index)
-        lost = self._count(buffer.sequence)
         stamp, kernel_time = _stamp(buffer, now)
+        if agreed.sequential:
+            top_first = form.field_order is FieldOrder.TOP_FIRST
+            data = woven(form.pixel, form.width, *split(data), top_first=top_first)
+        elif agreed.alternate:
+            pair = self._paired(form, buffer, data, stamp)
+            if pair is None:
+                return None
+            data, stamp = pair
+        lost = self._count(buffer.sequence)
         return Frame(data, form, self._sequence, lost, stamp, kernel_time)
+
+    def _paired(self, form: VideoFormat, buffer: abi.Buffer, data: bytes, stamp: int) -> tuple[bytes, int] | None:
+        """Two fields as one picture with the time of the earlier; None for the first of them."""
+        earlier, self._first_field = self._first_field, None
+        top_first = form.field_order is FieldOrder.TOP_FIRST
+        if buffer.field == (abi.FIELD_TOP if top_first else abi.FIELD_BOTTOM):
+            # One that is still there has lost its partner: what is missing shows in the count.
+            self._first_field = (buffer.sequence, stamp, data)
+            return None
+        if earlier is None or (buffer.sequence - earlier[0]) & 0xFFFFFFFF > 1:
+            return None
+        self._counts_fields = buffer.sequence != earlier[0]
+        return woven(form.pixel, form.width, earlier[2], data, top_first=top_first), earlier[1]
 
     def _count(self, sequence: int) -> int:
         """Take over the driver's number of a good picture; how many are missing before it."""
@@ -293,6 +316,8 @@ class V4l2Source:
             self._last_sequence = self._sequence = sequence
             return 0
         step = (sequence - self._last_sequence) & 0xFFFFFFFF
+        if self._counts_fields:
+            step = (step + 1) // 2
         self._last_sequence = sequence
         # No step, or a step back: a driver that does not count, or begins anew. Then only what we saw is known.
         lost = step - 1 if 0 < step < 1 << 31 else damaged
@@ -302,13 +327,9 @@ class V4l2Source:
     def _explain(self, op: str, path: str, error: OSError) -> HardwareError:
         state = TIMING_ERRORS.get(error.errno or 0)
         if state is not None:
-            self._signal = state
+            self._signal = Signal(state)
             return HardwareError(op, path, "no usable signal at the input", "Check the cable and the video device.")
         return hardware_error(op, path, error)
-
-
-def _caps(said: abi.Capability) -> int:
-    return int(said.device_caps if said.capabilities & abi.CAP_DEVICE_CAPS else said.capabilities)
 
 
 def _stamp(buffer: abi.Buffer, now_ns: int) -> tuple[int, bool]:

@@ -4,13 +4,33 @@ from __future__ import annotations
 
 import ctypes
 import errno
+from dataclasses import dataclass
 from fractions import Fraction
 
 from hw.base import SignalState
 from hw.calls import SystemCalls
 from hw.video.v4l2 import abi
+from hw.video.v4l2.control_abi import CID_DV_RX_POWER_PRESENT
+from hw.video.v4l2.controls import Controls
+from hw.video.v4l2.formats import timings_text
+
+_MOST = 256
+"""Entries of a list: a driver that never ends must not keep us."""
 
 _UNKNOWN = (errno.ENOTTY, errno.EINVAL, errno.ENODATA, errno.ENOSYS)
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """`facts`: what comes in, as in "1920×1080 60 Hz", where the device can tell; `timings` where it is digital."""
+
+    state: SignalState
+    facts: str = ""
+    timings: abi.DvTimings | None = None
+
+
+def _named(timings: abi.DvTimings) -> str:
+    return timings_text(timings.u.bt) if timings.type == abi.DV_BT_656_1120 else ""
 
 
 class Requests:
@@ -38,10 +58,38 @@ class Requests:
                 raise
             codes.append(desc.pixelformat)
 
-    def set_format(self, code: int, width: int, height: int) -> abi.PixFormat:
+    def sizes(self, code: int) -> list[tuple[int, int]]:
+        """Of a format, as far as the device lists them; of a range its smallest and its largest."""
+        found: list[tuple[int, int]] = []
+        for index in range(_MOST):
+            said = abi.SizeEnum(index=index, pixel_format=code)
+            if not self._asked(abi.VIDIOC_ENUM_FRAMESIZES, said):
+                break
+            span = said.stepwise
+            if said.type != abi.FRMSIZE_TYPE_DISCRETE:
+                return [(span.min_width, span.min_height), (span.max_width, span.max_height)]
+            found.append((span.min_width, span.max_width))  # a discrete size lies where a range begins
+        return found
+
+    def rates(self, code: int, width: int, height: int) -> list[Fraction]:
+        """Of a format in a size, highest first, as far as the device lists them; of a range its ends."""
+        found: list[Fraction] = []
+        for index in range(_MOST):
+            said = abi.IntervalEnum(index=index, pixel_format=code, width=width, height=height)
+            if not self._asked(abi.VIDIOC_ENUM_FRAMEINTERVALS, said):
+                break
+            ends = [said.stepwise.min]
+            if said.type != abi.FRMIVAL_TYPE_DISCRETE:
+                ends.append(said.stepwise.max)
+            found += [Fraction(end.denominator, end.numerator) for end in ends if end.numerator and end.denominator]
+            if said.type != abi.FRMIVAL_TYPE_DISCRETE:
+                break
+        return sorted(set(found), reverse=True)
+
+    def set_format(self, code: int, width: int, height: int, field: int = abi.FIELD_NONE) -> abi.PixFormat:
         """What the driver makes of the wish: it may answer another size and even another format."""
         wish = abi.Format(type=abi.BUF_TYPE_VIDEO_CAPTURE)
-        wish.fmt.pix = abi.PixFormat(width=width, height=height, pixelformat=code, field=abi.FIELD_NONE)
+        wish.fmt.pix = abi.PixFormat(width=width, height=height, pixelformat=code, field=field)
         self._calls.ioctl(self._fd, abi.VIDIOC_S_FMT, wish)
         return abi.PixFormat.from_buffer_copy(wish.fmt.pix)
 
@@ -116,6 +164,40 @@ class Requests:
             raise
         return said
 
+    def inputs(self) -> list[abi.Input]:
+        """All inputs, in the device's order."""
+        found: list[abi.Input] = []
+        while len(found) < _MOST and self._asked(abi.VIDIOC_ENUMINPUT, said := abi.Input(index=len(found))):
+            found.append(said)
+        return found
+
+    def standard(self) -> int:
+        """The analogue standard (V4L2_STD_…) that comes in; where it cannot be seen the one that is set, 0: none.
+
+        Sets it to what comes in, as a receiver does not follow by itself.
+        """
+        now, seen = ctypes.c_uint64(), ctypes.c_uint64()
+        if not self._asked(abi.VIDIOC_G_STD, now):
+            return 0
+        known = self._asked(abi.VIDIOC_QUERYSTD, seen) and seen.value
+        if known and not seen.value & now.value and self._asked(abi.VIDIOC_S_STD, seen):
+            return seen.value
+        return now.value
+
+    def crop_cap(self) -> abi.CropCap | None:
+        said = abi.CropCap(type=abi.BUF_TYPE_VIDEO_CAPTURE)
+        return said if self._asked(abi.VIDIOC_CROPCAP, said) else None
+
+    def _asked(self, request: int, argument: object) -> bool:
+        """Whether the device answered. Raises OSError only where it is gone."""
+        try:
+            self._calls.ioctl(self._fd, request, argument)
+        except OSError as error:
+            if error.errno in (errno.ENODEV, errno.ENXIO):
+                raise
+            return False
+        return True
+
     def query_timings(self) -> abi.DvTimings:
         """What comes in right now. ENOLINK, ENOLCK, ERANGE, see `signal`; ENODATA, ENOTTY: not asked that way."""
         timings = abi.DvTimings()
@@ -125,24 +207,34 @@ class Requests:
     def set_timings(self, timings: abi.DvTimings) -> None:
         self._calls.ioctl(self._fd, abi.VIDIOC_S_DV_TIMINGS, timings)
 
-    def signal(self) -> SignalState:
+    def signal(self) -> Signal:
         """What the device says about its input; OK where it says nothing."""
         said = self.input()
         if said is None:
-            return SignalState.OK
+            return Signal(SignalState.OK)
+        timings: abi.DvTimings | None = None
         if said.capabilities & abi.IN_CAP_DV_TIMINGS:
+            timings = abi.DvTimings()
             try:
-                self.query_timings()
+                self._calls.ioctl(self._fd, abi.VIDIOC_QUERY_DV_TIMINGS, timings)
             except OSError as error:
                 state = TIMING_ERRORS.get(error.errno or 0)
                 if state is not None:
-                    return state
+                    return Signal(self._plugged(state), _named(timings))
                 if error.errno not in _UNKNOWN:
                     raise
+                timings = None
         for bits, state in _STATUS:
             if said.status & bits:
-                return state
-        return SignalState.OK
+                return Signal(state)
+        return Signal(SignalState.OK, _named(timings) if timings else "", timings)
+
+    def _plugged(self, state: SignalState) -> SignalState:
+        """With a cable the other end's 5 V are there: then it is the signal that is missing, not the cable."""
+        if state is not SignalState.NO_CABLE:
+            return state
+        power = Controls(self._calls, self._fd, "").get(CID_DV_RX_POWER_PRESENT)
+        return SignalState.NO_SIGNAL if power else state
 
     def _buffer(self, index: int) -> abi.Buffer:
         return abi.Buffer(index=index, type=abi.BUF_TYPE_VIDEO_CAPTURE, memory=abi.MEMORY_MMAP)
