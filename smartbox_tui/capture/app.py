@@ -23,6 +23,7 @@ from smartbox_tui.spool.lock import FolderLock
 from smartbox_tui.wire import events
 from smartbox_tui.wire.hub import Hub
 from smartbox_tui.wire.serve import checked_socket_path, serve_unix
+from smartbox_tui.wire.watchdog import Watchdog, loop_turns
 
 log = logging.getLogger(__name__)
 
@@ -82,16 +83,19 @@ class _Process:
         self._assembly.start()
         runner = await serve_unix(self._server.routes(), self._socket)
         log.info("capture serves %s", self._socket)
+        watchdog = self._assembly.watchdog(lambda: self._server.progress, loop_turns(self._loop))
+        watchdog.ready()  # with or without a signal: the threads run, and the socket answers
         try:
-            await self._until_end(self._end)
+            await self._until_end(self._end, watchdog)
         finally:
+            watchdog.stopping()
             self._service.end()
             await runner.cleanup()  # no new commands; recordings run on until those under way are answered
             self._socket.unlink(missing_ok=True)
             await asyncio.to_thread(self._close)
         return self._status
 
-    async def _until_end(self, end: asyncio.Event) -> None:
+    async def _until_end(self, end: asyncio.Event, watchdog: Watchdog) -> None:
         """Once a second changed sources are told: screens show a recording's time and what was lost."""
         told: dict[str, msgspec.Struct] = {}
         for tick in itertools.count():
@@ -102,6 +106,7 @@ class _Process:
                 if told.get(source.id) != source:
                     told[source.id] = source
                     self._hub.publish(events.SourceChanged(source=source))
+            watchdog.tell(self._assembly.told)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(end.wait(), _TICK_S)
             if end.is_set():

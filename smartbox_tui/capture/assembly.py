@@ -17,6 +17,8 @@ from hw.pedal.shared import SharedCalls
 from hw.pedal.teach import PedalTeacher, Taught
 from hw.video.factory import video_source
 from hw.video.trim import Trim
+from smartbox_tui.capture import watch
+from smartbox_tui.capture.accelerated import Encoders
 from smartbox_tui.capture.desk import Sessions
 from smartbox_tui.capture.emergency import Emergencies
 from smartbox_tui.capture.exams import ExamDesk, Held
@@ -37,6 +39,7 @@ from smartbox_tui.settings.schema import Source as SourceSettings
 from smartbox_tui.spool.clock import box_clock
 from smartbox_tui.wire import events
 from smartbox_tui.wire.current import boot_id
+from smartbox_tui.wire.watchdog import Progress, Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +66,7 @@ class Hardware:
     video: Callable[[SourceSettings], VideoSource]
     pedal: Callable[[PedalSettings], PedalSource | None]
     teacher: Callable[[Settings], Teacher] = real_teacher
+    encoders: Callable[[], Encoders] = Encoders
 
 
 def real_video(settings: SourceSettings) -> VideoSource:
@@ -107,6 +111,7 @@ class Assembly:
         self._publish = publish
         self._died = died
         cap = min((each.max_instance_bytes for each in settings.destinations), default=MOST_BYTES)
+        encoders = hardware.encoders()
         self._sessions = Sessions(
             {
                 each.id: Session(
@@ -115,6 +120,7 @@ class Assembly:
                     Preview(paths.runtime, each.id),
                     self._source_changed,
                     gop_bytes=cap // 4,
+                    encoders=encoders,
                 )
                 for each in settings.sources
                 if each.kind != "folder"  # the engine's
@@ -175,6 +181,15 @@ class Assembly:
         for pedal in self._pedals:
             self._pedal_threads += self._start(pedal.threads)
         self._start((("recover", self._recovery.run),), essential=False)
+
+    def watchdog(self, commands: Progress, api: Progress) -> Watchdog:
+        """Of all that `start` has started, and of what serves it."""
+        return watch.watchdog(self._sessions, lambda: self._functions.progress, commands, api)
+
+    @property
+    def told(self) -> str:
+        """The sources in a few words."""
+        return watch.status(self._sessions)
 
     def look_at_clock(self) -> None:
         """Notes this boot, and its anchor as soon as the clock is synchronised."""

@@ -10,12 +10,14 @@ from typing import Any, Final
 
 import av
 
-from hw.base import Frame, PixelFormat, VideoFormat
+from hw.base import Frame, VideoFormat
 from hw.video.trim import NOTHING, Trim
+from smartbox_tui.capture.accelerated import SOFTWARE, Encoders, no_encoders
 from smartbox_tui.capture.access import AccessUnit
 from smartbox_tui.capture.convert import Converter, Undecodable
-from smartbox_tui.capture.encoder import NO_LIMIT, Encoder, OtherThanAsked, UnitMaker
+from smartbox_tui.capture.encoder import NO_LIMIT, OtherThanAsked
 from smartbox_tui.capture.frames import RING_BYTES
+from smartbox_tui.capture.makers import Makers
 from smartbox_tui.media.encoders import CODECS
 from smartbox_tui.model.formats import Format
 
@@ -36,6 +38,7 @@ class EncoderThreads:
 
     emit       gets every access unit, in order
     preview    gets every converted picture (VideoFrame yuv420p, timestamp), may not keep the thread
+    encoder    the settings' word; `encoders` are those that may take software's place while not `recording`
     """
 
     def __init__(
@@ -48,17 +51,28 @@ class EncoderThreads:
         *,
         trim: Trim = NOTHING,
         gop_bytes: int = NO_LIMIT,
+        encoder: str = SOFTWARE,
+        encoders: Encoders | None = None,
+        recording: Callable[[], bool] = bool,
     ) -> None:
+        self.makers = Makers(
+            name,
+            codec,
+            bitrate,
+            encoder=encoder,
+            gop_bytes=gop_bytes,
+            encoders=encoders or no_encoders(),
+            recording=recording,
+        )
         self._trim = trim
-        self._gop_bytes = gop_bytes
         self._codec = CODECS[codec]
-        self._bitrate = bitrate
         self._emit = emit
         self._preview = preview
         self._frames: deque[tuple[Frame, int]] = deque()
         self._pictures: deque[tuple[Any, Frame, Format | None, int]] = deque()
         self._changed = threading.Condition()
         self._under_way = 0
+        self._finished = 0
         self._dropped = 0
         self._ended = False
         self._want_idr = False
@@ -94,6 +108,11 @@ class EncoderThreads:
         """All frames put so far have been emitted."""
         with self._changed:
             return not self._under_way
+
+    @property
+    def progress(self) -> int | None:
+        """Frames finished so far, for the watchdog: it takes no lock. None: there is nothing to do."""
+        return self._finished if self._under_way else None
 
     def end(self) -> None:
         with self._changed:
@@ -157,14 +176,13 @@ class EncoderThreads:
     # ---- the encoding thread
 
     def _encode(self) -> None:
-        encoder: UnitMaker | None = None
         refused: VideoFormat | None = None
         lost = 0
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._pictures or self._ended)
                 if self._ended:
-                    return
+                    break
                 picture, frame, plan, lost_before = self._pictures.popleft()
                 self._changed.notify_all()
             lost += lost_before
@@ -175,15 +193,12 @@ class EncoderThreads:
                 self._preview(picture, frame.timestamp_ns)
                 continue
             try:
-                if encoder is None or encoder.format != frame.format:
-                    encoder = Encoder(self._codec, frame.format, plan, self._bitrate, gop_bytes=self._gop_bytes)
                 want, self._want_idr = self._want_idr, False
-                unit = encoder.encode(picture, frame.timestamp_ns, lost, idr=want, coded=coded(frame))
+                unit = self.makers.unit(picture, frame, plan, lost, idr=want)
             except (av.FFmpegError, ValueError) as exc:
                 if isinstance(exc, OtherThanAsked):
                     refused = frame.format  # it would make the same again
                 self._tell(f"the encoder failed: {exc}")
-                encoder = None
                 lost += 1
                 self._failed(frame, exc)
                 self._preview(picture, frame.timestamp_ns)
@@ -199,18 +214,15 @@ class EncoderThreads:
                 self._emit(unit)
             self._done()
             self._preview(picture, frame.timestamp_ns)
+        self.makers.close()
 
     def _done(self) -> None:
         with self._changed:
             self._under_way -= 1
+            self._finished += 1
 
     def _failed(self, frame: Frame, exc: Exception) -> None:
         self._done()
         self.lost += 1
         if self.lost in (1, 10) or self.lost % 300 == 0:
             log.warning("%s: frame %d not encoded (%d so far): %s", self._name, frame.sequence, self.lost, exc)
-
-
-def coded(frame: Frame) -> bytes:
-    """The device's own access unit; empty where it delivers pictures."""
-    return bytes(frame.data) if frame.format.pixel is PixelFormat.H264 else b""

@@ -68,6 +68,7 @@ class Functions:
         self.publish = publish
         # One thread: what is pressed after another happens after the other.
         self._pool = ThreadPoolExecutor(1, "pedal")
+        self._asked = self._done = 0
 
     def pin(self, trigger: str, at_ns: int, *, write: bool) -> Pin | None:
         """The frame of a press that may become a still, on disk as soon as can be where it is meant to `write`;
@@ -80,7 +81,13 @@ class Functions:
 
     def do(self, function: str, trigger: str, at_ns: int, pin: Pin | None) -> None:
         """The gesture is known: does `function`, with the pinned still where there is one. Returns at once."""
+        self._asked += 1
         self._pool.submit(self._do, function, trigger, at_ns, pin)
+
+    @property
+    def progress(self) -> int | None:
+        """Functions done so far; None: none waits."""
+        return self._done if self._done < self._asked else None
 
     def close(self) -> None:
         self._pool.shutdown()
@@ -110,6 +117,8 @@ class Functions:
             self.publish(events.TriggerFailed(trigger=trigger, function=function, error=exc.as_dict()))
         except Exception:
             log.exception("%s: %s failed", trigger, function)
+        finally:
+            self._done += 1
 
     def _still(self, source: str, trigger: str, at_ns: int, burst: int) -> None:
         command = commands.Still(id=str(uuid4()), source=source, burst=burst, at_ns=at_ns, trigger=trigger)

@@ -78,6 +78,7 @@ class Recorder:
         self._finished = threading.Event()
         self._error: SmartBoxError | None = None
         self.closed: list[Sidecar] = []
+        self._taken = self._synced = 0
         self.since_ns = 0
         name = f"record-{first.source}"
         self._threads = [
@@ -166,6 +167,16 @@ class Recorder:
         return self._queue_bytes
 
     @property
+    def written(self) -> int | None:
+        """Units written so far; None: none waits."""
+        return self._taken if self._queue else None
+
+    @property
+    def synced(self) -> int:
+        """Turns of the syncing thread."""
+        return self._synced
+
+    @property
     def finished(self) -> bool:
         return self._finished.is_set()
 
@@ -189,6 +200,7 @@ class Recorder:
                 if (unit := self._next()) is None:
                     break
                 self._take(unit)
+                self._taken = taken
                 if not self._started.is_set() and self._clip is not None and taken >= self._preloaded:
                     self._clip.sync()
                     self._started.set()
@@ -329,6 +341,7 @@ class Recorder:
 
     def _sync(self) -> None:
         while not self._finished.wait(SYNC_S):
+            self._synced += 1
             try:
                 for clip in (self._before, self._clip):
                     if clip is not None:

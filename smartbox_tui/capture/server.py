@@ -27,6 +27,7 @@ class Server:
         self._service = service
         self._hub = hub
         self._threads = ThreadPoolExecutor(_THREADS, "command")
+        self._under_way = self._answered = 0
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -39,6 +40,11 @@ class Server:
     def close(self) -> None:
         self._threads.shutdown()
 
+    @property
+    def progress(self) -> int | None:
+        """Commands answered so far; None: a thread is free for the next."""
+        return self._answered if self._under_way >= _THREADS else None
+
     async def _command(self, request: web.Request) -> web.Response:
         try:
             command = msgspec.json.decode(await request.read(), type=CaptureCommand)
@@ -46,7 +52,12 @@ class Server:
             raise msgspec.ValidationError(str(exc)) from exc
         access.check(access.role_of(caller(request)), command)
         loop = asyncio.get_running_loop()
-        return reply(await loop.run_in_executor(self._threads, self._service.answer, command))
+        self._under_way += 1
+        try:
+            return reply(await loop.run_in_executor(self._threads, self._service.answer, command))
+        finally:
+            self._under_way -= 1
+            self._answered += 1
 
     async def _preview(self, request: web.Request) -> web.Response:
         """?source=ID&width=PIXELS&height=PIXELS: a panel shows it that large, for the next seconds."""

@@ -13,6 +13,7 @@ from hw.base import Frame, PixelFormat, SignalState, VideoFormat, VideoSource
 from hw.errors import HardwareError
 from hw.video.trim import NOTHING, Trim
 from smartbox_tui.capture import precedence
+from smartbox_tui.capture.accelerated import Encoders
 from smartbox_tui.capture.access import AccessUnit
 from smartbox_tui.capture.clock import NS
 from smartbox_tui.capture.encoder import NO_LIMIT
@@ -52,6 +53,7 @@ class Session:
         changed: Callable[[Session], None],
         *,
         gop_bytes: int = NO_LIMIT,
+        encoders: Encoders | None = None,
     ) -> None:
         self.settings = settings
         self.id = settings.id
@@ -69,6 +71,9 @@ class Session:
             preview.offer,
             trim=self.trim,
             gop_bytes=gop_bytes,
+            encoder=settings.encoder,
+            encoders=encoders,
+            recording=lambda: self._recorder is not None,
         )
         self._preroll = PrerollRing(settings.preroll_s, settings.preroll_bytes)
         self._sink_lock = threading.Lock()
@@ -84,6 +89,8 @@ class Session:
         self._same_since_ns = 0
         self._failures = 0
         self.first_frame = threading.Event()
+        self.turns = 0
+        """Of the reader's thread, with frames or without: that it goes on."""
         self.threads: tuple[tuple[str, Callable[[], None]], ...] = (
             (f"read-{self.id}", self._read),
             *self._encoder.threads,
@@ -162,6 +169,16 @@ class Session:
         return self._encoder.drained
 
     @property
+    def told(self) -> str:
+        """A few words for the service manager."""
+        return f"{self.id}: {self.signal.value}{', recording' if self._recorder is not None else ''}"
+
+    @property
+    def encoding(self) -> int | None:
+        """Frames done so far; None: none waits."""
+        return self._encoder.progress
+
+    @property
     def device(self) -> dict[str, str]:
         info = self._source.info
         return {"manufacturer": info.manufacturer, "model": info.model, "serial": info.serial}
@@ -190,6 +207,9 @@ class Session:
             preroll_s=round(min(self._preroll.seconds, self.settings.preroll_s), 1),
             frames_lost=self._read_lost + self._encoder.lost,
             trouble=self._encoder.trouble,
+            encoder=self._encoder.makers.kind,
+            encoder_note=self._encoder.makers.note,
+            encoder_failed=self._encoder.makers.failed,
         )
 
     def _size(self, form: VideoFormat | None) -> tuple[int, int]:
@@ -242,6 +262,7 @@ class Session:
         precedence.of_reader()
         pause_s = _PAUSE_FIRST_S
         while not self._ended.is_set():
+            self.turns += 1
             try:
                 self._format = self._source.open()
                 if self._deliver():
@@ -265,6 +286,7 @@ class Session:
         last_ns = checked_ns = time.monotonic_ns()
         said = SignalState.OK
         while not self._ended.is_set():
+            self.turns += 1
             asked_ns = time.monotonic_ns()
             frame = self._source.read(_READ_S)
             now_ns = time.monotonic_ns()
