@@ -50,7 +50,10 @@ class PrerollRing:
 
     @property
     def seconds(self) -> float:
-        """What the ring holds right now."""
-        if not self._gops:
+        """What the ring holds right now of the newest stream."""
+        gops = list(self._gops)
+        if not gops:
             return 0.0
-        return (self._gops[-1][-1].timestamp_ns - self._gops[0][0].timestamp_ns) / NS
+        last = gops[-1][-1]
+        first = next(gop[0] for gop in gops if gop[0].stream is last.stream)
+        return (last.timestamp_ns - first.timestamp_ns) / NS

@@ -8,7 +8,7 @@ from typing import Final
 
 from smartbox_tui.media import h264, hevc, mpeg2
 from smartbox_tui.media.examine import Video, sequence
-from smartbox_tui.model.formats import Format
+from smartbox_tui.model.formats import Format, level_holds
 from smartbox_tui.model.instance import (
     MPEG2_MPHL,
     MPEG2_MPML,
@@ -55,21 +55,25 @@ def syntax_or_none(video: Video) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """`fps` None where the stream does not tell it."""
+    """`fps` None where the stream does not tell it; `level` as the codec writes it."""
 
     width: int
     height: int
     fps: Fraction | None
     transfer_syntax_uid: str
+    codec: str
+    level: int
 
     def check(self, plan: Format) -> None:
-        """Raises ValueError with a sentence where it has not the plan's size or rate."""
+        """Raises ValueError with a sentence where it has another size or rate, or a level too low for them."""
         if (self.width, self.height) != (plan.width, plan.height):
             raise ValueError(f"it has {self.width}x{self.height} instead of {plan.width}x{plan.height} pixels")
         if self.fps is None:
             raise ValueError("it does not tell its frame rate")
         if abs(self.fps / plan.fps - 1) > _RATE_TOLERANCE:
             raise ValueError(f"it has {float(self.fps):g} instead of {float(plan.fps):g} frames a second")
+        if not level_holds(self.codec, self.level, plan):
+            raise ValueError(f"its level {self.level} is too low for its size and rate")
 
 
 def told(codec: str, unit: bytes) -> Told:
@@ -92,7 +96,7 @@ def own(video: Video) -> Told:
             raise ValueError(f"its buffer of {video.vbv_bits} bits is larger than its level allows")
         if syntax == MPEG2_MPHL and not video.wide:
             raise ValueError("its display aspect is not told as 16:9")
-    return Told(video.width, video.height, video.fps, syntax)
+    return Told(video.width, video.height, video.fps, syntax, video.codec, video.level)
 
 
 def starts_gop(codec: str, unit: bytes) -> bool:

@@ -21,6 +21,22 @@ H264_42: Final = (8704, 522_240)
 HEVC_51: Final = (8_912_896, 534_773_760)
 """Luma samples of a picture, and a second, up to level 5.1 (ITU-T H.265 tables A.8 and A.9)."""
 
+_H264_LEVELS: Final = {
+    10: (99, 1_485), 11: (396, 3_000), 12: (396, 6_000), 13: (396, 11_880),
+    20: (396, 11_880), 21: (792, 19_800), 22: (1_620, 20_250),
+    30: (1_620, 40_500), 31: (3_600, 108_000), 32: (5_120, 216_000),
+    40: H264_41, 41: H264_41, 42: H264_42,
+}  # fmt: skip
+"""By level_idc: macroblocks of a picture, and a second (ITU-T H.264 table A-1)."""
+
+_HEVC_LEVELS: Final = {
+    30: (36_864, 552_960), 60: (122_880, 3_686_400), 63: (245_760, 7_372_800),
+    90: (552_960, 16_588_800), 93: (983_040, 33_177_600),
+    120: (2_228_224, 66_846_720), 123: (2_228_224, 133_693_440),
+    150: (8_912_896, 267_386_880), 153: HEVC_51,
+}  # fmt: skip
+"""By general_level_idc: luma samples of a picture, and a second (ITU-T H.265 tables A.8 and A.9)."""
+
 _TOLERANCE: Final = Fraction(1, 2000)
 """Grabbers write 29.97 as 2997/100 or 30000/1001; 30 is twice as far away as that."""
 
@@ -45,6 +61,17 @@ def is_level_41(form: Format) -> bool:
     """Whether H.264's level 4.1 holds it, which is ...4.102; else it is 4.2 and ...4.104."""
     size = blocks(form.width, form.height)
     return size <= H264_41[0] and size * form.fps <= H264_41[1]
+
+
+def level_holds(codec: str, level_idc: int, form: Format) -> bool:
+    """Whether a level as the stream tells it allows that size and rate; MPEG2 is told by its transfer syntax."""
+    if codec == "mpeg2":
+        return True
+    levels, size = _H264_LEVELS, blocks(form.width, form.height)
+    if codec == "hevc":
+        levels, size = _HEVC_LEVELS, form.width * form.height
+    most, most_a_second = levels.get(level_idc, (0, 0))
+    return size <= most and size * form.fps <= most_a_second * (1 + _TOLERANCE)
 
 
 def hevc_format(width: int, height: int, fps: Fraction) -> Format:

@@ -24,7 +24,12 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """`preview` is the file name in the runtime folder; `preroll_s` what the ring holds right now; `trouble` why
-    what the source delivers cannot be recorded, empty where it can."""
+    what the source delivers cannot be recorded, empty where it can.
+
+    encoder         what makes the clips now, as in the settings; passthrough: the grabber itself
+    encoder_note    why no other one does, for engineers; empty: nothing to say
+    encoder_failed  which one has failed in use, and why; software does its work since
+    """
 
     id: str
     name: str
@@ -41,6 +46,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     preroll_s: float = 0.0
     frames_lost: int = 0
     trouble: str = ""
+    encoder: str = ""
+    encoder_note: str = ""
+    encoder_failed: str = ""
 
 
 class Exam(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ import numpy as np
 
 from hw.base import VideoSource
 from hw.video.strip import read_strip
+from smartbox_tui.capture.accelerated import no_encoders
 from smartbox_tui.capture.assembly import REAL, Assembly, Hardware
 from smartbox_tui.model.uids import uid_of
 from smartbox_tui.settings.destination import Destination
@@ -72,9 +73,10 @@ class Rig:
             settings.get("recording", Recording()), reserve_bytes=settings.pop("reserve_bytes", 0)
         )
         pedals = settings.pop("pedal_sources", {})
+        encoders = settings.pop("encoders", no_encoders)
         self.settings = Settings(sources=(Source(**source_settings),), **settings)
         video = REAL.video if source is None else lambda _settings: source
-        self.hardware = Hardware(video, lambda pedal: pedals.get(pedal.id))
+        self.hardware = Hardware(video, lambda pedal: pedals.get(pedal.id), encoders=encoders)
         self.events: list[msgspec.Struct] = []
         self.assembly = self._assembly()
 

@@ -1,0 +1,180 @@
+"""The encoders that may take software's place: what the machine has, and what the self-test of each has said.
+
+The test runs in a child process: a driver that crashes or hangs there harms no recording.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from hw import accelerators
+from hw.base import VideoFormat
+from smartbox_tui.capture.encoder import Encoder, UnitMaker
+from smartbox_tui.capture.selftest import Verdict, examine
+from smartbox_tui.media.encoders import CODECS, Codec
+from smartbox_tui.media.hardware import HARDWARE, wished
+from smartbox_tui.model.formats import Format
+from smartbox_tui.settings.load import PARENT_VARIABLE
+
+log = logging.getLogger(__name__)
+
+SOFTWARE: Final = "software"
+_TEST_S: Final = 30.0
+"""The test itself gives up after three times its pictures' time; what is left hangs."""
+
+_SETTLE_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An encoder beside software's.
+
+    kind     the settings' word, `sources.encoder`
+    make     opens it: the source's format, the plan, the bits a second, the bytes of a GOP
+    test     its self-test, which blocks for seconds and may be run from any thread
+    missing  why the machine cannot have it; empty: it may
+    """
+
+    kind: str
+    make: Callable[[VideoFormat, Format, int, int], UnitMaker]
+    test: Callable[[Format, int], Verdict]
+    missing: Callable[[], str] = str
+
+
+def candidates(codec: str, encoder: str) -> tuple[Candidate, ...]:
+    """By the settings' words, the best first."""
+    return tuple(_candidate(each) for each in wished(codec, encoder))
+
+
+def _candidate(codec: Codec) -> Candidate:
+    return Candidate(
+        codec.kind,
+        lambda form, plan, bitrate, gop_bytes: Encoder(codec, form, plan, bitrate, gop_bytes=gop_bytes),
+        lambda plan, bitrate: in_child(codec.name, codec.kind, plan, bitrate),
+        lambda: accelerators.missing(codec.kind),
+    )
+
+
+def in_child(codec: str, kind: str, plan: Format, bitrate: int, timeout_s: float = _TEST_S) -> Verdict:
+    """`tested` in a child process, which ends with this one."""
+    command = [sys.executable, "-m", "smartbox_tui.cli", "media", "encoder", codec, kind, "--json"]
+    command += ["--size", f"{plan.width}x{plan.height}", "--fps", str(plan.fps), "--bitrate", str(bitrate)]
+    return judged(command, timeout_s)
+
+
+def judged(command: list[str], timeout_s: float) -> Verdict:
+    """What the child says, or how it died."""
+    env = {**os.environ, PARENT_VARIABLE: str(os.getpid())}
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=timeout_s,
+            env=env,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Verdict(False, f"its test did not end within {timeout_s:.0f} s")
+    except OSError as exc:
+        return Verdict(False, f"its test could not be started: {exc.strerror}")
+    if done.returncode < 0:
+        return Verdict(False, f"its driver crashed in the test (signal {-done.returncode})")
+    try:
+        said = json.loads(done.stdout)
+        return Verdict(bool(said["ok"]), str(said["text"]), float(said["picture_ms"]))
+    except (ValueError, KeyError, TypeError):
+        return Verdict(False, f"its test ended with status {done.returncode}")
+
+
+def tested(codec: str, kind: str, plan: Format, bitrate: int) -> Verdict:
+    """The self-test in this process; `kind` may be software, too. Raises KeyError for what FFmpeg does not have."""
+    chosen = CODECS[codec] if kind == SOFTWARE else HARDWARE[codec, kind]
+    return examine(lambda form, plan, bits: Encoder(chosen, form, plan, bits), codec, plan, bitrate)
+
+
+class Encoders:
+    """What the process knows of its hardware's encoders, for all sources. Any thread.
+
+    `choose` gives the candidates; `settle_s`: a format that does not stay so long is not worth a test.
+    """
+
+    def __init__(
+        self,
+        choose: Callable[[str, str], tuple[Candidate, ...]] = candidates,
+        *,
+        settle_s: float = _SETTLE_S,
+    ) -> None:
+        self.choose = choose
+        self.settle_s = settle_s
+        self._lock = threading.Lock()
+        self._testing = threading.Lock()
+        self._verdicts: dict[tuple[str, str, Format, int], Verdict] = {}
+        self._failed: dict[tuple[str, str], str] = {}
+
+    def verdict(self, candidate: Candidate, codec: str, plan: Format, bitrate: int) -> Verdict:
+        """What the test of it says, which is made once for each format, one at a time; that it failed in a
+        recording counts for all formats."""
+        key = (codec, candidate.kind, plan, bitrate)
+        with self._testing:
+            if why := self._failed.get((codec, candidate.kind)):
+                return Verdict(False, why)
+            found = self._verdicts.get(key)
+            if found is None:
+                found = candidate.test(plan, bitrate)
+                with self._lock:
+                    self._verdicts[key] = found
+                log.log(
+                    logging.INFO if found.ok else logging.WARNING,
+                    "encoder %s for %s %s: %s",
+                    *(candidate.kind, codec, "passed its test" if found.ok else "is not used", found.text),
+                )
+            return found
+
+    def failed(self, candidate: Candidate, codec: str, why: str) -> None:
+        """It is not tried again while the process lives."""
+        with self._lock:
+            self._failed[codec, candidate.kind] = why
+
+
+def no_encoders() -> Encoders:
+    """Software alone."""
+    return Encoders(lambda _codec, _encoder: ())
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Of one encoder, for people. `ok` None: the machine has no such hardware."""
+
+    kind: str
+    ok: bool | None
+    text: str
+
+
+def survey(codec: str, width: int, height: int, fps: Fraction, bitrate: int) -> list[Finding]:
+    """The self-tests of all encoders that this machine has, software first, each in a child: seconds for each.
+
+    Raises ValueError with a sentence where the codec can encode nothing of that size and rate.
+    """
+    plan = CODECS[codec].plan(width, height, fps)
+    found = [Finding(SOFTWARE, *_said(in_child(codec, SOFTWARE, plan, bitrate)))]
+    for candidate in candidates(codec, "auto"):
+        if why := candidate.missing():
+            found.append(Finding(candidate.kind, None, why))
+        else:
+            found.append(Finding(candidate.kind, *_said(candidate.test(plan, bitrate))))
+    return found
+
+
+def _said(verdict: Verdict) -> tuple[bool, str]:
+    return verdict.ok, verdict.text

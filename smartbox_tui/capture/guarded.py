@@ -1,0 +1,98 @@
+"""A unit maker on a thread of its own: one whose driver never answers keeps nobody else."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any, Final
+
+from hw.base import VideoFormat
+from smartbox_tui.capture.access import AccessUnit, Stream
+from smartbox_tui.capture.encoder import UnitMaker
+from smartbox_tui.capture.selftest import sentence
+
+log = logging.getLogger(__name__)
+
+LIMIT_S: Final = 0.3
+"""For one unit. Less than what the queue before the encoder holds, so that nothing is lost when it has passed."""
+
+_SLICES: Final = 3
+"""A machine that stood still (suspended, stopped) lets one of them pass at once, not all."""
+
+
+class Failed(ValueError):
+    """The maker made nothing of a picture, or not in time: it is of no more use."""
+
+
+class Guarded:
+    """See UnitMaker. `make` is called in the thread that alone uses what it makes, and closes it at last."""
+
+    def __init__(self, make: Callable[[], UnitMaker], form: VideoFormat, name: str, *, open_s: float) -> None:
+        """Raises Failed where it does not open within `open_s`."""
+        self.format = form
+        self.stream: Stream | None = None
+        self._make = make
+        self._jobs: SimpleQueue[Callable[[UnitMaker], AccessUnit | None] | None] = SimpleQueue()
+        self._answers: SimpleQueue[AccessUnit | Exception | None] = SimpleQueue()
+        self._closed = False
+        threading.Thread(target=self._work, name=f"hardware-{name}", daemon=True).start()
+        self._answer(open_s, "it cannot be opened")
+
+    def encode(
+        self,
+        picture: Any,
+        timestamp_ns: int,
+        lost: int,
+        *,
+        idr: bool,
+        coded: bytes = b"",
+        limit_s: float = LIMIT_S,
+    ) -> AccessUnit | None:
+        """See UnitMaker. Raises Failed for whatever went wrong, also when `limit_s` have passed."""
+        if self._closed:
+            raise Failed("it was closed")
+        self._jobs.put(lambda maker: maker.encode(picture, timestamp_ns, lost, idr=idr, coded=coded))
+        unit = self._answer(limit_s, "it failed")
+        if unit is not None:
+            self.stream = unit.stream
+        return unit
+
+    def close(self) -> None:
+        """See UnitMaker; one that hangs is left to its thread."""
+        if not self._closed:
+            self._closed = True
+            self._jobs.put(None)
+
+    def _answer(self, limit_s: float, what: str) -> AccessUnit | None:
+        for _ in range(_SLICES):
+            try:
+                answer = self._answers.get(timeout=limit_s / _SLICES)
+            except Empty:
+                continue
+            if isinstance(answer, Exception):
+                self.close()
+                text = sentence(answer)
+                raise Failed(text if isinstance(answer, ValueError) else f"{what}: {text}") from answer
+            return answer
+        self.close()
+        raise Failed(f"it has not answered for {limit_s:.1f} s")
+
+    # ---- the maker's own thread
+
+    def _work(self) -> None:
+        try:
+            maker = self._make()
+        except Exception as exc:  # noqa: BLE001  raised again where it is waited for
+            self._answers.put(exc)
+            return
+        self._answers.put(None)
+        try:
+            while (job := self._jobs.get()) is not None:
+                try:
+                    self._answers.put(job(maker))
+                except Exception as exc:  # noqa: BLE001  raised again where it is waited for
+                    self._answers.put(exc)
+        finally:
+            maker.close()
