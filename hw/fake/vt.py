@@ -12,7 +12,8 @@ from hw.panel import vt
 
 class FakeTerminal(SystemCalls):
     """Give it as `calls`; any descriptor is this terminal. `front` is the number of the one that is shown,
-    `mode` 0 for text and 1 for a program that draws for itself, `gone` a terminal that was hung up."""
+    `mode` 0 for text and 1 for a program that draws for itself, `gone` a terminal that was hung up, `font` the size
+    of its letters, None for a driver that does not tell it."""
 
     def __init__(self, number: int = 1, cells: tuple[int, int] = (100, 30)) -> None:
         self.number = number
@@ -20,6 +21,7 @@ class FakeTerminal(SystemCalls):
         self.front = number
         self.mode = vt.KD_TEXT
         self.gone = False
+        self.font: tuple[int, int] | None = (8, 16)
 
     def ioctl(self, fd: int, request: int, argument: object) -> None:
         if self.gone:
@@ -41,4 +43,12 @@ class FakeTerminal(SystemCalls):
         if request == vt.TIOCGWINSZ:
             columns, rows = self.size
             return struct.pack("4H", rows, columns, 0, 0)
+        if request == vt.KDFONTOP and self.font and isinstance(argument, (bytes, bytearray)):
+            return self._font_op(bytes(argument))
         return None
+
+    def _font_op(self, argument: bytes) -> bytes | None:
+        op, flags, _, _, glyphs, address = vt.FONT_OP.unpack(argument)
+        if op != vt.KD_FONT_OP_GET or self.font is None:
+            return None
+        return vt.FONT_OP.pack(op, flags, *self.font, glyphs, address)

@@ -102,6 +102,11 @@ class Framebuffer:
         self._map: mmap.mmap | None = None
         self._screen: Screen | None = None
 
+    @property
+    def screen(self) -> Screen | None:
+        """As it was at the last `open` or `look`; None while it is closed."""
+        return self._screen
+
     def open(self) -> Screen:
         """Maps the memory. May be called again after `close` or an error."""
         self.close()

@@ -14,6 +14,10 @@ TIOCGWINSZ: Final = 0x5413
 VT_GETSTATE: Final = 0x5603
 KDGETMODE: Final = 0x4B3B
 KD_TEXT: Final = 0
+KDFONTOP: Final = 0x4B72
+KD_FONT_OP_GET: Final = 1
+FONT_OP: Final = struct.Struct("@5IP")
+"""struct console_font_op: op, flags, width, height, glyphs, the glyphs' address."""
 
 _TTY_MAJOR: Final = 4
 _HIGHEST: Final = 63
@@ -54,6 +58,16 @@ class VirtualTerminal:
             raise hardware_error("size of", self.path, error) from error
         rows, columns, _, _ = struct.unpack("4H", size)
         return columns, rows
+
+    def cell(self) -> tuple[int, int] | None:
+        """Width and height of the font's letters in pixels (KDFONTOP); None where the driver does not tell."""
+        font = bytearray(FONT_OP.pack(KD_FONT_OP_GET, 0, 64, 128, 512, 0))
+        try:
+            self.calls.ioctl(self.fd, KDFONTOP, font)
+        except (OSError, ValueError):
+            return None
+        width, height = FONT_OP.unpack(font)[2:4]
+        return (width, height) if width and height else None
 
 
 def virtual_terminal(fd: int, calls: SystemCalls | None = None) -> VirtualTerminal | None:

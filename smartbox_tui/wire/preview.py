@@ -86,6 +86,19 @@ class PreviewPicture:
     timestamp_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class PreviewView:
+    """The newest picture where it lies, RGB, height * width * 3 bytes. The writer goes on: whoever has copied it
+    asks the reader whether it was `whole`, and holds `rgb` no longer."""
+
+    width: int
+    height: int
+    rgb: memoryview
+    sequence: int
+    timestamp_ns: int
+    generation: int
+
+
 class PreviewReader:
     """Reads whatever file is at `path` now; a new file (capture restarted) is found by itself."""
 
@@ -97,6 +110,17 @@ class PreviewReader:
 
     def read(self) -> PreviewPicture | None:
         """The newest picture when it is a new one, else None. Never blocks; no file is None."""
+        for _ in range(3):
+            view = self.look()
+            if view is None:
+                return None
+            picture = PreviewPicture(view.width, view.height, bytes(view.rgb), view.sequence, view.timestamp_ns)
+            if self.whole(view):
+                return picture
+        return None
+
+    def look(self) -> PreviewView | None:
+        """As `read`, but not copied; it counts as read once `whole` has said so."""
         try:
             info = self._path.stat()
         except OSError:
@@ -106,20 +130,25 @@ class PreviewReader:
             self._open()
         if self._map is None:
             return None
-        for _ in range(3):
-            _magic, width, height, size, slots, sequence, stamp, generation = HEADER.unpack_from(self._map, 0)
-            if sequence == 0 or (generation, sequence) == self._seen:
-                return None
-            start = DATA_AT + ((sequence - 1) % slots) * size
-            rgb = self._map[start : start + size]
-            if _SEQUENCE.unpack_from(self._map, _SEQUENCE_AT)[0] - sequence < SLOTS - 1:
-                self._seen = (generation, sequence)
-                return PreviewPicture(width, height, rgb, sequence, stamp)
-        return None
+        _magic, width, height, size, slots, sequence, stamp, generation = HEADER.unpack_from(self._map, 0)
+        if sequence == 0 or (generation, sequence) == self._seen:
+            return None
+        start = DATA_AT + ((sequence - 1) % slots) * size
+        return PreviewView(width, height, memoryview(self._map)[start : start + size], sequence, stamp, generation)
+
+    def whole(self, view: PreviewView) -> bool:
+        """Whether what was copied from it is one picture."""
+        if self._map is None or _SEQUENCE.unpack_from(self._map, _SEQUENCE_AT)[0] - view.sequence >= SLOTS - 1:
+            return False
+        self._seen = (view.generation, view.sequence)
+        return True
 
     def close(self) -> None:
         if self._map is not None:
-            self._map.close()
+            try:
+                self._map.close()
+            except BufferError:  # a view is still held: the map goes with it
+                pass
             self._map = None
 
     def _open(self) -> None:

@@ -60,6 +60,15 @@ def test_it_is_in_front_only_while_the_screen_shows_it_as_text():
         terminal.cells()
 
 
+def test_the_size_of_a_letter_is_told_where_the_driver_knows_it():
+    fake = FakeTerminal()
+    fake.font = (12, 24)
+    terminal = vt.virtual_terminal(0, fake)
+    assert terminal.cell() == (12, 24)
+    fake.font = None
+    assert terminal.cell() is None
+
+
 def test_a_real_virtual_terminal():
     try:
         fd = os.open("/dev/tty1", os.O_RDWR | os.O_NOCTTY)
