@@ -68,7 +68,7 @@ class Functions:
         self.publish = publish
         # One thread: what is pressed after another happens after the other.
         self._pool = ThreadPoolExecutor(1, "pedal")
-        self._asked = self._done = 0
+        self._working, self._done = False, 0
 
     def pin(self, trigger: str, at_ns: int, *, write: bool) -> Pin | None:
         """The frame of a press that may become a still, on disk as soon as can be where it is meant to `write`;
@@ -81,18 +81,18 @@ class Functions:
 
     def do(self, function: str, trigger: str, at_ns: int, pin: Pin | None) -> None:
         """The gesture is known: does `function`, with the pinned still where there is one. Returns at once."""
-        self._asked += 1
         self._pool.submit(self._do, function, trigger, at_ns, pin)
 
     @property
     def progress(self) -> int | None:
-        """Functions done so far; None: none waits."""
-        return self._done if self._done < self._asked else None
+        """Functions done so far; None: there is none."""
+        return self._done if self._working else None
 
     def close(self) -> None:
         self._pool.shutdown()
 
     def _do(self, function: str, trigger: str, at_ns: int, pin: Pin | None) -> None:
+        self._working = True
         try:
             if function == "emergency":
                 self._emergencies.begin(trigger.removeprefix(PREFIX), trigger, at_ns, pin)
@@ -119,6 +119,7 @@ class Functions:
             log.exception("%s: %s failed", trigger, function)
         finally:
             self._done += 1
+            self._working = False
 
     def _still(self, source: str, trigger: str, at_ns: int, burst: int) -> None:
         command = commands.Still(id=str(uuid4()), source=source, burst=burst, at_ns=at_ns, trigger=trigger)

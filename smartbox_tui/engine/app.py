@@ -12,7 +12,7 @@ from typing import Any, Final
 from smartbox_tui.dicom.preload import preload
 from smartbox_tui.dicom.scu import mpps
 from smartbox_tui.dicom.scu.find import find_worklist
-from smartbox_tui.engine import view
+from smartbox_tui.engine import view, watch
 from smartbox_tui.engine.capture_link import CaptureLink
 from smartbox_tui.engine.clock import ClockGate
 from smartbox_tui.engine.codes import CodeWatch
@@ -59,6 +59,7 @@ from smartbox_tui.wire import events, state
 from smartbox_tui.wire.current import boot_id
 from smartbox_tui.wire.hub import Hub
 from smartbox_tui.wire.serve import checked_socket_path, serve_unix
+from smartbox_tui.wire.watchdog import Watchdog, loop_turns
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ class _StatusTicker:
 
     def __init__(self) -> None:
         self.dirty = asyncio.Event()
+        self.watchdog: Watchdog | None = None
         self._loop = asyncio.get_running_loop()
 
     def changed(self) -> None:
@@ -105,6 +107,8 @@ class _StatusTicker:
             status = board.build()
             hub.publish(events.StatusChanged(status=status))
             hooks.see(status, board.standing)
+            if self.watchdog is not None:
+                self.watchdog.tell(watch.told(status))
             await asyncio.sleep(STATUS_S)
 
 
@@ -267,9 +271,13 @@ async def _serve(paths: Paths, settings: SettingsBox) -> None:
         await asyncio.to_thread(commitments.start)
         codes.reconfigure()
         hooks.start()
+        watchdog = watch.watchdog(store, delivery, loop_turns(loop))
+        watchdog.ready()
+        ticker.watchdog = watchdog
         try:
             await asyncio.wait([asyncio.create_task(ending.wait()), essential], return_when=asyncio.FIRST_COMPLETED)
         finally:
+            watchdog.stopping()
             await codes.close()
             await watched.close()
             by_hand.stop()

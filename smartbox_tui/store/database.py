@@ -35,6 +35,7 @@ class Store:
         self._path, self._more_room = path, more_room
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._ready: Future[int] = Future()
+        self._working, self._done_jobs = False, 0
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
         self.migrated: int = self._ready.result()
@@ -47,6 +48,11 @@ class Store:
         future: Future[T] = Future()
         self._jobs.put((job, future))
         return future
+
+    @property
+    def progress(self) -> int | None:
+        """Jobs done so far, for the watchdog; None: there is none."""
+        return self._done_jobs if self._working else None
 
     def close(self) -> None:
         """Ends the writer after the jobs queued so far; checkpoints."""
@@ -65,12 +71,15 @@ class Store:
             job, future = item
             if not future.set_running_or_notify_cancel():
                 continue
+            self._working = True
             try:
                 result = self._done(database, job)
             except BaseException as exc:  # noqa: BLE001 - it belongs to whoever waits for the job
                 future.set_exception(_translated(exc, self._path))
             else:
                 future.set_result(result)
+            self._done_jobs += 1
+            self._working = False
         database.close()
 
     def _done(self, database: Any, job: Callable[[Any], T]) -> T:

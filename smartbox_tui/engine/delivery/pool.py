@@ -48,6 +48,8 @@ class Delivery:
         self._targets: dict[str, Target] = {}
         self._workers: dict[str, list[Worker]] = {}
         self._ending = threading.Event()
+        self.turns = 0
+        """Of the sweeper."""
         self._sweeper = threading.Thread(target=self._sweep, name="delivery-sweep", daemon=True)
 
     def start(self, settings: Settings) -> None:
@@ -99,6 +101,10 @@ class Delivery:
     def _all(self) -> list[Worker]:
         return [worker for workers in list(self._workers.values()) for worker in workers]
 
+    def senders(self) -> dict[str, int]:
+        """The turns of each worker that sends over the network."""
+        return {each.name: each.turns for each in self._all() if each.destination.kind != "folder"}
+
     def wake(self) -> None:
         for target in list(self._targets.values()):
             target.wake()
@@ -135,6 +141,7 @@ class Delivery:
 
     def _sweep(self) -> None:
         while not self._ending.wait(SWEEP_S):
+            self.turns += 1
             try:
                 changed = self._store.write(_due).result()
             except SmartBoxError as exc:

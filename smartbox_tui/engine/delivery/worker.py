@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,6 +45,8 @@ class Worker(threading.Thread):
         self._station, self._spool, self._store = station, spool, store
         self._ending = threading.Event()
         self._cancel: dict[int, str] = {}  # delivery -> why
+        self.turns = 0
+        """Grows while the thread goes on, or what it sends does."""
 
     # ---- from other threads
 
@@ -70,6 +73,7 @@ class Worker(threading.Thread):
     def run(self) -> None:
         idle_since = time.monotonic()
         while not self._ending.is_set():
+            self.turns += 1
             try:
                 if self._step():
                     idle_since = time.monotonic()
@@ -195,7 +199,7 @@ class Worker(threading.Thread):
                 check_before_sending(composition)
             answer = self._way.store(
                 composition,
-                on_progress=rows.progress(row, self.name),
+                on_progress=self._moving(rows.progress(row, self.name)),
                 cancelled=lambda: row.id in self._cancel,
                 uncertain=row.uncertain,
             )
@@ -225,6 +229,13 @@ class Worker(threading.Thread):
         else:
             self._target.heard()
             rows.answered(row, parcel, answer, self.destination.retry)
+
+    def _moving(self, tell: Callable[[int], None]) -> Callable[[int], None]:
+        def progress(sent: int) -> None:
+            self.turns += 1
+            tell(sent)
+
+        return progress
 
     def _hang_up(self, *, abort: bool = False) -> None:
         self._seat.is_open = False
