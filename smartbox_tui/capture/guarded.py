@@ -38,7 +38,7 @@ class Guarded:
         self._answers: SimpleQueue[AccessUnit | Exception | None] = SimpleQueue()
         self._closed = False
         threading.Thread(target=self._work, name=f"hardware-{name}", daemon=True).start()
-        self._answer(open_s, "it cannot be opened")
+        self._answer(open_s)
 
     def encode(
         self,
@@ -54,7 +54,7 @@ class Guarded:
         if self._closed:
             raise Failed("it was closed")
         self._jobs.put(lambda maker: maker.encode(picture, timestamp_ns, lost, idr=idr, coded=coded))
-        unit = self._answer(limit_s, "it failed")
+        unit = self._answer(limit_s)
         if unit is not None:
             self.stream = unit.stream
         return unit
@@ -65,7 +65,7 @@ class Guarded:
             self._closed = True
             self._jobs.put(None)
 
-    def _answer(self, limit_s: float, what: str) -> AccessUnit | None:
+    def _answer(self, limit_s: float) -> AccessUnit | None:
         for _ in range(_SLICES):
             try:
                 answer = self._answers.get(timeout=limit_s / _SLICES)
@@ -73,8 +73,7 @@ class Guarded:
                 continue
             if isinstance(answer, Exception):
                 self.close()
-                text = sentence(answer)
-                raise Failed(text if isinstance(answer, ValueError) else f"{what}: {text}") from answer
+                raise Failed(sentence(answer)) from answer
             return answer
         self.close()
         raise Failed(f"it has not answered for {limit_s:.1f} s")

@@ -72,13 +72,14 @@ def examine(make: Make, codec: str, plan: Format, bitrate: int) -> Verdict:
 
 
 def sentence(exc: BaseException) -> str:
-    """Of FFmpeg's errors what went wrong, without the call."""
-    return f"it failed: {_words(exc)}" if isinstance(exc, av.FFmpegError) else _words(exc)
+    """Of FFmpeg's errors and the system's what went wrong, without the call."""
+    return f"it failed: {_words(exc)}" if isinstance(exc, (av.FFmpegError, OSError)) else _words(exc)
 
 
 def _words(exc: BaseException) -> str:
-    text = exc.strerror if isinstance(exc, av.FFmpegError) and exc.strerror else str(exc)
-    return text.rstrip(".").lower() if isinstance(exc, av.FFmpegError) else text.rstrip(".") or type(exc).__name__
+    if isinstance(exc, (av.FFmpegError, OSError)) and exc.strerror:
+        return str(exc.strerror).rstrip(".").lower()
+    return str(exc).rstrip(".") or type(exc).__name__
 
 
 def _examined(make: Make, codec: str, plan: Format, bitrate: int) -> Verdict:
@@ -86,7 +87,7 @@ def _examined(make: Make, codec: str, plan: Format, bitrate: int) -> Verdict:
     originals = list(pictures(plan.width, plan.height))
     try:
         maker = make(form, plan, bitrate)
-    except (av.FFmpegError, ValueError) as exc:
+    except (av.FFmpegError, ValueError, OSError) as exc:
         raise _Refused(f"it cannot be opened: {_words(exc)}") from exc
     try:
         units, picture_ms = _units(maker, originals, plan)

@@ -1,4 +1,5 @@
-"""`smartbox media`: what the engine has done by children, so that no picture can harm it. Not for people."""
+"""`smartbox media`: what engine and capture have done by children, so that no picture and no driver can harm them.
+Not for people."""
 
 from __future__ import annotations
 
@@ -29,6 +30,8 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
     os.nice(_NICE)  # capture and what is on the screen come first
     if arguments.action == "poster":
         return _poster(arguments, options)
+    if arguments.action == "encoder":
+        return _encoder(arguments, options)
     if arguments.action == "camera":
         from smartbox_tui.commands import media_camera
 
@@ -49,6 +52,24 @@ def _poster(arguments: argparse.Namespace, options: Options) -> int:
     except OSError as exc:
         raise SmartBoxError("refused", f"{path.name} is not written: {exc.strerror}.", "Check the disk.") from exc
     out({"file": str(path)}, str(path), as_json=options.json)
+    return 0
+
+
+def _encoder(arguments: argparse.Namespace, options: Options) -> int:
+    """The verdict about an encoder that may hang or crash; exit 0 whatever it is."""
+    from fractions import Fraction
+
+    from smartbox_tui.capture.accelerated import tested
+    from smartbox_tui.media.encoders import CODECS
+
+    width, height = (int(part) for part in arguments.size.split("x"))
+    plan = CODECS[arguments.codec].plan(width, height, Fraction(arguments.fps))
+    try:
+        verdict = tested(arguments.codec, arguments.kind, plan, arguments.bitrate)
+    except KeyError:
+        raise SmartBoxError("refused", f"There is no {arguments.codec} by {arguments.kind}.", "") from None
+    answer = {"ok": verdict.ok, "text": verdict.text, "picture_ms": verdict.picture_ms}
+    out(answer, f"{arguments.kind}: {verdict.text}", as_json=options.json)
     return 0
 
 
