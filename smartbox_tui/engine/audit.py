@@ -30,6 +30,12 @@ def who() -> str:
     return f"{name_of(caller)} ({role}, pid {caller.pid})"
 
 
+def asking() -> tuple[str, int]:
+    """Name and process of whoever asks; nobody: the engine by itself."""
+    known = _CALLER.get()
+    return (name_of(known[0]), known[0].pid) if known is not None else ("", 0)
+
+
 def name_of(caller: Caller) -> str:
     """Who logged in, also behind sudo: `anna as root` (proc(5), loginuid); else the user of the process."""
     name, login = _user(caller.uid), _NO_LOGIN

@@ -11,27 +11,30 @@ from pathlib import Path
 from typing import Any, Final
 
 from textual import on
-from textual.events import DescendantFocus, Event, Key, MouseDown, MouseUp
+from textual.events import CursorPosition, DescendantFocus, Event, Key, MouseDown, MouseEvent, MouseUp
 from textual.widgets import Input
 
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings.load import load
 from smartbox_tui.settings.paths import Paths
 from smartbox_tui.settings.schema import Loaded
-from smartbox_tui.ui import theme
-from smartbox_tui.ui.adjusting import Adjusting
+from smartbox_tui.ui import terminal, theme
 from smartbox_tui.ui.clock import Clock
 from smartbox_tui.ui.completion import Completion
 from smartbox_tui.ui.driver import HANG_UP_STATUS, BoxDriver
+from smartbox_tui.ui.fingers import Touchable
 from smartbox_tui.ui.gallery import Gallery
 from smartbox_tui.ui.halfblocks import Depth
 from smartbox_tui.ui.i18n import Texts
 from smartbox_tui.ui.leaving import forget_terminal, leave_on_signals
 from smartbox_tui.ui.link import BoxLink, BoxMessage, SettingsHaveChanged
+from smartbox_tui.ui.pace import Pace
+from smartbox_tui.ui.panel_driver import PanelDriver
 from smartbox_tui.ui.scanner import listening
 from smartbox_tui.ui.screens.base import BoxScreen
 from smartbox_tui.ui.screens.capture import CaptureScreen
 from smartbox_tui.ui.state import BoxState, reduce
+from smartbox_tui.ui.touching import TouchThread, own_panel
 from smartbox_tui.ui.view import View
 from smartbox_tui.ui.widgets.keyboard_host import KeyboardHost
 from smartbox_tui.ui.widgets.preview import LOCAL_FPS, REMOTE_FPS
@@ -45,7 +48,7 @@ _REDRAW_S: Final = 0.03
 """Facts that come within it are drawn together."""
 
 
-class ConsoleApp(Adjusting):
+class ConsoleApp(Touchable):
     """State comes in as messages of `ui.link`, is reduced to one BoxState and handed down to the screen."""
 
     ENABLE_COMMAND_PALETTE = False
@@ -61,23 +64,29 @@ class ConsoleApp(Adjusting):
         clock: Clock | None = None,
         environ: Mapping[str, str] | None = None,
         config: Path | None = None,
+        touch: TouchThread | None = None,
     ) -> None:
-        """`config`: the settings file that was named on the command line, read again when settings change."""
-        super().__init__(driver_class=BoxDriver)
+        """`config`: the settings file that was named on the command line, read again when settings change;
+        `touch`: the panel's, on the box's own screen."""
+        super().__init__(driver_class=PanelDriver if touch else BoxDriver)
+        self.touch = touch
+        # a finger that drags scrolls; text is for those to mark who have a clipboard
+        self.ALLOW_SELECT = touch is None  # type: ignore[misc]  # Textual reads it of the app, whatever it is
         environ = os.environ if environ is None else environ
         self.paths = paths
         self.settings = loaded.settings
         self.t = Texts(loaded.settings.language)
         self.wall = clock or Clock()
         self.box = BoxState()
-        self.link = BoxLink(self, paths)
+        kind = terminal.kind(environ)
+        self.link = BoxLink(self, paths, kind)
         self.completion = Completion()
         self._keyboard = KeyboardHost(self.view, self.completion, self.known_people)
         self.depth = Depth.TRUE
         self._gallery: Gallery | None = None
         self._config = config
         self._environ = environ
-        self._remote = "SSH_CONNECTION" in environ
+        self.pace = Pace() if kind == terminal.SSH else None
         self._pressed_s = 0.0
         self._last_key = ("", 0.0)
         self._redraw_due = False
@@ -101,23 +110,35 @@ class ConsoleApp(Adjusting):
 
     def _colour(self) -> None:
         """By the setting; `auto` by the terminal."""
-        wanted, term = self.settings.display.theme, self._environ.get("TERM", "")
-        term = {"true-colour": "", "console": "linux"}.get(wanted, term)
-        self.theme = theme.theme_for(term).name
+        few = {"true-colour": False, "console": True}.get(self.settings.display.theme)
+        self.theme = theme.theme_for(terminal.few_colours(self._environ) if few is None else few).name
 
     async def on_mount(self) -> None:
         depths = {"standard": Depth.SIXTEEN, "256": Depth.CUBE}
         self.depth = depths.get(self.console.color_system or "", Depth.TRUE)
         self._gallery = Gallery(self.link.picture, self._in_background, self.redraw_soon, self.wall.monotonic_s)
-        fps = self.settings.display.preview_fps or (REMOTE_FPS if self._remote else LOCAL_FPS)
+        fps = self.settings.display.preview_fps or (REMOTE_FPS if self.pace else LOCAL_FPS)
         await self.push_screen(CaptureScreen(self.paths.runtime, fps, self.depth))
         self.set_interval(1.0, self.redraw, name="clock")
         self.link.start()
+        if charset := terminal.foreign_charset(self._environ):
+            self.say(
+                self.t("This login writes {charset}, the screens are UTF-8.", charset=charset),
+                self.t("If letters look wrong: set the terminal to UTF-8, and LANG=C.UTF-8."),
+            )
+
+    def on_cursor_position(self, _event: CursorPosition) -> None:
+        """The terminal has drawn all that was written before it was asked."""
+        if self.pace is not None:
+            self.pace.answered()
 
     async def on_event(self, event: Event) -> None:
         """Keeps the time of the press: the trigger carries it, so that the picture is that of the press. Textual's
         events are stamped with the monotonic clock when they are read from the terminal."""
-        if isinstance(event, (Key, MouseDown)):
+        first = isinstance(event, MouseEvent) and not event.is_forwarded
+        if isinstance(event, MouseEvent) and first and self.finger.takes(event, touched=self.touch is not None):
+            return
+        if isinstance(event, Key) or (isinstance(event, MouseDown) and (first or not self.finger.down)):
             # an event comes here twice: from the terminal, and back up from a widget that had no use for it
             if isinstance(event, Key) and not event.is_forwarded and self._repeats(event):
                 return
@@ -131,6 +152,7 @@ class ConsoleApp(Adjusting):
         self._keyboard.touched(event, self.screen)
 
     def on_mouse_up(self, _event: MouseUp) -> None:
+        self.finger.lift()
         self._keyboard.let_go()
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
@@ -176,6 +198,7 @@ class ConsoleApp(Adjusting):
             self.tell_error(exc)
             return
         spoken, self.settings = self.settings.language, loaded.settings
+        self.place_touch()
         self._colour()
         if loaded.settings.language != spoken:
             self.t = Texts(loaded.settings.language)
@@ -209,9 +232,11 @@ def _log_to_file(environ: Mapping[str, str]) -> None:
 
 
 def run(paths: Paths, loaded: Loaded, config: Path | None = None) -> int:
-    """The console until it is left: 0 by key or signal, 1 when its terminal went away."""
+    """The console until it is left: 0 by key or signal, 1 when its terminal went away. Raises refused for a
+    terminal that cannot show it."""
+    terminal.prepare(os.environ)
     _log_to_file(os.environ)
-    app = ConsoleApp(paths, loaded, config=config)
+    app = ConsoleApp(paths, loaded, config=config, touch=own_panel(os.environ))
     with leave_on_signals(app), listening(app, loaded.settings.scanner, os.environ):
         app.run()
     status = app.return_code or 0

@@ -205,10 +205,11 @@ def process_for(command: commands.Command) -> Process:
 class BoxLink:
     """Both processes, as the app sees them. `start` once the app runs; `order` to give a command."""
 
-    def __init__(self, app: App[Any], paths: Paths) -> None:
+    def __init__(self, app: App[Any], paths: Paths, console: str) -> None:
+        """`console`: what kind of terminal this is (ui.terminal), for the engine's list of sessions."""
         self._app = app
         self._links = {
-            Process.ENGINE: Link(paths.engine_socket),
+            Process.ENGINE: Link(paths.engine_socket, console),
             Process.CAPTURE: Link(paths.capture_socket),
         }
         self._ready = asyncio.Event()

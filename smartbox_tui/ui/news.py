@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Final
 
 from textual import on
@@ -9,13 +10,14 @@ from textual import on
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.ending import DISK_FULL
 from smartbox_tui.model.exam import ExamState
-from smartbox_tui.ui import words
+from smartbox_tui.ui import setting_words, words
 from smartbox_tui.ui.asks import Ask, Asks
 from smartbox_tui.ui.link import (
     CommandWasAnswered,
     PedalWasUsed,
     RecordingHasStarted,
     RecordingHasStopped,
+    SettingsHaveChanged,
     TriggerHasFailed,
     WorklistHasChanged,
 )
@@ -154,6 +156,16 @@ class News(Orders):
         if isinstance(fact, events.RecordingStopped) and DISK_FULL in fact.note:
             what = self.t("The recording was ended: the box is almost full.")
             self.say(what, self.t("What was recorded is kept. Photos still work."), "error")
+
+    @on(SettingsHaveChanged)
+    def tell_settings(self, message: SettingsHaveChanged) -> None:
+        """What somebody else has changed: whoever works here must not find out by surprise."""
+        fact = message.fact
+        if isinstance(fact, events.SettingsChanged) and fact.user and fact.pid != os.getpid():
+            tables = {path.partition(".")[0] for path in fact.paths}
+            names = [name if name in setting_words.SECTIONS else "box" for name in sorted(tables)]
+            what = ", ".join(dict.fromkeys(setting_words.section(self.t, name) for name in names))
+            self.say(self.t("Settings were changed: {what}", what=what), fact.user, "information")
 
     @on(TriggerHasFailed)
     def tell_trigger(self, message: TriggerHasFailed) -> None:

@@ -1,8 +1,9 @@
 """Two themes, one layout. Red is for recording, alarms and the emergency, nothing else.
 
 The Linux console has 16 colours. Its theme is written with exactly the values of the standard palette: the
-terminal's colour system then maps each to its own number, and the console's palette (set by the appliance with
-`ESC ] P`) decides what it looks like. No blended colours there, so no widget relies on transparency.
+terminal's colour system then maps each to its own number, and the console's palette (PALETTE, set by `smartbox
+panel setup`) decides what it looks like. No blended colours there, so no widget relies on transparency. The console
+has eight grounds only: a bright one is drawn as its dark twin (3 for 11, 6 for 14), so each pair has one text.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ _TRUE: Final = {
     "red-hover": "#c62a26",
     "on-red": "#ffffff",
     "on-calm": "#041014",
+    "on-wait": "#041014",
 }
 
 _SIXTEEN: Final = {
@@ -59,8 +61,29 @@ _SIXTEEN: Final = {
     "red-deep": "#aa0000",
     "red-hover": "#aa0000",
     "on-red": "#ffffff",
-    "on-calm": "#000000",
+    "on-calm": "#ffffff",
+    "on-wait": "#000000",
 }
+
+PALETTE: Final = (
+    (0x0A, 0x0F, 0x14),  # night
+    (0xA8, 0x1D, 0x1A),  # red-deep
+    (0x2F, 0x7D, 0x52),
+    (0xF0, 0xB8, 0x4B),  # wait as a ground
+    (0x1B, 0x28, 0x33),  # key
+    (0x7A, 0x5A, 0x9A),
+    (0x15, 0x6A, 0x76),  # calm-deep, and calm as a ground
+    (0x9D, 0xB4, 0xC4),  # hint
+    (0x33, 0x49, 0x5A),  # key-line
+    (0xFF, 0x5A, 0x52),  # red
+    (0x63, 0xCF, 0x8F),  # good
+    (0xF0, 0xB8, 0x4B),  # wait
+    (0x5B, 0x9B, 0xD5),
+    (0xD5, 0x8F, 0xE0),
+    (0x4F, 0xC3, 0xD0),  # calm
+    (0xE8, 0xEE, 0xF3),  # text
+)
+"""The panel's own colours, by number, in the order of the terminal's sequences (0 black, 1 red, 2 green …)."""
 
 
 def _theme(name: str, colours: Mapping[str, str]) -> Theme:
@@ -105,6 +128,6 @@ TRUE_COLOUR: Final = _theme("smartbox", _TRUE)
 SIXTEEN: Final = _theme("smartbox-16", _SIXTEEN)
 
 
-def theme_for(term: str) -> Theme:
-    """By the TERM variable: the Linux console cannot do better than sixteen."""
-    return SIXTEEN if term == "linux" else TRUE_COLOUR
+def theme_for(few_colours: bool) -> Theme:
+    """By what the terminal can; the Linux console cannot do better than sixteen."""
+    return SIXTEEN if few_colours else TRUE_COLOUR

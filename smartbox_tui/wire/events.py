@@ -109,9 +109,12 @@ class WorklistChanged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SettingsChanged(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings on disk are others now; `paths` those that changed."""
+    """The settings on disk are others now; `paths` those that changed, `user` by whom (`pid` the process; nobody:
+    the box by itself)."""
 
     paths: list[str]
+    user: str = ""
+    pid: int = 0
 
 
 class CodeSeen(msgspec.Struct, frozen=True, kw_only=True):

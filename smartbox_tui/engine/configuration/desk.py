@@ -105,7 +105,8 @@ class SettingsDesk:
             before, self.settings.loaded = self.settings(), outcome.loaded
             await asyncio.to_thread(self._deliver, before, outcome.loaded.settings)
             restart = needs(before, outcome.loaded.settings)
-            self._hub.publish(events.SettingsChanged(paths=outcome.change.paths))
+            user, pid = audit.asking()
+            self._hub.publish(events.SettingsChanged(paths=outcome.change.paths, user=user, pid=pid))
             for follow in self.followers:
                 try:
                     follow()

@@ -11,6 +11,7 @@ from textual.widget import Widget
 from smartbox_tui.ui import stand_ins, words
 from smartbox_tui.ui.alarms import alarm_lines
 from smartbox_tui.ui.i18n import N_
+from smartbox_tui.ui.notices import ROLES, TERMINALS, sessions, since
 from smartbox_tui.ui.screens.base import BoxScreen
 from smartbox_tui.ui.setting_words import destination_kind
 from smartbox_tui.ui.state import Presence
@@ -39,6 +40,7 @@ class StatusText(Shown):
             (t("Archives"), self._destinations(view)),
             (t("Queue"), self._queue(view)),
             (t("Box"), self._box(view)),
+            (t("Consoles"), self._consoles(view)),
         )
         lines: list[Content] = []
         for headline, rows in sections:
@@ -99,6 +101,22 @@ class StatusText(Shown):
                 style = _BAD if name == "blocked" else _WAIT if name == "waiting" else _NONE
                 rows.append((style, view.t(words.DELIVERY[name]), view.t.number(count), ""))
         return rows or [(_GOOD, view.t("nothing open"), "", "")]
+
+    def _consoles(self, view: View) -> list[Row]:
+        t = view.t
+        return [
+            (
+                _WAIT if item.visiting else _NONE,
+                item.user,
+                t(ROLES.get(item.role, item.role)),
+                t(
+                    "{where}, since {time}",
+                    where=t(TERMINALS.get(item.terminal, item.terminal)),
+                    time=since(t, item),
+                ),
+            )
+            for item in sessions(view.box)
+        ]
 
     def _box(self, view: View) -> list[Row]:
         t, status = view.t, view.box.status
