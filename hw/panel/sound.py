@@ -1,4 +1,4 @@
-"""A short sound from the box itself: the kernel's tone on its own terminal, which the speaker's input device makes."""
+"""A short sound from the box itself: the kernel's tone, made by its speaker (ioctl_console(2))."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hw.panel.vt import VirtualTerminal
 
 KDMKTONE: Final = 0x4B30
 _CLOCK_HZ: Final = 1193180
-"""Of the timer that the tone's period is counted in (ioctl_console(2), KDMKTONE)."""
+"""Of the timer that the tone's period is counted in."""
 
 
 class Sounder:

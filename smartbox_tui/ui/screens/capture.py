@@ -12,6 +12,7 @@ from textual.widget import Widget
 
 from smartbox_tui.ui.halfblocks import Depth
 from smartbox_tui.ui.i18n import N_, running_time
+from smartbox_tui.ui.live_pixels import LivePixels
 from smartbox_tui.ui.screens.base import BoxScreen
 from smartbox_tui.ui.state import BoxState, Process, current_exam
 from smartbox_tui.ui.view import View
@@ -80,14 +81,15 @@ class CaptureScreen(BoxScreen):
     CaptureScreen.-narrow #nav #emergency { padding: 0; }
     """
 
-    def __init__(self, runtime: Path, fps: float, depth: Depth) -> None:
+    def __init__(self, runtime: Path, fps: float, depth: Depth, pixels: LivePixels | None = None) -> None:
         super().__init__()
+        self._pixels = pixels
         self._runtime = runtime
         self._fps = fps
         self._depth = depth
 
     def compose_body(self) -> Iterable[Widget]:
-        yield Preview(self._runtime, fps=self._fps, depth=self._depth, id="preview")
+        yield Preview(self._runtime, fps=self._fps, depth=self._depth, pixels=self._pixels, id="preview")
         yield Side(id="side")
 
     def compose_nav(self) -> Iterable[Widget]:

@@ -31,7 +31,7 @@ class AgeLine(Shown):
 
     DEFAULT_CSS = """
     AgeLine { height: 1; padding: 0 1; background: $night; color: $dim; }
-    AgeLine.-loud { background: $wait; color: $on-calm; text-style: bold; }
+    AgeLine.-loud { background: $wait; color: $on-wait; text-style: bold; }
     AgeLine.-whose { color: $wait; text-style: bold; }
     """
 

@@ -17,8 +17,8 @@ class PatientBanner(Shown):
 
     DEFAULT_CSS = """
     PatientBanner { height: 2; padding: 0 1; background: $raised; color: $text; }
-    PatientBanner.-nobody { background: $wait; color: $on-calm; }
-    PatientBanner.-unassigned { background: $wait; color: $on-calm; }
+    PatientBanner.-nobody { background: $wait; color: $on-wait; }
+    PatientBanner.-unassigned { background: $wait; color: $on-wait; }
     PatientBanner.-emergency { background: $red-deep; color: $on-red; }
     """
 

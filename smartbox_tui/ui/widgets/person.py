@@ -48,7 +48,7 @@ def row(view: View, entry: Entry, width: int) -> Row:
         chips += [(f" {urgent} ", "bold $on-red on $red-deep"), ("  ", "")]
     if entry.differs:
         same = t("same name")
-        chips += [(f" {same} ", "bold $on-calm on $wait"), ("  ", "")]
+        chips += [(f" {same} ", "bold $on-wait on $wait"), ("  ", "")]
     if item.exam:
         chips += [("✓ " + t("opened"), "$good"), ("  ", "")]
     chips.append((item.station_name or item.station, "$dim"))

@@ -1,4 +1,5 @@
-"""The live picture over the terminal. Reads the newest picture of the source's file, never waits for one."""
+"""The live picture: half blocks over the terminal, pixels on the panel where its framebuffer can be drawn on. Reads
+the newest picture of the source's file, never waits for one."""
 
 from __future__ import annotations
 
@@ -6,10 +7,12 @@ import fcntl
 import struct
 import sys
 import termios
+import time
 from collections import deque
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -17,10 +20,12 @@ from textual.widget import Widget
 from smartbox_tui.ui import words
 from smartbox_tui.ui.driver import BoxDriver
 from smartbox_tui.ui.halfblocks import Depth
+from smartbox_tui.ui.live_pixels import LivePixels, Place, Subject
+from smartbox_tui.ui.pixel_places import Area, cut
 from smartbox_tui.ui.sentences import CAPTURE_AWAY
-from smartbox_tui.ui.state import TAKEN_S, Presence, Taken
+from smartbox_tui.ui.state import TAKEN_S, BoxState, Presence, Taken
 from smartbox_tui.ui.view import View
-from smartbox_tui.ui.widgets.picture import Inset, Scene, draw
+from smartbox_tui.ui.widgets.picture import Inset, Scene, draw, worded
 from smartbox_tui.ui.widgets.strip import HalfBlockStrip
 from smartbox_tui.wire.preview import PreviewPicture, PreviewReader
 
@@ -29,6 +34,9 @@ REMOTE_FPS: Final = 4.0
 """Over SSH: 120 x 45 cells are about 1.5 Mbit/s a frame in the worst case."""
 _REMEMBERED: Final = 12
 """Pictures kept to find the one of the press: about a second, the longest that a still takes to be told of."""
+_LARGE: Final = 800
+"""A picture that is wider, for a panel's pixels, is kept at half its size."""
+FLASH_S: Final = 0.15
 
 
 def cell_aspect(default: float = 0.5) -> float:
@@ -47,13 +55,28 @@ def cell_aspect(default: float = 0.5) -> float:
     return min(0.8, max(0.3, aspect))
 
 
+def was_taken(before: BoxState, after: BoxState) -> bool:
+    """Whether a picture was taken between the two, by whatever: a mark, a clip's end is none."""
+    taken = after.taken
+    return taken is not None and taken is not before.taken and taken.kind in ("still", "burst")
+
+
+def _smaller(picture: PreviewPicture) -> PreviewPicture:
+    rgb = np.frombuffer(picture.rgb, np.uint8).reshape(picture.height, picture.width, 3)[::2, ::2]
+    return PreviewPicture(rgb.shape[1], rgb.shape[0], rgb.tobytes(), picture.sequence, picture.timestamp_ns)
+
+
 class Preview(Widget):
     """Draws at most `fps` pictures a second, fewer when the terminal has not taken the last one yet."""
 
     DEFAULT_CSS = "Preview { width: 1fr; height: 1fr; background: $ink; }"
 
-    def __init__(self, runtime: Path, *, fps: float, depth: Depth, id: str | None = None) -> None:
+    def __init__(
+        self, runtime: Path, *, fps: float, depth: Depth, pixels: LivePixels | None = None, id: str | None = None
+    ) -> None:
         super().__init__(id=id)
+        self._pixels = pixels
+        self._flash_until_s = 0.0
         self._runtime = runtime
         self._fps = fps
         self._depth = depth
@@ -71,7 +94,9 @@ class Preview(Widget):
 
     def show(self, view: View) -> None:
         """Follows the source on the screen, its signal and what was just taken."""
-        self._view = view
+        before, self._view = self._view, view
+        if before is not None and view.settings.panel.flash and was_taken(before.box, view.box):
+            self._flash()
         source = view.box.source
         file = source.preview if source else ""
         if file != self._file:
@@ -109,25 +134,57 @@ class Preview(Widget):
             return  # the link is slower than we are: the next picture will be a newer one
         picture = self._reader.read()
         if picture is not None:
-            self._seen.append(picture)
+            self._seen.append(_smaller(picture) if picture.width > _LARGE else picture)
         self._paint()
+
+    def _flash(self) -> None:
+        """The frame lights up: whoever pressed looks here."""
+        self._flash_until_s = time.monotonic() + FLASH_S
+        if self._pixels is not None:
+            self._pixels.flash()
+        self._paint()
+        self.set_timer(FLASH_S, self._paint)
+
+    @property
+    def by_pixels(self) -> LivePixels | None:
+        """Who draws the picture where it is not drawn by cells."""
+        return self._pixels if self._pixels is not None and self._pixels.usable else None
+
+    def place(self) -> Place:
+        """The cells that the picture has on the screen now, without what lies over it: notices, menus, screens."""
+        if not self.is_attached or not self.screen.is_current:
+            return Place()
+        visible = self.screen._compositor.visible_widgets  # those in front first
+        if self not in visible:
+            return Place()
+        region, clip = visible[self]
+        free = [Area(*region.intersection(clip))]
+        for widget, (other, its_clip) in visible.items():
+            if widget is self:
+                break
+            free = [piece for each in free for piece in cut(each, [Area(*other.intersection(its_clip))])]
+        width, height = self.app.size
+        return Place((width, height), Area(*region), tuple(free))
 
     def _paint(self) -> None:
         view, size = self._view, self.size
         if view is None or not size.width or not size.height:
             return
+        pixels = self.by_pixels
         scene = Scene(
             size.width,
             size.height,
-            self._seen[-1] if self._seen else None,
+            self._seen[-1] if self._seen and pixels is None else None,
             self._just_taken(view),
             self._notice(view),
             self._depth,
             self._aspect,
+            pixels is None and time.monotonic() < self._flash_until_s,
         )
         if scene == self._scene:
             return
-        before, self._strips, self._scene = self._strips, draw(scene), scene
+        before, self._scene = self._strips, scene
+        self._strips = draw(scene) if pixels is None else self._hand_over(pixels, scene)
         if len(before) != len(self._strips):
             self.refresh()
             return
@@ -138,6 +195,20 @@ class Preview(Widget):
         ]
         if changed:
             self.refresh(Region(0, changed[0], size.width, changed[-1] - changed[0] + 1))
+
+    def _hand_over(self, pixels: LivePixels, scene: Scene) -> list[HalfBlockStrip]:
+        """The picture to the pixels, the text to the cells."""
+        words, origin = worded(scene), self.region
+        areas = tuple(Area(each.x + origin.x, each.y + origin.y, *each[2:]) for each in words.words)
+        inset = None
+        if words.inset is not None and scene.inset is not None:
+            inset = (
+                scene.inset.picture,
+                words.inset._replace(x=words.inset.x + origin.x, y=words.inset.y + origin.y),
+            )
+        stamp = scene.inset.picture.timestamp_ns if scene.inset and inset else 0
+        pixels.show(Subject(self._file, bool(scene.notice), areas, inset, stamp))
+        return words.lines
 
     def _just_taken(self, view: View) -> Inset | None:
         taken = view.box.taken

@@ -20,7 +20,7 @@ class WhoseLine(Shown):
     """Not there when a new exam is to be opened."""
 
     DEFAULT_CSS = """
-    WhoseLine { height: 1; padding: 0 1; background: $wait; color: $on-calm; text-style: bold; display: none; }
+    WhoseLine { height: 1; padding: 0 1; background: $wait; color: $on-wait; text-style: bold; display: none; }
     WhoseLine.-whose { display: block; }
     """
 

@@ -1,0 +1,111 @@
+"""The app's part of the panel: where the picture's pixels are, what lights the screen, what is heard there."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from textual.events import Event, Key, MouseDown, MouseEvent, MouseMove, MouseUp
+from textual.screen import Screen
+
+from smartbox_tui.ui.adjusting import Adjusting
+from smartbox_tui.ui.link import BoxMessage, PedalWasUsed, TriggerHasFailed
+from smartbox_tui.ui.live_pixels import LivePixels, Place
+from smartbox_tui.ui.panel import Panel
+from smartbox_tui.ui.screens.capture import CaptureScreen
+from smartbox_tui.ui.state import BoxState
+from smartbox_tui.ui.widgets.preview import Preview, was_taken
+
+_ASK_S: Final = 4.0
+"""How often capture is told that a panel shows its picture; it believes it for three times as long."""
+_LOOK_S: Final = 1.0
+_WORKS_IN_THE_DARK: Final = frozenset({"space", "r", "m", "p"})
+"""Keys that take pictures, as a pedal does; any other only lights the screen."""
+_HOVERS_S: Final = 0.3
+"""A mouse that moves so long after it lit the screen is no finger that still lies on it."""
+
+
+class Lit(Adjusting):
+    """`panel` is None on every terminal but the box's own screen."""
+
+    panel: Panel | None = None
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._preview: Preview | None = None
+        self._woken_s: float | None = None
+
+    @property
+    def pixels(self) -> LivePixels | None:
+        return self.panel.pixels if self.panel else None
+
+    def start_panel(self) -> None:
+        """Once the app runs."""
+        if self.panel is None:
+            return
+        self.panel.sleep.stir(time.monotonic())
+        self.set_interval(_LOOK_S, self._look_at_clock, name="panel")
+        self.set_interval(_ASK_S, self._ask_for_pixels, name="pixels")
+        self.set_timer(_LOOK_S, self._ask_for_pixels)
+
+    def adjust_panel(self) -> None:
+        """The settings are others now."""
+        if self.panel is not None:
+            self.panel.adjust(self.settings.panel)
+
+    def panel_hears(self, message: BoxMessage, before: BoxState, after: BoxState) -> None:
+        """A fact from the box: what was taken sounds, what is news lights the screen."""
+        if self.panel is None:
+            return
+        now = time.monotonic()
+        if isinstance(message, (PedalWasUsed, TriggerHasFailed)):
+            self.panel.touched(now)
+        self.panel.heard(before, after, now)
+        if was_taken(before, after):
+            self.panel.taken()
+
+    def wakes(self, event: Event) -> bool:
+        """Whether a touch or key did nothing but light the dark screen; else it is for the screens."""
+        if self.panel is None or not isinstance(event, (Key, MouseEvent)) or event.is_forwarded:
+            return False
+        now = time.monotonic()
+        was_dark = self.panel.touched(now)
+        if isinstance(event, Key):
+            return was_dark and event.key not in _WORKS_IN_THE_DARK
+        if was_dark:
+            self._woken_s = now
+        if self._woken_s is None:
+            return False
+        # the whole touch is gone with it: up to the finger's going
+        hovers = isinstance(event, MouseMove) and not event.button and now - self._woken_s > _HOVERS_S
+        if isinstance(event, MouseUp) or hovers:
+            self._woken_s = None
+        elif isinstance(event, MouseDown):
+            self._woken_s = now
+        return True
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        """Before anything is written to the terminal the picture's pixels leave the place where it will stand."""
+        if self.panel is not None:
+            self.panel.put(self._place())
+        super()._display(screen, renderable)
+
+    def _place(self) -> Place:
+        front = self.screen_stack[-1] if self.screen_stack else None
+        if not isinstance(front, CaptureScreen):
+            return Place()
+        if self._preview is None or self._preview.screen is not front:
+            self._preview = next(iter(front.query(Preview)), None)
+        return self._preview.place() if self._preview is not None else Place()
+
+    def _look_at_clock(self) -> None:
+        if self.panel is not None:
+            self.panel.look(time.monotonic())
+
+    def _ask_for_pixels(self) -> None:
+        source = self.box.source
+        if self.pixels is None or not self.pixels.usable or source is None:
+            return
+        width, height = self.pixels.wanted()
+        if width and height:
+            self.link.ask_preview(source.id, width, height)
