@@ -18,9 +18,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from smartbox_tui.ui import words
-from smartbox_tui.ui.driver import BoxDriver
 from smartbox_tui.ui.halfblocks import Depth
 from smartbox_tui.ui.live_pixels import LivePixels, Place, Subject
+from smartbox_tui.ui.pace import drawn, may_draw
 from smartbox_tui.ui.pixel_places import Area, cut
 from smartbox_tui.ui.sentences import CAPTURE_AWAY
 from smartbox_tui.ui.state import TAKEN_S, BoxState, Presence, Taken
@@ -129,12 +129,12 @@ class Preview(Widget):
     def _look(self) -> None:
         if self._reader is None or not self.screen.is_current:
             return
-        driver = self.app._driver
-        if isinstance(driver, BoxDriver) and driver.backlog > 1:
+        if not may_draw(self.app):
             return  # the link is slower than we are: the next picture will be a newer one
         picture = self._reader.read()
         if picture is not None:
             self._seen.append(_smaller(picture) if picture.width > _LARGE else picture)
+            drawn(self.app)
         self._paint()
 
     def _flash(self) -> None:
