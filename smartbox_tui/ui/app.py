@@ -28,7 +28,9 @@ from smartbox_tui.ui.halfblocks import Depth
 from smartbox_tui.ui.i18n import Texts
 from smartbox_tui.ui.leaving import forget_terminal, leave_on_signals
 from smartbox_tui.ui.link import BoxLink, BoxMessage, SettingsHaveChanged
+from smartbox_tui.ui.lit import Lit
 from smartbox_tui.ui.pace import Pace
+from smartbox_tui.ui.panel import at_panel
 from smartbox_tui.ui.panel_driver import PanelDriver
 from smartbox_tui.ui.scanner import listening
 from smartbox_tui.ui.screens.base import BoxScreen
@@ -48,7 +50,7 @@ _REDRAW_S: Final = 0.03
 """Facts that come within it are drawn together."""
 
 
-class ConsoleApp(Touchable):
+class ConsoleApp(Lit, Touchable):
     """State comes in as messages of `ui.link`, is reduced to one BoxState and handed down to the screen."""
 
     ENABLE_COMMAND_PALETTE = False
@@ -118,9 +120,10 @@ class ConsoleApp(Touchable):
         self.depth = depths.get(self.console.color_system or "", Depth.TRUE)
         self._gallery = Gallery(self.link.picture, self._in_background, self.redraw_soon, self.wall.monotonic_s)
         fps = self.settings.display.preview_fps or (REMOTE_FPS if self.pace else LOCAL_FPS)
-        await self.push_screen(CaptureScreen(self.paths.runtime, fps, self.depth))
+        await self.push_screen(CaptureScreen(self.paths.runtime, fps, self.depth, self.pixels))
         self.set_interval(1.0, self.redraw, name="clock")
         self.link.start()
+        self.start_panel()
         if charset := terminal.foreign_charset(self._environ):
             self.say(
                 self.t("This login writes {charset}, the screens are UTF-8.", charset=charset),
@@ -135,6 +138,8 @@ class ConsoleApp(Touchable):
     async def on_event(self, event: Event) -> None:
         """Keeps the time of the press: the trigger carries it, so that the picture is that of the press. Textual's
         events are stamped with the monotonic clock when they are read from the terminal."""
+        if self.wakes(event):
+            return
         first = isinstance(event, MouseEvent) and not event.is_forwarded
         if isinstance(event, MouseEvent) and first and self.finger.takes(event, touched=self.touch is not None):
             return
@@ -175,6 +180,7 @@ class ConsoleApp(Touchable):
         """Every fact, through the one reducer."""
         before, self.box = self.box, reduce(self.box, message.fact, self.wall.monotonic_s())
         self.tell_change(before, self.box)
+        self.panel_hears(message, before, self.box)
         self.redraw_soon()
 
     def redraw_soon(self) -> None:
@@ -200,6 +206,7 @@ class ConsoleApp(Touchable):
         spoken, self.settings = self.settings.language, loaded.settings
         self.place_touch()
         self._colour()
+        self.adjust_panel()
         if loaded.settings.language != spoken:
             self.t = Texts(loaded.settings.language)
         self.redraw()
@@ -237,7 +244,8 @@ def run(paths: Paths, loaded: Loaded, config: Path | None = None) -> int:
     terminal.prepare(os.environ)
     _log_to_file(os.environ)
     app = ConsoleApp(paths, loaded, config=config, touch=own_panel(os.environ))
-    with leave_on_signals(app), listening(app, loaded.settings.scanner, os.environ):
+    scanner, panel = loaded.settings.scanner, loaded.settings.panel
+    with leave_on_signals(app), listening(app, scanner, os.environ), at_panel(app, panel, paths.runtime):
         app.run()
     status = app.return_code or 0
     if status == HANG_UP_STATUS:

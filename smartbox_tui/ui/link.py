@@ -11,6 +11,7 @@ import contextlib
 import logging
 import uuid
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import msgspec
 from textual.app import App
@@ -222,6 +223,10 @@ class BoxLink:
         """Gives the command; its outcome comes to `reply_to`, or to the app when that is gone by then."""
         self._work(self._give(command, reply_to), f"command-{type(command).__name__}")
 
+    def ask_preview(self, source: str, width: int, height: int) -> None:
+        """Tells capture that the panel shows the source in so many pixels. Nobody waits for the answer."""
+        self._work(self._ask_preview(source, width, height), "ask-preview")
+
     def read(self, target: str, reply_to: MessagePump) -> None:
         """Asks the engine for state; StateWasRead or ReadingFailed comes to `reply_to`."""
         self._work(self._read(target, reply_to), "read-state")
@@ -230,6 +235,12 @@ class BoxLink:
         """The JPEG of a picture by its id or SOP Instance UID, a clip's poster. Raises SmartBoxError."""
         await self._ready.wait()
         return await self._links[Process.ENGINE].read(f"/v1/instances/{picture}/picture")
+
+    async def _ask_preview(self, source: str, width: int, height: int) -> None:
+        await self._ready.wait()
+        query = urlencode({"source": source, "width": width, "height": height})
+        with contextlib.suppress(SmartBoxError):  # away: the next one reaches it
+            await self._links[Process.CAPTURE].get(f"/v1/preview?{query}")
 
     async def _read(self, target: str, reply_to: MessagePump) -> None:
         await self._ready.wait()

@@ -101,8 +101,9 @@ class Panel:
     def touched(self, now_s: float) -> bool:
         """A finger, a key, a press: lights the screen. Whether it was dark."""
         self.sleep.stir(now_s)
-        was, _ = self._dark, self._light(False)
-        return was
+        was_dark = self._dark
+        self._light(False)
+        return was_dark
 
     def heard(self, before: BoxState, after: BoxState, now_s: float) -> None:
         """What happens in the box keeps the screen lit, or lights it."""
