@@ -65,7 +65,7 @@ def _candidate(codec: Codec) -> Candidate:
 
 
 def in_child(codec: str, kind: str, plan: Format, bitrate: int, timeout_s: float = _TEST_S) -> Verdict:
-    """`tested` in a child process, which ends with this one."""
+    """`verdict_of` in a child process, which ends with this one."""
     command = [sys.executable, "-m", "smartbox_tui.cli", "media", "encoder", codec, kind, "--json"]
     command += ["--size", f"{plan.width}x{plan.height}", "--fps", str(plan.fps), "--bitrate", str(bitrate)]
     return judged(command, timeout_s)
@@ -97,7 +97,7 @@ def judged(command: list[str], timeout_s: float) -> Verdict:
         return Verdict(False, f"its test ended with status {done.returncode}")
 
 
-def tested(codec: str, kind: str, plan: Format, bitrate: int) -> Verdict:
+def verdict_of(codec: str, kind: str, plan: Format, bitrate: int) -> Verdict:
     """The self-test in this process; `kind` may be software, too. Raises KeyError for what FFmpeg does not have."""
     chosen = CODECS[codec] if kind == SOFTWARE else HARDWARE[codec, kind]
     return examine(lambda form, plan, bits: Encoder(chosen, form, plan, bits), codec, plan, bitrate)

@@ -59,13 +59,13 @@ def _encoder(arguments: argparse.Namespace, options: Options) -> int:
     """The verdict about an encoder that may hang or crash; exit 0 whatever it is."""
     from fractions import Fraction
 
-    from smartbox_tui.capture.accelerated import tested
+    from smartbox_tui.capture.accelerated import verdict_of
     from smartbox_tui.media.encoders import CODECS
 
     width, height = (int(part) for part in arguments.size.split("x"))
     plan = CODECS[arguments.codec].plan(width, height, Fraction(arguments.fps))
     try:
-        verdict = tested(arguments.codec, arguments.kind, plan, arguments.bitrate)
+        verdict = verdict_of(arguments.codec, arguments.kind, plan, arguments.bitrate)
     except KeyError:
         raise SmartBoxError("refused", f"There is no {arguments.codec} by {arguments.kind}.", "") from None
     answer = {"ok": verdict.ok, "text": verdict.text, "picture_ms": verdict.picture_ms}

@@ -34,7 +34,8 @@ BASELINE = asked_for(**{"profile": "baseline", "x264-params": "8x8dct=0:scenecut
 REORDERING = asked_for(**{"tune": "film", "preset": "fast", "x264-params": f"{_X264}:bframes=2:b-adapt=0"})
 """B-frames, and what they need: pictures held back."""
 
-NEVER_IDR = asked_for(**{"forced-idr": "0", "x264-params": f"{_X264}:bframes=0:intra-refresh=1:keyint=infinite"})
+ENDLESS = asked_for(**{"x264-params": f"{_X264}:bframes=0:keyint=infinite"})
+WITHOUT_IDR = dataclasses.replace(CODECS["h264"], mended=lambda _plan: "filter_units=remove_types=5")
 LOW_LEVEL = asked_for(**{"level": "1.1", "x264-params": f"{_X264}:bframes=0"})
 FIELDS = asked_for(**{"x264-params": f"{_X264}:bframes=0:interlaced=1"})
 FULL_RANGE = asked_for(**{"x264-params": f"{_X264}:bframes=0:fullrange=on"})
@@ -98,6 +99,14 @@ class Loses(Fails):
         if self.count > self.after:
             raise ValueError("the encoder made 0 units of one picture")
         return self.maker.encode(picture, timestamp_ns, lost, idr=idr)
+
+
+class NeverIdr(Wrapped):
+    """After the first one, whoever asks; of ENDLESS, which begins none by itself."""
+
+    def made(self, picture: Any, timestamp_ns: int, lost: int, idr: bool) -> AccessUnit | None:
+        unit = self.maker.encode(picture, 0, lost, idr=False)
+        return dataclasses.replace(unit, timestamp_ns=timestamp_ns)
 
 
 class Slow(Wrapped):
