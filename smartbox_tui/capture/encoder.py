@@ -21,6 +21,8 @@ from smartbox_tui.model.formats import Format
 
 _BT601: Final = Colour(matrix=6)
 
+_OF_BT601: Final = (PixelFormat.MJPEG, PixelFormat.RGB24, PixelFormat.BGR24)
+
 NO_LIMIT: Final = 1 << 62
 
 _STREAMS: Final = itertools.count(1)
@@ -32,7 +34,7 @@ def next_stream() -> int:
 
 
 class UnitMaker(Protocol):
-    """Makes access units of one format of the source: an encoder, or what passes a device's own stream through.
+    """Makes access units of one format of the source.
 
     One thread uses it at a time. Whoever gets an error closes it and takes another.
     """
@@ -45,13 +47,10 @@ class UnitMaker(Protocol):
     def stream(self) -> Stream | None:
         """Of the units made; None before the first, whose own headers tell it."""
 
-    def encode(
-        self, picture: Any, timestamp_ns: int, lost: int, *, idr: bool, coded: bytes = b""
-    ) -> AccessUnit | None:
+    def encode(self, picture: Any, timestamp_ns: int, lost: int, *, idr: bool) -> AccessUnit | None:
         """One picture (VideoFrame yuv420p, limited range) to its access unit, which `lost` frames came before.
 
-        `idr` asks for a unit that decoding can begin with. `coded` is the device's own access unit where it
-        delivers those. None: the picture cannot be in any clip (nothing before it decodes), and counts as lost.
+        `idr` asks for a unit that decoding can begin with. None: the picture is in no clip, and counts as lost.
 
         Raises OtherThanAsked for a stream that is not what was planned, av.FFmpegError or ValueError for what
         failed; then there is no unit of this picture.
@@ -75,8 +74,8 @@ class Encoder:
         self.format = form
         self._codec = codec
         self._plan = plan
-        # JPEG is always BT.601 (T.871); players guess BT.709 for HD
-        colour = _BT601 if form.pixel is PixelFormat.MJPEG else UNSPECIFIED
+        # JPEG is always BT.601 (T.871), and RGB is converted so; players guess BT.709 for HD
+        colour = _BT601 if form.pixel in _OF_BT601 else UNSPECIFIED
         self._context = opened(codec, plan, bitrate, colour, live=True)
         self._mended = BitStreamFilterContext(codec.mended(plan), codec.name) if codec.mended else None
         self._fitter = Fitter(plan)
@@ -88,7 +87,7 @@ class Encoder:
         self._parameters: list[bytes] = []
         self.stream: Stream | None = None
 
-    def encode(self, picture: Any, timestamp_ns: int, lost: int, *, idr: bool, coded: bytes = b"") -> AccessUnit:
+    def encode(self, picture: Any, timestamp_ns: int, lost: int, *, idr: bool) -> AccessUnit:
         """See UnitMaker. A second after the last IDR one comes anyway.
 
         Raises OtherThanAsked for a unit that is not what was planned; where it is the first, no unit counts.

@@ -47,13 +47,12 @@ class Guarded:
         lost: int,
         *,
         idr: bool,
-        coded: bytes = b"",
         limit_s: float = LIMIT_S,
     ) -> AccessUnit | None:
         """See UnitMaker. Raises Failed for whatever went wrong, also when `limit_s` have passed."""
         if self._closed:
             raise Failed("it was closed")
-        self._jobs.put(lambda maker: maker.encode(picture, timestamp_ns, lost, idr=idr, coded=coded))
+        self._jobs.put(lambda maker: maker.encode(picture, timestamp_ns, lost, idr=idr))
         unit = self._answer(limit_s)
         if unit is not None:
             self.stream = unit.stream

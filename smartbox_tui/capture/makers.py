@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import av
 
-from hw.base import Frame, PixelFormat, VideoFormat
+from hw.base import Frame, VideoFormat
 from smartbox_tui.capture.accelerated import SOFTWARE, Candidate, Encoders
 from smartbox_tui.capture.access import AccessUnit
 from smartbox_tui.capture.encoder import NO_LIMIT, Encoder, UnitMaker
@@ -84,14 +84,14 @@ class Makers:
         elif self._better is not None and not self._recording():
             maker, idr = self._taken_over(maker), True
         try:
-            return maker.encode(picture, frame.timestamp_ns, lost, idr=idr, coded=coded(frame))
+            return maker.encode(picture, frame.timestamp_ns, lost, idr=idr)
         except (av.FFmpegError, ValueError) as exc:
             if self._candidate is None:
                 self._drop()
                 raise
             maker = self._fallen_back(frame.format, plan, exc)
         try:
-            return maker.encode(picture, frame.timestamp_ns, lost, idr=True, coded=coded(frame))
+            return maker.encode(picture, frame.timestamp_ns, lost, idr=True)
         except (av.FFmpegError, ValueError):
             self._drop()
             raise
@@ -188,8 +188,3 @@ class Makers:
                 maker.close()
                 raise Failed("it made nothing of a picture")
         return maker
-
-
-def coded(frame: Frame) -> bytes:
-    """The device's own access unit; empty where it delivers pictures."""
-    return bytes(frame.data) if frame.format.pixel is PixelFormat.H264 else b""

@@ -57,9 +57,7 @@ class Wrapped:
     def stream(self) -> Stream | None:
         return self.maker.stream
 
-    def encode(
-        self, picture: Any, timestamp_ns: int, lost: int, *, idr: bool, coded: bytes = b""
-    ) -> AccessUnit | None:
+    def encode(self, picture: Any, timestamp_ns: int, lost: int, *, idr: bool) -> AccessUnit | None:
         self.count += 1
         return self.made(picture, timestamp_ns, lost, idr)
 
