@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from hw.base import PedalSource, VideoSource
+from hw.base import PedalSource, PixelFormat, VideoSource
 from hw.errors import HardwareError
 from hw.pedal.factory import pedal_source
 from hw.pedal.shared import SharedCalls
@@ -79,6 +79,7 @@ def real_video(settings: SourceSettings) -> VideoSource:
         height=settings.height,
         fps=exact_rate(settings.fps),
         trim=Trim(settings.edges, settings.masks),
+        pixel=None if settings.format == "auto" else PixelFormat(settings.format),
     )
 
 

@@ -1,4 +1,4 @@
-"""Frames of every layout to what the encoder takes: 4:2:0 planes in limited range, already trimmed.
+"""Frames of every layout to what the encoder takes: 4:2:0 planes in limited range, trimmed, with square pixels.
 
 What crop and mask take out was never in any picture: the object stays an ORIGINAL (PS3.3 C.7.6.1.1.2: pixel values
 based on original data; DERIVED are those made from the pixels of another image, and there is none).
@@ -6,6 +6,8 @@ based on original data; DERIVED are those made from the pixels of another image,
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any, Final
 
 import av
@@ -17,7 +19,18 @@ from hw.base import Frame, PixelFormat, VideoFormat
 from hw.video.trim import NOTHING, Trim
 
 _NEUTRAL: Final = 128
-_NAMES: Final = {PixelFormat.I420: "yuv420p", PixelFormat.NV12: "nv12", PixelFormat.YUYV: "yuyv422"}
+_NAMES: Final = {
+    PixelFormat.I420: "yuv420p",
+    PixelFormat.NV12: "nv12",
+    PixelFormat.YUYV: "yuyv422",
+    PixelFormat.UYVY: "uyvy422",
+    PixelFormat.RGB24: "rgb24",
+    PixelFormat.BGR24: "bgr24",
+}
+_PACKED: Final = {PixelFormat.YUYV: 2, PixelFormat.UYVY: 2, PixelFormat.RGB24: 3, PixelFormat.BGR24: 3}
+"""Bytes of a pixel."""
+_EXPANDED: Final = np.clip(np.rint((np.arange(256) - 16) * (255 / 219)), 0, 255).astype(np.uint8)
+"""Levels of limited range in full range."""
 
 
 class Undecodable(Exception):
@@ -41,22 +54,40 @@ class Converter:
         return self._to(frame, f"yuvj{sampling}p", full_range=True)
 
     def _to(self, frame: Frame, name: str, *, full_range: bool) -> Any:
-        picture = self._picture(frame)
-        as_it_is = picture.format.name == name and frame.format.full_range == full_range
-        if not as_it_is:
+        picture = self.picture(frame)
+        form = frame.format
+        as_it_is = picture.format.name == name and form.full_range == full_range
+        wide = squared(form) if not self._trim else form
+        if not as_it_is or (wide.width, wide.height) != (picture.width, picture.height):
+            as_it_is = False
             picture = self._reformatter.reformat(
                 picture,
+                width=wide.width,
+                height=wide.height,
                 format=name,
-                src_color_range=_range(frame.format.full_range),
+                src_color_range=_range(form.full_range),
                 dst_color_range=_range(full_range),
                 threads=1,  # threads of the scaler cost more memory than time on two cores
             )
         if not self._trim:
             return picture
         # What needed no conversion is the ring's own frame, which others still read.
-        return _trimmed(picture, self._trim, frame.format, black=0 if full_range else 16, shared=as_it_is)
+        picture = _trimmed(picture, self._trim, form, black=0 if full_range else 16, shared=as_it_is)
+        wide = squared(self._trim.format(form))
+        if (wide.width, wide.height) != (picture.width, picture.height):
+            # Only now: crop and mask mean pixels as the device delivers them.
+            picture = self._reformatter.reformat(
+                picture,
+                width=wide.width,
+                height=wide.height,
+                src_color_range=_range(full_range),
+                dst_color_range=_range(full_range),
+                threads=1,
+            )
+        return picture
 
-    def _picture(self, frame: Frame) -> Any:
+    def picture(self, frame: Frame) -> Any:
+        """A VideoFrame as the device delivered it. Raises Undecodable."""
         if frame.format.pixel is PixelFormat.MJPEG:
             return self._decoded(frame)
         return _raw(frame.data, frame.format)
@@ -103,18 +134,46 @@ def rows(plane: Any) -> npt.NDArray[np.uint8]:
     return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
 
 
+def squared(form: VideoFormat) -> VideoFormat:
+    """The format of its pictures with square pixels: wider or higher, never with less in it, even."""
+    aspect = form.pixel_aspect
+    if aspect == 1:
+        return form
+    width, height = form.width, form.height
+    if aspect > 1:
+        width = round(width * aspect / 2) * 2
+    else:
+        height = round(height / aspect / 2) * 2
+    return replace(form, width=width, height=height, pixel_aspect=Fraction(1))
+
+
+def _lines(plane: Any, used: int) -> npt.NDArray[np.uint8]:
+    """A packed plane as (rows, bytes), without what pads its lines."""
+    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, :used]
+
+
 def _range(full: bool) -> ColorRange:
     return ColorRange.JPEG if full else ColorRange.MPEG
 
 
 def _raw(data: bytes | bytearray | memoryview, form: VideoFormat) -> Any:
     """The bytes as a VideoFrame, without copying where PyAV can."""
-    lines = {PixelFormat.YUYV: form.height * 2}.get(form.pixel, form.height * 3 // 2)
+    if form.pixel not in _NAMES:
+        raise Undecodable(f"{form.pixel.value} is no picture by itself")
+    across = _PACKED.get(form.pixel)
+    lines = form.height * across if across else form.height * 3 // 2
     if len(data) != lines * form.width:
         raise Undecodable(f"{len(data)} bytes instead of {lines * form.width}")
     plane = np.frombuffer(data, np.uint8)
-    if form.pixel is PixelFormat.YUYV:
-        return av.VideoFrame.from_ndarray(plane.reshape(form.height, form.width, 2), "yuyv422")
+    if across == 2:
+        # PyAV's own way into packed 4:2:2 knows yuyv422 only: the other order takes the same places.
+        picture = av.VideoFrame(form.width, form.height, _NAMES[form.pixel])
+        np.copyto(_lines(picture.planes[0], form.width * 2), plane.reshape(form.height, form.width * 2))
+        return picture
+    if across:
+        if not form.full_range:  # the scaler takes all RGB for full range
+            plane = _EXPANDED[plane]
+        return av.VideoFrame.from_ndarray(plane.reshape(form.height, form.width, 3), _NAMES[form.pixel])
     planes = plane.reshape(lines, form.width)
     if form.height % 4:  # without copying PyAV rounds the height down to a multiple of four
         return av.VideoFrame.from_ndarray(planes, _NAMES[form.pixel])

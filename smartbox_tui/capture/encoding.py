@@ -14,7 +14,7 @@ from hw.base import Frame, VideoFormat
 from hw.video.trim import NOTHING, Trim
 from smartbox_tui.capture.accelerated import SOFTWARE, Encoders, no_encoders
 from smartbox_tui.capture.access import AccessUnit
-from smartbox_tui.capture.convert import Converter, Undecodable
+from smartbox_tui.capture.convert import Converter, Undecodable, squared
 from smartbox_tui.capture.encoder import NO_LIMIT, OtherThanAsked
 from smartbox_tui.capture.frames import RING_BYTES
 from smartbox_tui.capture.makers import Makers
@@ -134,7 +134,7 @@ class EncoderThreads:
                 frame, lost_before = self._frames.popleft()
             lost += lost_before
             if frame.format != form:
-                form, plan = frame.format, self._planned(self._trim.format(frame.format))
+                form, plan = frame.format, self._planned(squared(self._trim.format(frame.format)))
             counter += 1
             if plan is not None and counter % plan.every:
                 self._done()

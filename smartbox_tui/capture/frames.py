@@ -48,6 +48,8 @@ class FrameRing:
         self._frames: deque[Frame] = deque()
         self._bytes = 0
         self._changed = threading.Condition()
+        self.behind = 0
+        """Frames that a picture comes later than it was taken."""
 
     def put(self, frame: Frame) -> None:
         with self._changed:
@@ -99,9 +101,9 @@ class FrameRing:
                     raise NoFrame
 
     def _wait_for(self, at_ns: int) -> None:
-        """Until a frame at or after `at_ns` is there, two frame times at most."""
+        """Until a frame at or after `at_ns` is there, two frame times at most, and those that frames are behind."""
         period = frame_ns(self._frames[-1]) if self._frames else NS // 30
-        give_up = time.monotonic() + 2 * period / NS
+        give_up = time.monotonic() + (2 + self.behind) * period / NS
         while not self._frames or self._frames[-1].timestamp_ns < at_ns:
             left = give_up - time.monotonic()
             if left <= 0:

@@ -36,8 +36,9 @@ class PrerollRing:
         ):
             self._bytes -= sum(len(old.data) for old in self._gops.popleft())
 
-    def since(self, at_ns: int) -> list[AccessUnit]:
-        """From the last IDR at or before `at_ns` on, or from the oldest; of one stream only, the newest."""
+    def since(self, at_ns: int, not_before_ns: int = 0) -> list[AccessUnit]:
+        """From the last IDR at or before `at_ns` on, or from the oldest; of one stream only, the newest. None from
+        before `not_before_ns`."""
         units: list[AccessUnit] = []
         for gop in reversed(self._gops):
             # A GOP that ended long before the time asked for is what was there before the signal was lost.
@@ -46,6 +47,11 @@ class PrerollRing:
             units = gop + units
             if gop[0].timestamp_ns <= at_ns:
                 break
+        if units and units[0].timestamp_ns < not_before_ns:
+            for index, unit in enumerate(units):
+                if unit.idr and unit.timestamp_ns >= not_before_ns:
+                    return units[index:]
+            return []
         return units
 
     @property

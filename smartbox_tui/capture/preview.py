@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import av
 import numpy as np
+import numpy.typing as npt
 from av.video.reformatter import ColorRange, VideoReformatter
 
 from smartbox_tui.capture import precedence
@@ -51,6 +53,8 @@ class Preview:
         self._ended = False
         self._failures = 0
         self.name = f"preview-{source}"
+        self.seen: Callable[[npt.NDArray[np.uint8], int], None] = lambda rows, timestamp_ns: None
+        """Gets each picture that is shown, (height, 3 * width) in RGB, in the preview's thread."""
 
     def offer(self, picture: Any, timestamp_ns: int) -> None:
         """A VideoFrame in limited range. Never blocks; a picture that was not shown yet is replaced."""
@@ -131,3 +135,4 @@ class Preview:
         with self._writer.slot() as slot:
             np.copyto(np.frombuffer(slot, np.uint8).reshape(height, width * 3), rows)
         self._writer.publish(timestamp_ns)
+        self.seen(rows, timestamp_ns)

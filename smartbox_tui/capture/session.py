@@ -9,20 +9,33 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
 
-from hw.base import Frame, PixelFormat, SignalState, VideoFormat, VideoSource
+from hw.base import Frame, PixelFormat, SignalState, Telling, VideoFormat, VideoSource
 from hw.errors import HardwareError
 from hw.video.trim import NOTHING, Trim
 from smartbox_tui.capture import precedence
 from smartbox_tui.capture.accelerated import Encoders
 from smartbox_tui.capture.access import AccessUnit
+from smartbox_tui.capture.beforehand import BEHIND, Beforehand
 from smartbox_tui.capture.clock import NS
+from smartbox_tui.capture.convert import squared
+from smartbox_tui.capture.device import described, set_controls
 from smartbox_tui.capture.encoder import NO_LIMIT
 from smartbox_tui.capture.encoding import EncoderThreads
 from smartbox_tui.capture.frames import FrameRing, NoFrame, Pinned
+from smartbox_tui.capture.passing import Passing, why_not
 from smartbox_tui.capture.preroll import PrerollRing
 from smartbox_tui.capture.preview import Preview
 from smartbox_tui.capture.recorder import Recorder
-from smartbox_tui.capture.trouble import HAS_PICTURE, SIGNAL_TEXTS, no_picture, state_of, text_of
+from smartbox_tui.capture.standing import Look, Standing
+from smartbox_tui.capture.trouble import (
+    HAS_PICTURE,
+    LOOK_TEXTS,
+    SIGNAL_TEXTS,
+    no_picture,
+    state_of,
+    text_of,
+    with_facts,
+)  # fmt: skip
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings.schema import Source as SourceSettings
 from smartbox_tui.wire.state import Source
@@ -37,8 +50,7 @@ _SIGNAL_CHECK_NS: Final = NS // 10
 _READ_S: Final = 0.25
 _TOO_SOON_NS: Final = NS // 1000
 _REST_S: Final = 0.01
-_FROZEN_NS: Final = 3 * NS
-"""A living picture has noise: that long bit for bit the same is a standing picture."""
+_PASSED_ON: Final = "passthrough"
 
 
 class Session:
@@ -75,24 +87,32 @@ class Session:
             encoders=encoders,
             recording=lambda: self._recorder is not None,
         )
+        self._before = Beforehand(
+            settings.id, settings.deinterlace, Passing(settings.id, why_not=why_not(settings)),
+            self._onward, self._emit, preview.offer,
+        )  # fmt: skip
+        self._standing = Standing()
+        preview.seen = self._standing.see
         self._preroll = PrerollRing(settings.preroll_s, settings.preroll_bytes)
         self._sink_lock = threading.Lock()
         self._recorder: Recorder | None = None
         self._ended = threading.Event()
+        self._wake = threading.Event()
+        self._warning = ""
+        self._facts: Callable[[], str] = source.facts if isinstance(source, Telling) else str
         self._state = SignalState.STARTING
         self._text = SIGNAL_TEXTS[SignalState.STARTING]
         self._format: VideoFormat | None = None
         self._fits: VideoFormat | None = None
         self._read_lost = 0
-        self._frame_at_ns = 0
-        self._last: Frame | None = None
-        self._same_since_ns = 0
+        self._frame_at_ns = self._lost_ns = 0
         self._failures = 0
         self.first_frame = threading.Event()
         self.turns = 0
         """Of the reader's thread, with frames or without: that it goes on."""
         self.threads: tuple[tuple[str, Callable[[], None]], ...] = (
             (f"read-{self.id}", self._read),
+            self._before.thread,
             *self._encoder.threads,
             (preview.name, preview.run),
         )
@@ -142,9 +162,7 @@ class Session:
         No unit from before `not_before_ns` goes in: that is another exam's picture.
         """
         with self._sink_lock:
-            units = self._preroll.since(from_ns)
-            if units and units[0].timestamp_ns < not_before_ns:
-                units = _from_idr_on(units, not_before_ns)
+            units = self._preroll.since(from_ns, not_before_ns)
             recorder.preload(units)
             self._recorder = recorder
             if not units:
@@ -166,7 +184,7 @@ class Session:
     @property
     def drained(self) -> bool:
         """All frames read so far are encoded and fed."""
-        return self._encoder.drained
+        return self._before.drained and self._encoder.drained
 
     @property
     def told(self) -> str:
@@ -205,11 +223,14 @@ class Session:
             recording=recorder.state() if recorder and recorder.since_ns else None,
             preview=self._preview.file_name,
             preroll_s=round(min(self._preroll.seconds, self.settings.preroll_s), 1),
-            frames_lost=self._read_lost + self._encoder.lost,
+            frames_lost=self._read_lost + self._before.all_lost + self._encoder.lost,
             trouble=self._encoder.trouble,
-            encoder=self._encoder.makers.kind,
+            encoder=_PASSED_ON if self._before.passes else self._encoder.makers.kind,
             encoder_note=self._encoder.makers.note,
             encoder_failed=self._encoder.makers.failed,
+            picture=self._standing.look.value if signal is SignalState.FROZEN else "",
+            facts=self._facts(),
+            warning=self._warning,
         )
 
     def _size(self, form: VideoFormat | None) -> tuple[int, int]:
@@ -220,7 +241,7 @@ class Session:
         else:
             trim = self.trim
         if not trim.problem(form.width, form.height):
-            form = trim.format(form)
+            form = squared(trim.format(form))
         return form.width, form.height
 
     def want_preview(self, width: int, height: int) -> None:
@@ -230,8 +251,18 @@ class Session:
     def end(self) -> None:
         """Ends all threads of the session."""
         self._ended.set()
+        self._wake.set()
+        self._before.end()
         self._encoder.end()
         self._preview.end()
+
+    def wake(self) -> None:
+        """A device was plugged in: a source that waits for its own looks at once. From any thread."""
+        self._wake.set()
+
+    def device_told(self) -> dict[str, object]:
+        """What the device can do, as JSON has it. Raises device-gone, refused."""
+        return {"id": self.id, "warning": self._warning, **described(self._source, self.id)}
 
     def _check(self) -> None:
         if self.signal not in HAS_PICTURE:
@@ -265,6 +296,7 @@ class Session:
             self.turns += 1
             try:
                 self._format = self._source.open()
+                self._set_controls()
                 if self._deliver():
                     pause_s = _PAUSE_FIRST_S
             except HardwareError as exc:
@@ -276,7 +308,8 @@ class Session:
                 self._lose(SignalState.NO_SIGNAL, f"the driver failed: {type(exc).__name__}")
             finally:
                 self._source.close()
-            self._ended.wait(pause_s)
+            self._wake.wait(pause_s)
+            self._wake.clear()
             pause_s = min(_PAUSE_MAX_S, pause_s * _PAUSE_FACTOR)
         self._frames.clear()
 
@@ -316,32 +349,45 @@ class Session:
         if frame.format != self._fits:
             self.trim.check(frame.format, self._source.info.path)
             self._fits = frame.format
+            self._frames.behind = BEHIND if self._before.delays(frame.format) else 0
         self._format = frame.format
         self._frame_at_ns = now_ns
         self._read_lost += frame.lost
         if self._state not in HAS_PICTURE:
             self._encoder.want_idr()
             self._failures = 0
-            self._same_since_ns = now_ns
-        self._frames.put(frame)
-        self._encoder.put(frame)
-        # Differing pictures differ early, so this costs next to nothing; equal ones a third of a millisecond.
-        if self._last is None or frame.data != self._last.data:
-            self._same_since_ns = now_ns
-        self._last = frame
-        frozen = now_ns - self._same_since_ns > _FROZEN_NS
-        self._set(SignalState.FROZEN if frozen else SignalState.OK if steady else SignalState.UNSTABLE)
+        self._before.put(frame)
+        same, look = self._standing.read(frame, now_ns), self._standing.look
+        frozen = same or look is not Look.PICTURE
+        state = SignalState.FROZEN if frozen else SignalState.OK if steady else SignalState.UNSTABLE
+        self._set(state, LOOK_TEXTS.get(look, "") if frozen else "")
         self.first_frame.set()
 
+    def _onward(self, frame: Frame, passed: bool) -> None:
+        """A whole picture, in the reader's thread or in that of `Beforehand`."""
+        if frame.timestamp_ns > self._lost_ns or not self._frames.behind:  # never one from before a loss
+            self._frames.put(frame)
+        if not passed:
+            self._encoder.put(frame)
+
+    def _set_controls(self) -> None:
+        warning = set_controls(self._source, self.settings.controls)
+        if warning and warning != self._warning:
+            log.warning("source %s: %s", self.id, warning)
+        self._warning = warning
+
     def _lose(self, state: SignalState, text: str = "") -> None:
-        self._last = None
+        self._lost_ns = time.monotonic_ns()
+        if self._state in HAS_PICTURE:
+            self._standing.again()
+            self._before.fresh()
         self._frames.clear()
         if state in HAS_PICTURE:  # the device still says so, but nothing comes
             state, text = SignalState.NO_SIGNAL, text or SIGNAL_TEXTS[state]
         self._set(state, text)
 
     def _set(self, state: SignalState, text: str = "") -> None:
-        text = text or SIGNAL_TEXTS[state]
+        text = text or with_facts(state, self._facts())
         if (state, text) != (self._state, self._text):
             log.info("source %s: %s (%s)", self.id, state.value, text)
             self._state, self._text = state, text
@@ -352,10 +398,3 @@ class Session:
         if self._failures % _LOG_EVERY == 0:
             log.warning("source %s failed (%d times before): %s", self.id, self._failures, why)
         self._failures += 1
-
-
-def _from_idr_on(units: list[AccessUnit], not_before_ns: int) -> list[AccessUnit]:
-    for index, unit in enumerate(units):
-        if unit.idr and unit.timestamp_ns >= not_before_ns:
-            return units[index:]
-    return []

@@ -6,6 +6,7 @@ from typing import Final
 
 from hw.base import SignalState
 from hw.errors import DeviceBusy, DeviceGone, DeviceRefused, HardwareError, NotSupported
+from smartbox_tui.capture.standing import Look
 from smartbox_tui.errors import SmartBoxError
 
 SIGNAL_TEXTS: Final = {
@@ -20,9 +21,22 @@ SIGNAL_TEXTS: Final = {
 }
 """Plain words in English; the screens translate by state."""
 
+LOOK_TEXTS: Final = {
+    Look.BLACK: "The picture is black",
+    Look.UNIFORM: "The picture shows one colour only",
+    Look.STILL: "The picture does not move",
+}
+"""With the state `frozen`: there is a picture, and it says nothing. The screens translate by `Source.picture`."""
+
 HAS_PICTURE: Final = frozenset({SignalState.OK, SignalState.FROZEN, SignalState.UNSTABLE})
 """States with a picture of now. Frozen is one: operators freeze the picture at the processor to photograph it.
 So is an unsteady one as long as frames come: a poor picture can be discarded, a refused one is gone."""
+
+
+def with_facts(state: SignalState, facts: str) -> str:
+    """The state's words, with what comes in where it cannot be taken."""
+    text = SIGNAL_TEXTS[state]
+    return f"{text}: {facts}" if facts and state is SignalState.UNSUPPORTED else text
 
 
 def state_of(exc: HardwareError) -> SignalState:
@@ -49,6 +63,21 @@ def text_of(exc: HardwareError) -> str:
             return SIGNAL_TEXTS[SignalState.GONE]
         case _:
             return exc.reason or SIGNAL_TEXTS[SignalState.NO_SIGNAL]
+
+
+def pedal_state(exc: Exception) -> tuple[str, str]:
+    """The state of a pedal that an error of its device means, and why, in English; screens translate the state."""
+    match exc:
+        case DeviceGone():
+            return "gone", exc.hint or exc.reason
+        case DeviceBusy():
+            return "busy", exc.hint or exc.reason
+        case DeviceRefused():
+            return "refused", exc.hint or exc.reason
+        case HardwareError():
+            return "failed", f"{exc.reason}. {exc.hint}".strip(". ") + "."
+        case _:
+            return "failed", f"Its driver failed: {type(exc).__name__}."
 
 
 def no_picture(source: str, state: SignalState, text: str) -> SmartBoxError:

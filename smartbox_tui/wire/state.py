@@ -29,6 +29,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     encoder         what makes the clips now, as in the settings; passthrough: the grabber itself
     encoder_note    why no other one does, for engineers; empty: nothing to say
     encoder_failed  which one has failed in use, and why; software does its work since
+    picture         of a picture that says nothing: black, uniform (one colour), still; else empty
+    facts           what comes in, where the grabber can tell, as in "1920×1080 60 Hz"; the same in all languages
+    warning         which settings the grabber did not take, in English; pictures are taken all the same
     """
 
     id: str
@@ -49,6 +52,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     encoder: str = ""
     encoder_note: str = ""
     encoder_failed: str = ""
+    picture: str = ""
+    facts: str = ""
+    warning: str = ""
 
 
 class Exam(msgspec.Struct, frozen=True, kw_only=True):

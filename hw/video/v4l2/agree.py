@@ -100,7 +100,7 @@ def _follow_timings(requests: Requests, signal: Signal, path: str) -> abi.DvTimi
             raise
         if error.errno in (errno.EINVAL, errno.ERANGE):
             raise NotSupported(
-                "open",
+                "signal",
                 path,
                 f"the grabber cannot take {signal.facts}",
                 "Set the video device's output to 1080p or 720p.",

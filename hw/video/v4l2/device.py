@@ -20,7 +20,7 @@ from hw.video.v4l2.agree import Agreed, Wish, agree
 from hw.video.v4l2.controls import Controls
 from hw.video.v4l2.fields import split, woven
 from hw.video.v4l2.formats import padded_bytes, rate_of, unpad
-from hw.video.v4l2.query import caps_of, captures, text_of
+from hw.video.v4l2.query import Capabilities, capabilities, caps_of, captures, text_of
 from hw.video.v4l2.requests import TIMING_ERRORS, Requests, Signal
 
 _NS = 1_000_000_000
@@ -160,6 +160,10 @@ class V4l2Source:
     def facts(self) -> str:
         return self._signal.facts
 
+    def capabilities(self) -> Capabilities:
+        """Of the device, whether or not this source streams from it. Raises HardwareError. From any thread."""
+        return capabilities(self._device, self._calls, self._nodes)
+
     def controls(self) -> tuple[VideoControl, ...]:
         with self._guard:
             if self._fd < 0:
@@ -233,6 +237,8 @@ class V4l2Source:
         self.close()
         if isinstance(error, DeviceGone):
             self._signal = Signal(SignalState.GONE)
+        elif isinstance(error, NotSupported) and error.op == "signal":
+            self._signal = Signal(SignalState.UNSUPPORTED, self._signal.facts)
         elif self._signal.state in (SignalState.OK, SignalState.GONE):
             self._signal = Signal(SignalState.STARTING)
 
