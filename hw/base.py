@@ -210,7 +210,10 @@ class PedalEdge:
 
 @runtime_checkable
 class PedalSource(Protocol):
-    """One pedal (or one button of a pedal block)."""
+    """One pedal (or one button of a pedal block). `down`: as its last edge says, or as `open` has found it."""
+
+    @property
+    def down(self) -> bool: ...
 
     @property
     def info(self) -> DeviceInfo: ...

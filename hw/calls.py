@@ -24,6 +24,10 @@ class SystemCalls:
     def close(self, fd: int) -> None:
         os.close(fd)
 
+    def duplicate(self, fd: int) -> int:
+        """Another descriptor of the same open device (dup(2))."""
+        return os.dup(fd)
+
     def ioctl(self, fd: int, request: int, argument: object) -> None:
         """`argument` is an int, or a writable buffer that the kernel reads and changes in place."""
         fcntl.ioctl(fd, request, argument, True)  # type: ignore[call-overload]

@@ -26,6 +26,11 @@ class FakeSeveral(SystemCalls):
     def close(self, fd: int) -> None:
         self._open.pop(fd).close(fd)
 
+    def duplicate(self, fd: int) -> int:
+        another = self._open[fd].duplicate(fd)
+        self._open[another] = self._open[fd]
+        return another
+
     def ioctl(self, fd: int, request: int, argument: object) -> None:
         self._open[fd].ioctl(fd, request, argument)
 

@@ -38,6 +38,10 @@ class EvdevPedal:
     def info(self) -> DeviceInfo:
         return self._info
 
+    @property
+    def down(self) -> bool:
+        return bool(self._held)
+
     def open(self) -> None:
         """Find the device, grab it, set its clock. DeviceGone, DeviceBusy (grabbed by another), NotSupported."""
         self.close()

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from hw.base import PedalSource
 from hw.calls import SystemCalls
+
+_MS = 1_000_000
+
+DEBOUNCE_NS: Final = {"evdev": 10 * _MS, "serial-line": 30 * _MS, "serial-bytes": 0, "key": 20 * _MS}
+"""By kind: what follows an edge within that time is no press. A HID pedal's own controller has settled its contact
+before it speaks; a bare contact on a modem line has nobody who did; a message is a whole one or none."""
 
 
 def pedal_source(kind: str, *, key: str, device: str, calls: SystemCalls | None = None) -> PedalSource:

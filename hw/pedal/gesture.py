@@ -21,7 +21,8 @@ _MS = 1_000_000
 DEBOUNCE_NS = 20 * _MS
 LONG_NS = 600 * _MS
 DOUBLE_NS = 300 * _MS
-STUCK_NS = 10_000 * _MS
+STUCK_NS = 30_000 * _MS
+"""Longer than a foot rests on a pedal: a cable, a wheel, a fallen drape does."""
 
 
 class GestureKind(StrEnum):
@@ -41,9 +42,19 @@ class Gesture:
 
 @dataclass(frozen=True, slots=True)
 class PedalStuck:
-    """The pedal has been down for 10 s. Said once a press; the press keeps its gesture."""
+    """The pedal has been down for 30 s. Said once a press; the press keeps its gesture, and is not repeated."""
 
     press_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class PedalFree:
+    """A pedal that was stuck has come up: its next press counts again."""
+
+    release_ns: int
+
+
+Told = Gesture | PedalStuck | PedalFree
 
 
 class _State(Enum):
@@ -93,9 +104,11 @@ class GestureRecognizer:
     ticking, or a release that came in time is taken for a long press.
     """
 
-    def __init__(self, *, long: bool, double: bool) -> None:
-        """`long`, `double`: whether such a gesture has a function on this pedal."""
+    def __init__(self, *, long: bool, double: bool, debounce_ns: int = DEBOUNCE_NS) -> None:
+        """`long`, `double`: whether such a gesture has a function on this pedal. `debounce_ns`: what follows an
+        edge within that time is its contact's bouncing."""
         self._long = long
+        self._debounce_ns = debounce_ns
         self._table = _table(long, double)
         self._state = _State.UP
         self._first_press_ns = 0
@@ -118,7 +131,16 @@ class GestureRecognizer:
         """When to call `tick` at the latest; None when nothing but an edge can change anything."""
         return min((at for at, _ in self._timers()), default=None)
 
-    def feed(self, edge: PedalEdge) -> list[Gesture | PedalStuck]:
+    def begin(self, at_ns: int, *, down: bool) -> None:
+        """The contact as it is found, with no gesture under way: one that is down was pressed before anybody
+        listened, and means nothing but that it may be stuck."""
+        self._contact = self._down = down
+        self._contact_ns = self._press_ns = at_ns
+        self._settled_ns = None
+        self._state = _State.SPENT if down else _State.UP
+        self._stuck_told = False
+
+    def feed(self, edge: PedalEdge) -> list[Told]:
         """Take one edge; answers what became known by it and by the time that passed before it."""
         told = self.tick(edge.timestamp_ns)
         if edge.down == self._contact:
@@ -129,9 +151,9 @@ class GestureRecognizer:
             told += self._believe()
         return told
 
-    def tick(self, now_ns: int) -> list[Gesture | PedalStuck]:
+    def tick(self, now_ns: int) -> list[Told]:
         """Let time pass up to `now_ns`; answers what became known, in order."""
-        told: list[Gesture | PedalStuck] = []
+        told: list[Told] = []
         while timers := [timer for timer in self._timers() if timer[0] <= now_ns]:
             at, timer = min(timers, key=lambda pair: pair[0])
             match timer:
@@ -158,20 +180,22 @@ class GestureRecognizer:
             timers.append((self._press_ns + STUCK_NS, _Timer.STUCK))
         return timers
 
-    def _believe(self) -> list[Gesture | PedalStuck]:
+    def _believe(self) -> list[Told]:
         """Take over what the contact says, as of its last change."""
         at = self._contact_ns
         self._down = self._contact
-        self._settled_ns = at + DEBOUNCE_NS
+        self._settled_ns = at + self._debounce_ns
         if not self._down:
             self._release_ns = at
-            return self._step(_Event.RELEASE, at)
+            free: list[Told] = [PedalFree(at)] if self._stuck_told else []
+            self._stuck_told = False
+            return free + self._step(_Event.RELEASE, at)
         self._press_ns = at
         self._stuck_told = False
         if self._state is _State.UP:
             self._first_press_ns = at
         return self._step(_Event.PRESS, at)
 
-    def _step(self, event: _Event, at_ns: int) -> list[Gesture | PedalStuck]:
+    def _step(self, event: _Event, at_ns: int) -> list[Told]:
         self._state, kind = self._table[self._state, event]
         return [] if kind is None else [Gesture(kind, self._first_press_ns, at_ns)]

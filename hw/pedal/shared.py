@@ -13,8 +13,8 @@ import threading
 from dataclasses import dataclass, field
 
 from hw.calls import SystemCalls
-from hw.evdev import EVIOCGRAB
-from hw.pedal.serial_line import TIOCEXCL
+from hw.evdev import EVIOCGKEY, EVIOCGRAB
+from hw.pedal.serial_line import TIOCEXCL, TIOCNXCL
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,9 @@ class SharedCalls(SystemCalls):
 
     def close(self, fd: int) -> None:
         with self._lock:
+            if fd not in self._of:  # a duplicate
+                self._calls.close(fd)
+                return
             device = self._of.pop(fd)
             writing = device.members.pop(fd)
             if writing >= 0:
@@ -71,11 +74,25 @@ class SharedCalls(SystemCalls):
             os.close(fd)
             self._let_go(device)
 
+    def duplicate(self, fd: int) -> int:
+        """A descriptor of the device itself: what is asked of it may wait, and keeps nobody else waiting."""
+        with self._lock:
+            return self._calls.duplicate(self._of[fd].fd)
+
     def ioctl(self, fd: int, request: int, argument: object) -> None:
+        if fd not in self._of:
+            self._calls.ioctl(fd, request, argument)
+            return
         with self._lock:
             device = self._of[fd]
             if request in device.done:
                 return
+            if request == TIOCNXCL:
+                if len(device.members) > 1:
+                    return
+                device.done.discard(TIOCEXCL)
+            if request == EVIOCGKEY:  # it takes the keys that wait out of the kernel's queue, which are everybody's
+                self._drain(device)
             self._calls.ioctl(device.fd, request, argument)
             if request in _ONCE:
                 device.done.add(request)

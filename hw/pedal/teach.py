@@ -18,6 +18,8 @@ from typing import Final
 from hw.calls import SystemCalls
 from hw.evdev import EV_KEY, EVENT, EVIOCGBIT_KEY, EVIOCGNAME, EVIOCGRAB, KEY_BYTES
 from hw.identity import Node, Nodes, udev_nodes
+from hw.pedal.lines import errors_of
+from hw.pedal.serial_bytes import MOST_BYTES
 from hw.pedal.serial_line import DTR, LINES, RTS, TIOCEXCL, TIOCMBIS, TIOCMGET
 
 _LOOK_S: Final = 0.004
@@ -26,6 +28,8 @@ _AGAIN_S: Final = 1.0
 _SETTLE_S: Final = 0.1
 """Modem lines move when a port is opened."""
 _RELEASE_S: Final = 1.0
+_SPEEDS: Final = (9600, 19200, 38400, 57600, 115200, 4800, 2400, 1200)
+"""The likely ones first; a press at another speed than is listened at costs one more press."""
 _MESSAGE_GAP_S: Final = 0.05
 
 _EVENT_NODE: Final = re.compile(r"/event\d+$")
@@ -127,6 +131,8 @@ class _Serial(_Port):
             self.close()
             raise
         self._settled_s = time.monotonic() + _SETTLE_S
+        self._speed = _SPEEDS[0]
+        self._errors = errors_of(calls, self.fd)
         self._lines: int | None = None
 
     def look(self) -> Taught | None:
@@ -143,26 +149,37 @@ class _Serial(_Port):
         first = self.read(256)
         return self._bytes(first) if first else None
 
-    def _bytes(self, first: bytes) -> Taught:
-        """The messages of press and release, told apart by a byte that only one of them has."""
-        press, release = bytearray(first), bytearray()
-        message, heard_s = press, time.monotonic()
+    def _bytes(self, first: bytes) -> Taught | None:
+        """The messages of press and release; the press alone where nothing else follows. None where the line's
+        speed is another: it is listened at the next one, and the person presses again."""
+        messages, heard_s = [bytearray(first)], time.monotonic()
         give_up_s = heard_s + _RELEASE_S
         while time.monotonic() < give_up_s:
             if data := self.read(256):
                 now_s = time.monotonic()
                 if now_s - heard_s > _MESSAGE_GAP_S:
-                    message = release
-                message += data
+                    messages.append(bytearray())
+                messages[-1] += data
                 heard_s = now_s
             time.sleep(_LOOK_S)
-        down = next((byte for byte in press if byte not in release), None)
-        up = next((byte for byte in release if byte not in press), None)
-        if not release and len(set(press)) > 1:
-            # It says nothing at the release: one message is a press and its end.
-            down, up = press[0], next(byte for byte in reversed(press) if byte != press[0])
-        options = f"?press={down:02x}&release={up:02x}" if down is not None and up is not None else ""
-        return Taught("serial-bytes", self.node.key + options, self._name())
+        if self._garbled():
+            self._next_speed()
+            return None
+        press = bytes(messages[0])
+        # A pedal that is held may say its press again and again.
+        release = next((bytes(each) for each in messages[1:] if bytes(each) != press), b"")
+        speed = f"&baud={self._speed}" if self._speed != _SPEEDS[0] else ""
+        return Taught("serial-bytes", f"{self.node.key}{_options(press, release)}{speed}", self._name())
+
+    def _garbled(self) -> bool:
+        """Whether bytes came that were none: the line's speed is another, as far as the driver counts such."""
+        before, self._errors = self._errors, errors_of(self.calls, self.fd)
+        return self._errors != before
+
+    def _next_speed(self) -> None:
+        self._speed = _SPEEDS[(_SPEEDS.index(self._speed) + 1) % len(_SPEEDS)]
+        _raw(self.fd, self._speed)
+        self._settled_s = time.monotonic() + _SETTLE_S
 
     def _name(self) -> str:
         return self.node.info.name
@@ -194,14 +211,30 @@ def _lock(fd: int) -> None:
         pass  # no real port
 
 
-def _raw(fd: int) -> None:
-    """9600 8N1 and no translation, as SerialBytesPedal has it."""
+def _options(press: bytes, release: bytes) -> str:
+    """The settings' options for what was heard. Where one message is a part of the other, the bytes by which they
+    differ; where only one has such a byte, it is the press."""
+    press, release = press[:MOST_BYTES], release[:MOST_BYTES]
+    if not release:
+        return f"?press={press.hex()}"
+    if press in release or release in press:
+        down = next((byte for byte in press if byte not in release), None)
+        up = next((byte for byte in release if byte not in press), None)
+        if down is None or up is None:
+            only = down if down is not None else up
+            return f"?press={only:02x}" if only is not None else f"?press={press.hex()}"
+        return f"?press={down:02x}&release={up:02x}"
+    return f"?press={press.hex()}&release={release.hex()}"
+
+
+def _raw(fd: int, speed: int = _SPEEDS[0]) -> None:
+    """8N1 and no translation, as SerialBytesPedal has it."""
     try:
         mode = termios.tcgetattr(fd)
         mode[0] = termios.IGNBRK
         mode[1] = mode[3] = 0
         mode[2] = termios.CS8 | termios.CREAD | termios.CLOCAL
-        mode[4] = mode[5] = termios.B9600
+        mode[4] = mode[5] = getattr(termios, f"B{speed}")
         termios.tcsetattr(fd, termios.TCSANOW, mode)
         termios.tcflush(fd, termios.TCIFLUSH)
     except (termios.error, OSError):

@@ -11,8 +11,8 @@ from typing import Final
 import msgspec
 
 from hw.base import PedalSource, PixelFormat, VideoSource
-from hw.errors import HardwareError
 from hw.pedal.factory import pedal_source
+from hw.pedal.nothing import NoPedal
 from hw.pedal.shared import SharedCalls
 from hw.pedal.teach import PedalTeacher, Taught
 from hw.video.factory import video_source
@@ -88,10 +88,10 @@ def real_pedal(settings: PedalSettings) -> PedalSource | None:
         return None
     try:
         return pedal_source(settings.kind, key=settings.id, device=settings.device, calls=_PEDAL_DEVICES)
-    except HardwareError as exc:
+    except ValueError as exc:
         # The box works without this pedal; it must not fail to start for it.
-        log.error("pedal %s: %s %s", settings.id, exc, exc.hint)
-        return None
+        log.error("pedal %s: %s", settings.id, exc)
+        return NoPedal(settings.id, settings.device, str(exc))
 
 
 REAL: Final = Hardware(real_video, real_pedal)

@@ -14,16 +14,18 @@ import msgspec
 
 from hw.base import PedalEdge, PedalSource
 from hw.errors import HardwareError
-from hw.pedal.gesture import Gesture, GestureKind, GestureRecognizer, PedalStuck
+from hw.pedal.factory import DEBOUNCE_NS
+from hw.pedal.gesture import GestureKind, GestureRecognizer, PedalFree, PedalStuck, Told
 from hw.pedal.teach import Taught
 from smartbox_tui.capture.clock import NS
 from smartbox_tui.capture.desk import Sessions, trigger_ns
 from smartbox_tui.capture.emergency import Emergencies
 from smartbox_tui.capture.recordings import Recordings
 from smartbox_tui.capture.taking import Pin, Stills
+from smartbox_tui.capture.trouble import pedal_state
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings.schema import Pedal as PedalSettings
-from smartbox_tui.wire import commands, events
+from smartbox_tui.wire import commands, events, state, times
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +141,12 @@ class Pedal:
             GestureKind.LONG: settings.long,
             GestureKind.DOUBLE: settings.double,
         }
-        self._rules = GestureRecognizer(long=settings.long != "none", double=settings.double != "none")
+        self._rules = GestureRecognizer(
+            long=settings.long != "none", double=settings.double != "none", debounce_ns=DEBOUNCE_NS[settings.kind]
+        )
+        self._condition, self._text = ("ok", "") if source is None else ("starting", "")
+        self._stuck = False
+        self._since = times.now()
         self._changed = threading.Condition()
         self._ended = threading.Event()
         self._writes = settings.short in _STILLS
@@ -183,10 +190,35 @@ class Pedal:
         with self._changed:
             self._changed.notify_all()
 
-    def _act(self, told: list[Gesture | PedalStuck]) -> None:
+    def state(self) -> state.Pedal:
+        """What screens and alarms show of it."""
+        with self._changed:
+            return state.Pedal(
+                id=self.settings.id,
+                kind=self.settings.kind,
+                device=self.settings.device,
+                state="stuck" if self._stuck else self._condition,
+                text=self._text,
+                since=self._since,
+            )
+
+    def _become(self, condition: str, text: str = "") -> None:
+        with self._changed:
+            if (condition, text) != (self._condition, self._text):
+                self._condition, self._text, self._since = condition, text, times.now()
+                self._functions.publish(events.PedalChanged(pedal=self.state()))
+
+    def _jam(self, *, stuck: bool) -> None:
+        """Down for so long that no foot does it, or up again."""
+        (log.warning if stuck else log.info)("%s %s", self._trigger, "is stuck" if stuck else "has come up again")
+        self._stuck, self._since = stuck, times.now()
+        self._say("stuck" if stuck else "free")
+        self._functions.publish(events.PedalChanged(pedal=self.state()))
+
+    def _act(self, told: list[Told]) -> None:
         for each in told:
-            if isinstance(each, PedalStuck):
-                self._say("stuck")
+            if isinstance(each, PedalStuck | PedalFree):
+                self._jam(stuck=isinstance(each, PedalStuck))
                 continue
             self._say(each.kind.value)
             pin, self._pin = self._pin, None
@@ -212,6 +244,7 @@ class Pedal:
         while self._wait_for_turn():
             try:
                 self._source.open()
+                self._found(down=self._source.down)
                 if failures:
                     log.info("%s is back", self._trigger)
                     self._say("back")
@@ -232,6 +265,13 @@ class Pedal:
             self._ended.wait(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
             failures += 1
 
+    def _found(self, *, down: bool) -> None:
+        """The device is open: a pedal that is down already may be stuck, but was pressed for nobody."""
+        with self._changed:
+            self._rules.begin(time.monotonic_ns(), down=down)
+            self._become("ok")
+            self._changed.notify_all()
+
     def _wait_for_turn(self) -> bool:
         """Waits while the pedal is paused; False when it ends."""
         with self._changed:
@@ -242,8 +282,10 @@ class Pedal:
     def _lost(self, failures: int, exc: Exception) -> None:
         if failures % _LOG_EVERY == 0:
             log.warning("%s failed (%d times before): %s", self._trigger, failures, exc)
+        condition, text = pedal_state(exc)
+        self._become(condition, text)
         if failures == 0:
-            self._say("gone")
+            self._say("busy" if condition == "busy" else "gone")
             # A press that the lost device cut short ends here, or it would be long for ever.
             self.feed(PedalEdge(down=False, timestamp_ns=time.monotonic_ns()))
 
@@ -276,6 +318,9 @@ class PedalBoard:
                 "timeout", "No pedal was pressed.", "Check its plug and whether its lamp is on, then try again."
             )
         return taught
+
+    def states(self) -> list[state.Pedal]:
+        return [pedal.state() for pedal in self]
 
     def end(self) -> None:
         """Ends a teaching that is under way."""

@@ -68,4 +68,5 @@ class Server:
         return reply({"source": self._service.want_preview(request.query.get("source", ""), width, height)})
 
     async def _status(self, _request: web.Request) -> web.Response:
-        return reply({"sources": self._service.sources(), "exam": self._service.held()})
+        service = self._service
+        return reply({"sources": service.sources(), "exam": service.held(), "pedals": service.pedals()})

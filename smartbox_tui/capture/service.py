@@ -19,7 +19,7 @@ from smartbox_tui.capture.taking import Stills
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.spool.sidecar import SidecarState
 from smartbox_tui.wire import commands, events
-from smartbox_tui.wire.state import CaptureSnapshot, HeldExam, Instance, Source
+from smartbox_tui.wire.state import CaptureSnapshot, HeldExam, Instance, Pedal, Source
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,9 @@ class Pedals(Protocol):
 
     def teach(self, seconds: float) -> Taught:
         """What was pressed, on anything that could be a pedal. Raises timeout, bad-value, in-use."""
+
+    def states(self) -> list[Pedal]:
+        """In the settings' order."""
 
     def end(self) -> None:
         """Ends a teaching that is under way."""
@@ -164,6 +167,9 @@ class Service:
         session.want_preview(width, height)
         return session.state()
 
+    def pedals(self) -> list[Pedal]:
+        return self._pedals.states()
+
     def held(self) -> HeldExam | None:
         return self.shown(self._exams.held)
 
@@ -175,6 +181,7 @@ class Service:
             sources=self.sources(),
             exam=self.shown(held),
             instances=[instance_of(each, held) for each in taken],
+            pedals=self.pedals(),
         )
 
     def exam_changed(self, held: Held | None) -> None:

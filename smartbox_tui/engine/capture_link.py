@@ -42,6 +42,7 @@ class CaptureLink:
         self._changed = changed
         self._link: Link | None = None
         self._sources: dict[str, state.Source] = {}
+        self._pedals: dict[str, state.Pedal] = {}
         self.away = True
         self._restart_owed = False
 
@@ -79,6 +80,11 @@ class CaptureLink:
         """As configured, each with what capture said of it last, or that capture is away."""
         return [self._away(item.id) if self.away else self._sources.get(item.id, self._away(item.id))
                 for item in self._settings().sources]  # fmt: skip
+
+    @property
+    def pedals(self) -> list[state.Pedal]:
+        """As capture said them last; none while it is away."""
+        return [] if self.away else list(self._pedals.values())
 
     def _away(self, source_id: str) -> state.Source:
         item = next(source for source in self._settings().sources if source.id == source_id)
@@ -120,6 +126,7 @@ class CaptureLink:
         if event.type == "snapshot":
             snapshot = msgspec.json.decode(event.data, type=state.CaptureSnapshot)
             self._sources = {item.id: item for item in snapshot.sources}
+            self._pedals = {item.id: item for item in snapshot.pedals}
             self.away = False
             self._changed()
             if self._restart_owed:
@@ -137,6 +144,9 @@ class CaptureLink:
         match data:
             case events.SourceChanged():
                 self._sources[data.source.id] = data.source
+                self._changed()
+            case events.PedalChanged():
+                self._pedals[data.pedal.id] = data.pedal
                 self._changed()
             case events.StillTaken():
                 await listener.adopt(data.exam, [data.instance.id])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from smartbox_tui import __version__
 from smartbox_tui.engine.capture_link import CaptureLink
@@ -21,6 +22,15 @@ from smartbox_tui.settings.schema import Settings
 from smartbox_tui.store import queries
 from smartbox_tui.store.database import Store
 from smartbox_tui.wire import state, times
+
+PEDALS: Final = {
+    "stuck": "is stuck: it has been down for longer than a foot does it. The others work.",
+    "gone": "is not there.",
+    "busy": "belongs to another program.",
+    "refused": "may not be used by the box.",
+    "failed": "cannot be used.",
+}
+"""Of a pedal's states those that are alarms, `pedal-STATE-ID`."""
 
 
 class StatusBoard:
@@ -106,6 +116,7 @@ class StatusBoard:
             performed=self._performed.services(),
             unassigned=queries.unassigned_exams(self._store.reader),
             capture=not self._capture.away,
+            pedals=self._capture.pedals,
             sessions=self.sessions(),
         )
 
@@ -115,6 +126,9 @@ class StatusBoard:
             found |= self.commitments.alarms()
         if self._capture.away:
             found["capture-away"] = "The capture process does not answer: pedal and pictures may not work."
+        for pedal in self._capture.pedals:
+            if why := PEDALS.get(pedal.state):
+                found[f"pedal-{pedal.state}-{pedal.id}"] = f"Pedal {pedal.id} {why} {pedal.text}".strip()
         if blocked:
             found["blocked"] = f"{blocked} pictures are blocked and need a decision."
         for item in destinations:
@@ -136,6 +150,9 @@ class StatusBoard:
         if troubled := [each for each in self._sources() if each.trouble]:
             told = " ".join(f"{each.name} cannot be recorded: {each.trouble}." for each in troubled)
             found["not-recordable"] = told
+        if failed := [each for each in self._sources() if each.encoder_failed]:
+            told = " ".join(f"{each.name}: {each.encoder_failed}." for each in failed)
+            found["encoder-failed"] = f"A hardware encoder failed, software makes the clips since. {told}"
         code, message = disk.alarm(levels, self._keeper.figures)
         if code:
             found[code] = message

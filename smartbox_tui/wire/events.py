@@ -62,10 +62,14 @@ class ExamHeld(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PedalUsed(msgspec.Struct, frozen=True, kw_only=True):
-    """`gesture`: short, long, double, stuck, gone, back."""
+    """`gesture`: short, long, double; stuck, free (it has come up again), gone, busy, back."""
 
     pedal: str
     gesture: str
+
+
+class PedalChanged(msgspec.Struct, frozen=True, kw_only=True):
+    pedal: state.Pedal
 
 
 class TriggerFailed(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +142,7 @@ DATA: Final[dict[str, type[msgspec.Struct]]] = {
     "picture-discarded": PictureDiscarded,
     "exam-held": ExamHeld,
     "pedal-used": PedalUsed,
+    "pedal-changed": PedalChanged,
     "trigger-failed": TriggerFailed,
     "emergency-asked": EmergencyAsked,
     # of the engine

@@ -57,6 +57,18 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     warning: str = ""
 
 
+class Pedal(msgspec.Struct, frozen=True, kw_only=True):
+    """`state`: ok, starting, stuck (down for longer than a foot does), gone, busy (another program has it), refused
+    (no permission), failed; `text` more of it, in English; `since` when it became that."""
+
+    id: str
+    kind: str
+    device: str
+    state: str
+    text: str = ""
+    since: str = ""
+
+
 class Exam(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     state: str
@@ -218,6 +230,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     performed: list[ServiceState] = []  # the servers that get performed procedure steps
     unassigned: int = 0  # exams with pictures that wait for a patient
     capture: bool = True  # whether the capture process answers
+    pedals: list[Pedal] = []  # as capture says them; empty while it is away
     sessions: list[Session] = []  # consoles, oldest first
 
 
@@ -251,3 +264,4 @@ class CaptureSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     sources: list[Source]
     exam: HeldExam | None
     instances: list[Instance]  # of the held exam, oldest first
+    pedals: list[Pedal] = []

@@ -27,6 +27,7 @@ class ScriptedPedal:
     def __init__(self) -> None:
         self.edges: queue.Queue[PedalEdge | None] = queue.Queue()
         self.away = 0
+        self.down = False
         self.info = DeviceInfo("p", "Pedal", "/dev/pedal")
 
     def open(self) -> None:

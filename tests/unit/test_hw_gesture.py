@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hw.base import PedalEdge
-from hw.pedal.gesture import Gesture, GestureKind, GestureRecognizer, PedalStuck
+from hw.pedal.gesture import STUCK_NS, Gesture, GestureKind, GestureRecognizer, PedalFree, PedalStuck, Told
 
 MS = 1_000_000
 SHORT, LONG, DOUBLE = GestureKind.SHORT, GestureKind.LONG, GestureKind.DOUBLE
 
 
-def run(recognizer: GestureRecognizer, edges_ms: list[float], *, until_ms: float) -> list[Gesture | PedalStuck]:
+def run(recognizer: GestureRecognizer, edges_ms: list[float], *, until_ms: float) -> list[Told]:
     """Edges alternate down, up, down …; the deadlines are kept like a good caller keeps them."""
     told = []
     for i, at in enumerate(edges_ms):
@@ -22,7 +22,7 @@ def run(recognizer: GestureRecognizer, edges_ms: list[float], *, until_ms: float
     return told + keep_deadlines(recognizer, round(until_ms * MS))
 
 
-def keep_deadlines(recognizer: GestureRecognizer, until_ns: int) -> list[Gesture | PedalStuck]:
+def keep_deadlines(recognizer: GestureRecognizer, until_ns: int) -> list[Told]:
     told = []
     while (deadline := recognizer.deadline_ns) is not None and deadline <= until_ns:
         told += recognizer.tick(deadline)
@@ -30,7 +30,7 @@ def keep_deadlines(recognizer: GestureRecognizer, until_ns: int) -> list[Gesture
     return told
 
 
-def kinds(told: list[Gesture | PedalStuck]) -> list[tuple[GestureKind, float, float]]:
+def kinds(told: list[Told]) -> list[tuple[GestureKind, float, float]]:
     return [(g.kind, g.press_ns / MS, g.known_ns / MS) for g in told if isinstance(g, Gesture)]
 
 
@@ -69,8 +69,33 @@ def test_a_press_shorter_than_the_debounce_time_is_a_press():
 def test_a_stuck_pedal_is_said_once_and_its_press_keeps_its_gesture():
     told = run(GestureRecognizer(long=True, double=False), [100], until_ms=60_000)
     assert told == [Gesture(LONG, 100 * MS, 700 * MS), PedalStuck(100 * MS)]
-    told = run(GestureRecognizer(long=False, double=True), [100, 20_000, 30_000], until_ms=90_000)
-    assert [type(t) for t in told] == [PedalStuck, Gesture, PedalStuck]
+    told = run(GestureRecognizer(long=False, double=True), [100, 40_000, 50_000], until_ms=120_000)
+    assert [type(t) for t in told] == [PedalStuck, PedalFree, Gesture, PedalStuck]
+
+
+def test_a_stuck_pedal_recovers_by_itself_when_it_comes_up():
+    recognizer = GestureRecognizer(long=False, double=False)
+    told = run(recognizer, [100, 45_000], until_ms=45_001)
+    assert told == [Gesture(SHORT, 100 * MS, 100 * MS), PedalStuck(100 * MS), PedalFree(45_000 * MS)]
+    assert run(recognizer, [46_000, 46_100], until_ms=47_000) == [Gesture(SHORT, 46_000 * MS, 46_000 * MS)]
+
+
+def test_one_that_is_found_down_means_nothing_but_may_be_stuck():
+    recognizer = GestureRecognizer(long=True, double=True)
+    recognizer.begin(100 * MS, down=True)
+    assert recognizer.press_ns is None
+    assert recognizer.tick(100 * MS + STUCK_NS) == [PedalStuck(100 * MS)]
+    assert recognizer.feed(PedalEdge(False, 40_000 * MS)) == [PedalFree(40_000 * MS)]
+    assert kinds(run(recognizer, [41_000, 41_100], until_ms=42_000)) == [(SHORT, 41_000, 41_400)]
+    recognizer.begin(50_000 * MS, down=False)
+    assert recognizer.deadline_ns is None
+
+
+def test_each_kind_of_contact_has_a_debouncing_time_of_its_own():
+    edges = [100, 110, 130, 200]
+    assert len(kinds(run(GestureRecognizer(long=False, double=False), edges, until_ms=300))) == 2
+    slow = GestureRecognizer(long=False, double=False, debounce_ns=40 * MS)
+    assert kinds(run(slow, edges, until_ms=300)) == [(SHORT, 100, 100)]
 
 
 def test_the_moment_to_keep_is_known_while_the_gesture_is_not():
@@ -99,7 +124,7 @@ def test_the_release_that_nobody_saw_pressed_means_nothing():
     assert recognizer.deadline_ns is None
 
 
-gaps = st.one_of(st.integers(20 * MS, 40 * MS), st.integers(20 * MS, 1000 * MS), st.integers(20 * MS, 15_000 * MS))
+gaps = st.one_of(st.integers(20 * MS, 40 * MS), st.integers(20 * MS, 1000 * MS), st.integers(20 * MS, 45_000 * MS))
 
 
 @given(st.lists(st.tuples(gaps, gaps), max_size=20), st.booleans(), st.booleans(), st.booleans())
@@ -131,7 +156,7 @@ def test_every_press_belongs_to_exactly_one_gesture(presses, long, double, lazy)
         del expected[:used]
     assert expected == []
     stuck = [t.press_ns for t in told if isinstance(t, PedalStuck)]
-    assert stuck == [d for d, u in zip(downs, ups, strict=True) if u - d >= 10_000 * MS]
+    assert stuck == [d for d, u in zip(downs, ups, strict=True) if u - d >= STUCK_NS]
     assert recognizer.deadline_ns is None
 
 

@@ -11,11 +11,11 @@ import pytest
 
 from hw.errors import DeviceBusy, DeviceGone, HardwareError
 from hw.fake.evdev import FakeEvdev
-from hw.fake.modem import FakeModem
+from hw.fake.several import FakeSeveral
 from hw.identity import Node
 from hw.pedal.evdev import EvdevPedal
 from hw.pedal.factory import pedal_source
-from hw.pedal.serial_bytes import SerialBytesPedal
+from hw.pedal.serial_bytes import Messages, SerialBytesPedal
 from hw.pedal.serial_line import SerialLinePedal
 
 KEY_B = 48
@@ -145,6 +145,42 @@ def test_of_a_pedal_s_nodes_the_one_with_keys(keys):
     assert "pci-1-usb-0:3" in caught.value.hint
 
 
+def test_two_equal_pedals_are_kept_apart_by_the_port_they_are_in():
+    first, second = FakeEvdev((KEY_B,)), FakeEvdev((KEY_B,))
+    second.path = "/dev/input/event1"
+    nodes = [
+        Node("/dev/input/event0", "pci-1-usb-0:3:1.0", id_serial="PCsensor_FootSwitch"),
+        Node("/dev/input/event1", "pci-1-usb-0:4:1.0", id_serial="PCsensor_FootSwitch"),
+    ]
+    calls = FakeSeveral(first, second)
+    left, right = (
+        EvdevPedal(key=key, device=device, calls=calls, nodes=lambda subsystem: nodes)
+        for key, device in (("left", "usb-0:3"), ("right", "usb-0:4"))
+    )
+    left.open()
+    right.open()
+    second.press()
+    assert left.read(0) is None
+    assert right.read(0.5).down
+    left.close()
+    right.close()
+    nodes.reverse()  # they come up in the other order
+    nodes[0], nodes[1] = (
+        Node("/dev/input/event0", "pci-1-usb-0:4:1.0", id_serial="PCsensor_FootSwitch"),
+        Node("/dev/input/event1", "pci-1-usb-0:3:1.0", id_serial="PCsensor_FootSwitch"),
+    )
+    right.open()
+    assert right.info.path == "/dev/input/event0"
+    right.close()
+
+
+def test_one_that_somebody_else_has_grabbed_is_busy(keys):
+    keys.grabbed = True
+    with pytest.raises(DeviceBusy) as caught:
+        evdev(keys).open()
+    assert caught.value.hint
+
+
 # ---- what only serial lines can do
 
 
@@ -152,8 +188,11 @@ def test_any_byte_is_a_press_and_its_release(port):
     master, path = port
     pedal = SerialBytesPedal(key="left", device=path)
     pedal.open()
-    os.write(master, b"\x00\xff")
-    edges = [pedal.read(0.5) for _ in range(4)]
+    edges = []
+    for message in (b"\x00\r\n", b"\xff"):
+        os.write(master, message)
+        edges += [pedal.read(0.5) for _ in range(2)]
+        assert pedal.read(0.15) is None, "a message of several bytes is one press"
     assert [e.down for e in edges] == [True, False, True, False]
     assert edges[0].timestamp_ns == edges[1].timestamp_ns
     pedal.close()
@@ -175,40 +214,53 @@ def test_a_serial_pedal_is_found_by_its_port(port):
     pedal.close()
 
 
-@pytest.mark.parametrize("options", ["press=31", "colour=red", "press=zz&release=30"])
+@pytest.mark.parametrize(
+    "options",
+    ["release=31", "colour=red", "press=zz&release=30", "press=", "press=31&release=0131", "baud=12345"],
+)
 def test_wrong_options_are_said_at_once(options):
     with pytest.raises(ValueError):  # noqa: PT011 - three sentences, one type
         SerialBytesPedal(key="left", device=f"/dev/ttyUSB0?{options}")
 
 
-# ---- what only modem lines can do
-
-
-def line(modem: FakeModem, options: str = "") -> SerialLinePedal:
-    return SerialLinePedal(key="left", device=FakeModem.path + options, calls=modem, nodes=lambda subsystem: [])
-
-
-def test_a_contact_that_opens_when_pressed():
-    modem = FakeModem()
-    modem.switch("cts", True)
-    pedal = line(modem, "?active=low")
+def test_messages_of_several_bytes_with_junk_between_and_in_pieces(port):
+    master, path = port
+    pedal = SerialBytesPedal(key="left", device=f"{path}?press=024403&release=025503&baud=19200")
     pedal.open()
-    assert modem.fed, "DTR and RTS feed the contact"
-    assert pedal.read(0) is None
-    modem.switch("cts", False)
-    assert pedal.read(0.1).down
+    for piece in (b"\x00\xff\x02", b"\x44", b"\x03\x03", b"\x02\x02\x55\x03junk"):
+        os.write(master, piece)
+        time.sleep(0.02)
+    assert [pedal.read(0.5).down for _ in range(2)] == [True, False]
+    os.write(master, b"\x02\x44\x03" * 3)  # said again and again while it is held
+    assert pedal.read(0.5).down
+    assert pedal.down
+    assert pedal.read(0.05) is None
+    os.write(master, b"\x02\x55\x03\x02\x55\x03")
+    assert not pedal.read(0.5).down
+    assert pedal.read(0.05) is None
+    pedal.close()
 
 
-def test_a_port_without_modem_lines_is_no_pedal(port):
-    """A pty is such a port."""
-    with pytest.raises(HardwareError, match="no modem lines"):
-        pedal_source("serial-line", key="left", device=port[1]).open()
+def test_a_message_whose_end_never_came_is_forgotten():
+    messages = Messages(b"AB", b"CD")
+    assert messages.take(b"A", 1_000_000_000) == []
+    assert messages.take(b"B", 3_000_000_000) == []
+    assert messages.take(b"xA", 4_000_000_000) == []
+    assert messages.take(b"BxxCD", 4_500_000_000) == [(True, 4_000_000_000), (False, 4_500_000_000)]
 
 
-@pytest.mark.parametrize("options", ["?line=tx", "?active=maybe", "?press=31"])
-def test_wrong_options_of_a_line_are_said_at_once(options):
-    with pytest.raises(ValueError, match="options"):
-        line(FakeModem(), options)
+def test_a_press_that_is_repeated_while_it_is_held_is_one_where_no_release_is_said(port):
+    master, path = port
+    pedal = SerialBytesPedal(key="left", device=f"{path}?press=44")
+    pedal.open()
+    for _ in range(5):
+        os.write(master, b"D")
+        time.sleep(0.03)
+    assert [pedal.read(0.2) and True for _ in range(3)] == [True, True, None]
+    time.sleep(0.15)
+    os.write(master, b"D")
+    assert [e.down for e in read_two(pedal)] == [True, False]
+    pedal.close()
 
 
 def test_the_kinds_of_pedals():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pty
+import struct
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +18,7 @@ from hw.fake.modem import FakeModem
 from hw.fake.several import FakeSeveral
 from hw.identity import Node
 from hw.pedal.evdev import EvdevPedal
+from hw.pedal.lines import TIOCGICOUNT
 from hw.pedal.serial_bytes import SerialBytesPedal
 from hw.pedal.serial_line import SerialLinePedal
 from hw.pedal.teach import PedalTeacher, Taught
@@ -144,9 +147,11 @@ def line() -> Iterator[tuple[int, str]]:
     ("press", "release", "options", "edges"),
     [
         (b"1", b"0", "?press=31&release=30", [True, False]),
-        (b"D\r", b"U\r", "?press=44&release=55", [True, False]),
-        (b"P\r\n", b"", "?press=50&release=0a", [True, False]),
-        (b"x", b"", "", [True, False]),
+        (b"D\r", b"U\r", "?press=440d&release=550d", [True, False]),
+        (b"P\r\n", b"", "?press=500d0a", [True, False]),
+        (b"x", b"", "?press=78", [True, False]),
+        (b"DU", b"U", "?press=44", [True, False]),
+        (b"aD", b"aDU", "?press=55", [True, False]),
     ],
 )
 def test_bytes_on_a_real_line(
@@ -167,6 +172,57 @@ def test_bytes_on_a_real_line(
     assert [pedal.read(1.0).down for _ in edges] == edges
     assert pedal.read(0.05) is None
     pedal.close()
+
+
+def test_a_press_that_is_repeated_while_it_is_held_is_no_release(line: tuple[int, str]) -> None:
+    master, path = line
+
+    def act() -> None:
+        for message in (b"D1", b"D1", b"D1", b"U1"):
+            os.write(master, message)
+            time.sleep(0.15)
+
+    taught = teach(act, None, (), also=(path,))
+    assert taught is not None
+    assert taught.device == f"{path}?press=4431&release=5531"
+
+
+class OtherSpeed(SystemCalls):
+    """A driver that counts framing errors until it is listened at the pedal's speed."""
+
+    def __init__(self, speed: int) -> None:
+        self.speed, self.errors = speed, 0
+
+    def ioctl(self, fd: int, request: int, argument: object) -> None:
+        if request != TIOCGICOUNT:
+            super().ioctl(fd, request, argument)
+            return
+        if termios.tcgetattr(fd)[4] != self.speed:
+            self.errors += 1
+        assert isinstance(argument, bytearray)
+        argument[24:28] = struct.pack("i", self.errors)
+
+
+def test_the_speed_of_the_line_is_found_by_pressing_again(line: tuple[int, str]) -> None:
+    master, path = line
+    calls = OtherSpeed(termios.B38400)
+    ended = threading.Event()
+    taught: list[Taught | None] = []
+    teacher = PedalTeacher(calls=calls, nodes=lambda subsystem: [], also=(path,))
+    teaching = threading.Thread(target=lambda: taught.append(teacher.wait(30.0, ended)))
+    teaching.start()
+    for _ in range(10):
+        time.sleep(0.3)
+        os.write(master, b"1")
+        time.sleep(0.2)
+        os.write(master, b"0")
+        time.sleep(1.2)
+        if taught:
+            break
+    ended.set()
+    teaching.join(10)
+    assert taught[0] is not None
+    assert taught[0].device == f"{path}?press=31&release=30&baud=38400"
 
 
 def test_a_port_that_a_pedal_of_ours_holds_is_left_alone(line: tuple[int, str]) -> None:
