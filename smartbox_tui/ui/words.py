@@ -219,6 +219,22 @@ def signal(t: Texts, source: state.Source) -> str:
     return f"{word} {source.width}×{source.height} · {rate}"
 
 
+ENCODERS: Final = {
+    "software": N_("software"),
+    "nvenc": "NVENC (NVIDIA)",
+    "qsv": "Quick Sync (Intel)",
+    "v4l2m2m": "V4L2 M2M",
+    "passthrough": N_("the grabber itself"),
+}
+"""What makes the clips, by SOURCE's word."""
+
+
+def encoder(t: Texts, source: state.Source) -> str:
+    """Empty where it is not told."""
+    word = ENCODERS.get(source.encoder, "")
+    return t("clips by {encoder}", encoder=t(word)) if word else ""
+
+
 def when(text: str | None) -> datetime | None:
     """An RFC 3339 time, None for none and for one that cannot be read."""
     try:

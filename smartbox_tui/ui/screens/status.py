@@ -77,7 +77,8 @@ class StatusText(Shown):
     def _sources(self, view: View) -> list[Row]:
         rows = []
         for source in view.box.sources:
-            detail = view.t("{device} ({kind})", device=source.device or "?", kind=source.kind)
+            device = view.t("{device} ({kind})", device=source.device or "?", kind=source.kind)
+            detail = " · ".join(filter(None, (device, words.encoder(view.t, source))))
             style = _GOOD if source.signal_state == "ok" else _WAIT
             rows.append((style, source.name or source.id, words.signal(view.t, source), detail))
         return rows
