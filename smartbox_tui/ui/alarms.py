@@ -32,6 +32,12 @@ ALARMS: Final[dict[str, Known]] = {
     "not-recordable": Known(
         N_("A source cannot be recorded."), N_("Check its codec, size and rate in the settings; stills work.")
     ),
+    "encoder-failed": Known(
+        N_("The hardware's encoder failed."),
+        N_("Clips are made by software since; no picture is lost. Tell service."),
+        grave=False,
+        bar=False,
+    ),
     "disk-low": Known(
         N_("Little room is left on the box."), N_("See why pictures are not sent: queue."), grave=False
     ),
