@@ -8,12 +8,13 @@ import struct
 
 from hw.calls import SystemCalls
 from hw.panel import vt
+from hw.panel.sound import KDMKTONE
 
 
 class FakeTerminal(SystemCalls):
     """Give it as `calls`; any descriptor is this terminal. `front` is the number of the one that is shown,
     `mode` 0 for text and 1 for a program that draws for itself, `gone` a terminal that was hung up, `font` the size
-    of its letters, None for a driver that does not tell it."""
+    of its letters, None for a driver that does not tell it, `sounds` the tones that were asked for."""
 
     def __init__(self, number: int = 1, cells: tuple[int, int] = (100, 30)) -> None:
         self.number = number
@@ -22,6 +23,7 @@ class FakeTerminal(SystemCalls):
         self.mode = vt.KD_TEXT
         self.gone = False
         self.font: tuple[int, int] | None = (8, 16)
+        self.sounds: list[tuple[int, object]] = []
 
     def ioctl(self, fd: int, request: int, argument: object) -> None:
         if self.gone:
@@ -34,6 +36,9 @@ class FakeTerminal(SystemCalls):
 
     def answer(self, request: int, argument: object) -> bytes | None:
         """What the kernel writes back; None: it does not know the request."""
+        if request == KDMKTONE:
+            self.sounds.append((request, argument))
+            return b""
         if request == vt.TIOCGDEV:
             return struct.pack("I", 4 << 8 | self.number)
         if request == vt.VT_GETSTATE:

@@ -199,8 +199,9 @@ class LivePixels:
             return _AGAIN_S
         flash = now_s < self._flash_until_s
         over, self._flashed = self._flashed and not flash, flash
+        packer = self._packer
         fresh = self._read(place, subject)
-        whole = changed or over or now_s - self._repaired_s >= _AGAIN_S
+        whole = changed or over or packer is not self._packer or now_s - self._repaired_s >= _AGAIN_S
         if not (fresh or whole):
             return _LOOK_S
         screen = self._framebuffer.look()
@@ -279,6 +280,8 @@ class LivePixels:
             box = self._box(screen, place, *self._seen_size)
             if (box.height, box.width) == picture.shape[:2]:
                 layers.append((box, picture))
+            elif self._reader is not None:
+                self._reader.again()  # made for another place
         if whole:
             bar = colour(screen.packing, self._colours.bar)
             layers = [(each, bar) for each in cut(area, [box for box, _ in layers])] + layers

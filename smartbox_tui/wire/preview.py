@@ -143,6 +143,10 @@ class PreviewReader:
         self._seen = (view.generation, view.sequence)
         return True
 
+    def again(self) -> None:
+        """The newest picture counts as not yet read."""
+        self._seen = (0, 0)
+
     def close(self) -> None:
         if self._map is not None:
             try:

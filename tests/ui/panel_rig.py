@@ -1,0 +1,62 @@
+"""A panel for tests: a framebuffer in a file, a virtual terminal from memory, a folder for /sys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hw.calls import SystemCalls
+from hw.fake.framebuffer import XRGB, FakeFramebuffer
+from hw.fake.vt import FakeTerminal
+from hw.panel.framebuffer import Packing
+from hw.panel.vt import VirtualTerminal
+from smartbox_tui.settings.schema import Panel as PanelSettings
+from smartbox_tui.ui.panel import Panel
+from smartbox_tui.ui.pixel_places import Area, in_pixels
+
+TEXT = 0x55
+"""Every byte of what the text console is said to have drawn."""
+
+
+class FakePanel:
+    """`cells` of 8 x 16 pixels; `shown` is what a person would see."""
+
+    def __init__(self, folder: Path, cells: tuple[int, int] = (80, 24), packing: Packing = XRGB) -> None:
+        self.cells = cells
+        self.screen = FakeFramebuffer(folder, (cells[0] * 8, cells[1] * 16), packing)
+        self.text(Area(0, 0, *cells))
+        self.ink = self.screen.shown()[0, 0]
+        self.terminal = FakeTerminal(cells=cells)
+        self.sysfs = folder / "sys"
+        self.light = self.sysfs / "class" / "backlight" / "panel"
+        self.light.mkdir(parents=True)
+        for name, value in (("max_brightness", "255"), ("brightness", "255"), ("bl_power", "0"), ("type", "raw")):
+            (self.light / name).write_text(value)
+
+    def panel(self, runtime: Path, settings: PanelSettings | None = None) -> Panel:
+        terminal = VirtualTerminal(0, self.terminal.number, self.terminal)
+        calls: SystemCalls = self.screen
+        return Panel(terminal, settings or PanelSettings(), runtime, calls=calls, sysfs=self.sysfs)
+
+    def text(self, area: Area) -> None:
+        """The text console draws these cells."""
+        pixels = in_pixels(area, (8, 16))
+        self.screen.text_over(pixels.x, pixels.y, pixels.right, pixels.bottom, TEXT)
+
+    def shown(self, area: Area | None = None) -> Any:
+        """Of an area of cells: height x width x 3."""
+        pixels = in_pixels(area or Area(0, 0, *self.cells), (8, 16))
+        return self.screen.shown()[pixels.rows, pixels.columns]
+
+    def is_text(self, area: Area) -> bool:
+        """Whether nothing was drawn over the text there."""
+        return bool((self.shown(area) == self.ink).all())
+
+    def is_picture(self, area: Area) -> bool:
+        """Whether no pixel of text is left there."""
+        return not bool((self.shown(area) == self.ink).all(axis=2).any())
+
+    def mean(self, area: Area) -> float:
+        return float(np.mean(self.shown(area)))
