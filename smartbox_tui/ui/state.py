@@ -68,6 +68,7 @@ class BoxState:
     status: wire.Status | None = None
     sources: tuple[wire.Source, ...] = ()
     sources_heard_s: dict[str, float] = field(default_factory=dict)
+    pedals: tuple[wire.Pedal, ...] = ()
     status_heard_s: float = 0.0
     exam: wire.Exam | None = None
     held: wire.HeldExam | None = None
@@ -77,6 +78,8 @@ class BoxState:
     marks: int = 0
     interrupted: bool = False
     """The recorder went away in a recording and has not said yet what became of it."""
+    touch: str = ""
+    """What is wrong with this console's touch panel, as `touching.TouchBecame` has it; empty: nothing."""
 
     @property
     def source(self) -> wire.Source | None:
@@ -192,6 +195,7 @@ def _(fact: Gone, box: BoxState, heard_s: float) -> BoxState:
         capture=Presence.AWAY,
         interrupted=box.interrupted or box.recording is not None,
         sources=tuple(msgspec.structs.replace(source, recording=None) for source in sources),
+        pedals=(),
     )
 
 
@@ -204,7 +208,7 @@ def _(fact: wire.EngineSnapshot, box: BoxState, heard_s: float) -> BoxState:
 
 @_reduce.register
 def _(fact: wire.CaptureSnapshot, box: BoxState, heard_s: float) -> BoxState:
-    box = _holding(replace(box, capture=Presence.HERE, interrupted=False), fact.exam)
+    box = _holding(replace(box, capture=Presence.HERE, interrupted=False, pedals=tuple(fact.pedals)), fact.exam)
     box = replace(box, sources=tuple(fact.sources), sources_heard_s={source.id: heard_s for source in fact.sources})
     return _with_pictures(box, fact.instances)
 
@@ -212,6 +216,12 @@ def _(fact: wire.CaptureSnapshot, box: BoxState, heard_s: float) -> BoxState:
 @_reduce.register
 def _(fact: events.SourceChanged, box: BoxState, heard_s: float) -> BoxState:
     return _with_source(box, fact.source, heard_s)
+
+
+@_reduce.register
+def _(fact: events.PedalChanged, box: BoxState, heard_s: float) -> BoxState:
+    others = tuple(pedal for pedal in box.pedals if pedal.id != fact.pedal.id)
+    return replace(box, pedals=(*others, fact.pedal))
 
 
 @_reduce.register

@@ -16,7 +16,9 @@ from textual.widgets import Input
 from smartbox_tui.settings.paths import Paths
 from smartbox_tui.settings.schema import Display
 from smartbox_tui.ui.app import ConsoleApp
+from smartbox_tui.ui.panel import Panel
 from smartbox_tui.ui.state import Presence
+from smartbox_tui.ui.touching import TouchThread
 from smartbox_tui.wire import commands
 from tests.support.fakebox import PATIENT, FakeBox, assorted, loaded
 from tests.ui.still_clock import StillClock
@@ -96,10 +98,13 @@ async def console(
     without_patient: str = "hold",
     keyboard: str = "touch",
     late: str = "",
+    touch: TouchThread | None = None,
+    panel: Callable[[Path], Panel] | None = None,
 ) -> AsyncIterator[Rig]:
-    """Connected to both processes when it begins; the one called `late` came up after the console."""
+    """Connected to both processes when it begins; the one called `late` came up after the console. `panel` makes
+    what the box's own screen has, given the runtime folder."""
     # a short folder of its own: pytest's are too long for a socket path
-    with tempfile.TemporaryDirectory(prefix="sb-") as folder:
+    with tempfile.TemporaryDirectory(prefix="sb-") as folder, contextlib.ExitStack() as stack:
         runtime = Path(folder)
         settings = dataclasses.replace(
             loaded().settings,
@@ -118,7 +123,12 @@ async def console(
                 dataclasses.replace(loaded(), settings=settings),
                 clock=clock,
                 environ={"TERM": term},
+                touch=touch,
             )
+            if panel is not None:
+                app.panel = panel(runtime)
+                app.panel.open()
+                stack.callback(app.panel.close)
             async with app.run_test(size=size, notifications=True, message_hook=messages.append) as pilot:
                 rig = Rig(box, app, pilot, clock, messages)
                 here = Presence.HERE

@@ -13,6 +13,7 @@ from smartbox_tui.ui.link import BoxMessage, RecordingHasStopped, StillWasTaken
 from smartbox_tui.wire import commands, events
 from tests.support.fakebox import delivery
 from tests.ui.rig import SMALL, busy, console, with_exam
+from tests.ui.touch import touch
 
 TRIGGERS = [
     ("space", "#photo", commands.Still),
@@ -38,7 +39,7 @@ async def test_a_key_is_one_command_with_the_time_of_the_press(
 async def test_the_same_by_mouse(size: tuple[int, int]) -> None:
     async with console(with_exam, size=size) as rig:
         before = time.monotonic_ns()
-        await rig.pilot.click("#photo")
+        await touch(rig, "#photo")
         still = await rig.command(commands.Still)
         assert before <= (still.at_ns or 0) <= time.monotonic_ns()  # type: ignore[attr-defined]
         await rig.pilot.click("#record")

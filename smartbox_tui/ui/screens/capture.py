@@ -105,10 +105,12 @@ class Side(Vertical):
 
     def compose(self) -> ComposeResult:
         capture = Process.CAPTURE
-        yield BigButton(N_("P H O T O"), "app.still", N_("Space"), needs=capture, id="photo", classes="-first")
+        yield BigButton(
+            N_("P H O T O"), "app.still", N_("Space"), needs=capture, at_once=True, id="photo", classes="-first"
+        )
         yield RecordButton(_record_label, "app.record", "r", needs=capture, id="record")
         with Horizontal():
-            yield BigButton(N_("Mark"), "app.mark", "m", needs=capture, usable=_records, id="mark")
+            yield BigButton(N_("Mark"), "app.mark", "m", needs=capture, usable=_records, at_once=True, id="mark")
             yield BigButton(N_("Discard"), "app.discard", "d", needs=capture, usable=_has_pictures, id="discard")
         yield TakenPane(id="taken")
         with Container(id="queue-box"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from textual import events
@@ -20,7 +21,8 @@ Label = Callable[[View], str | Content]
 
 
 class BigButton(Widget, can_focus=True):
-    """Runs `action` on click, touch and Enter. Never disabled: one that cannot work now says so when pressed.
+    """Runs `action` on click, touch and Enter: as a rule when the finger leaves, so that it may still slide off.
+    Never disabled: one that cannot work now says so when pressed.
 
     Classes: `-first` the main one, `-red` for emergency and stop, `-off` looks unavailable, `-on` chosen.
     """
@@ -55,17 +57,22 @@ class BigButton(Widget, can_focus=True):
         *,
         needs: Process | None = None,
         usable: Callable[[BoxState], bool] | None = None,
+        at_once: bool = False,
         id: str | None = None,
         classes: str | None = None,
     ) -> None:
         """`label` is a msgid, or makes the text from the view; `key` the msgid of the key that does the same;
-        `needs` the process without which it cannot work; `usable` says from the state whether it makes sense."""
+        `needs` the process without which it cannot work; `usable` says from the state whether it makes sense;
+        `at_once`: as a pedal, it acts when the finger comes down. A picture is of that moment, however long the
+        finger stays: the frames of half a second ago are gone."""
         super().__init__(id=id, classes=classes)
         self._label = label
         self._action = action
         self._key = key
         self._needs = needs
         self._usable = usable
+        self._at_once = at_once
+        self._down_s = 0.0
         self._drawn: tuple[Content, str] = (Content(""), "")
 
     def show(self, view: View) -> None:
@@ -103,12 +110,36 @@ class BigButton(Widget, can_focus=True):
             return label
         return Content.assemble(label, " " * self._gap, hint)
 
+    async def on_mouse_down(self, event: events.MouseDown) -> None:
+        """The pressed look comes first."""
+        self._look_pressed()
+        if self._at_once and event.button <= 1:
+            await self.run_action(self._action)
+
+    def on_mouse_up(self) -> None:
+        self.lift()
+
     async def on_click(self, event: events.Click) -> None:
         event.stop()
-        await self.action_press()
+        if not self._at_once:
+            await self.action_press()
 
     async def action_press(self) -> None:
         """The finger's, the mouse's and Enter's."""
-        self.add_class("-pressed")
-        self.set_timer(FLASH_S, lambda: self.remove_class("-pressed"), name="button-flash")
+        self._look_pressed()
+        self.lift()
         await self.run_action(self._action)
+
+    def _look_pressed(self) -> None:
+        self._down_s = time.monotonic()
+        self.add_class("-pressed")
+
+    def lift(self) -> None:
+        """The finger has left, or drags: the pressed look stays as long as it takes to be seen."""
+        if self.has_class("-pressed") and self.is_attached:
+            left = max(0.001, FLASH_S - (time.monotonic() - self._down_s))
+            self.set_timer(left, self._look_lifted, name="button-flash")
+
+    def _look_lifted(self) -> None:
+        if time.monotonic() - self._down_s >= FLASH_S * 0.9:  # else it was pressed again meanwhile
+            self.remove_class("-pressed")

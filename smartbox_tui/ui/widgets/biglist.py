@@ -222,10 +222,27 @@ class BigList(ScrollView, can_focus=True, inherit_bindings=False):
         grip, self._grip = self._grip, None
         if grip is None or grip[2]:
             return
-        at = (event.screen_y - self.content_region.y + self.scroll_offset.y) // ROWS
-        if self.content_region.contains(event.screen_x, event.screen_y) and 0 <= at < len(self._entries):
-            self._point(at)
-            self.tap()
+        self._touch(event.screen_x, event.screen_y)
+
+    def _touch(self, x: int, y: int) -> bool:
+        at = (y - self.content_region.y + self.scroll_offset.y) // ROWS
+        if not self.content_region.contains(x, y) or not 0 <= at < len(self._entries):
+            return False
+        self._point(at)
+        self.tap()
+        return True
+
+    def on_mouse_release(self) -> None:
+        """Somebody else has the finger now, or nobody: it was no tap."""
+        self._grip = None
+
+    def long_press(self, x: int, y: int) -> bool:
+        """The same as a tap, without waiting for the finger to leave."""
+        grip, self._grip = self._grip, None
+        if grip is None or grip[2]:
+            return False
+        self.release_mouse()
+        return self._touch(x, y)
 
     def on_click(self, event: events.Click) -> None:
         event.stop()

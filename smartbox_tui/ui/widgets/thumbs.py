@@ -172,11 +172,19 @@ class Thumbs(Widget, Follower):
         return getattr(self.app, "depth", Depth.TRUE)
 
     def on_click(self, event: events.Click) -> None:
+        if self._touch(event.x, event.y):
+            event.stop()
+
+    def long_press(self, x: int, y: int) -> bool:
+        """The same as a touch, without waiting for the finger to leave."""
+        return self._touch(x - self.content_region.x, y - self.content_region.y)
+
+    def _touch(self, x: int, y: int) -> bool:
         for place, at in self._shown:
-            if place.x <= event.x < place.x + place.width and place.y <= event.y < place.y + place.height:
-                event.stop()
+            if place.x <= x < place.x + place.width and place.y <= y < place.y + place.height:
                 self.post_message(self.Touched(self._pictures, at))
-                return
+                return True
+        return False
 
 
 def _write(texts: dict[int, list[str]], row: int, column: int, text: str, width: int) -> None:

@@ -184,6 +184,13 @@ class TouchPad(Widget):
         place = self.place_at(event.x, event.y)
         self.released(held, place.key if place else None)
 
+    def on_mouse_release(self) -> None:
+        """The finger is lost: as if it had slid off the pad."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._lift()
+            self.released(held, None)
+
     def on_click(self, event: events.Click) -> None:
         """Was dealt with as down and up."""
         event.stop()

@@ -1,0 +1,191 @@
+"""The app's part of touch: what a finger that drags, rests or is lost does to the widgets under it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final, Protocol, runtime_checkable
+
+from textual import events, on
+from textual.app import App
+from textual.errors import NoWidget
+from textual.screen import Screen
+from textual.widget import Widget
+
+from hw.panel.calibration import Affine, Grid, Point
+from hw.panel.size import panel_pixels
+from smartbox_tui.ui.adjusting import Adjusting
+from smartbox_tui.ui.touching import (
+    FingerDrags,
+    FingerLost,
+    FingerRests,
+    FingerThrows,
+    Placement,
+    TouchBecame,
+    TouchThread,
+)
+from smartbox_tui.ui.widgets.big_button import BigButton
+
+THROW_S: Final = 0.6
+THROW_SHARE: Final = THROW_S / 3
+"""Of a second's way at the finger's speed: so the curve begins with just that speed (out_cubic)."""
+_FURTHEST: Final = 60.0
+"""Rows that a throw goes at most."""
+
+
+@runtime_checkable
+class LongPressed(Protocol):
+    """A widget that a long press means something to."""
+
+    def long_press(self, x: int, y: int) -> bool:
+        """At that cell of the screen; True: it did what it does, and the finger's leaving does nothing more."""
+
+
+class Finger:
+    """One finger on one screen. The mouse of a terminal counts as one, but it does not drag what scrolls."""
+
+    def __init__(self, app: App[Any]) -> None:
+        self._app = app
+        self._button: BigButton | None = None
+        self._scroller: Widget | None = None
+        self._grip: tuple[float, float] | None = None
+        self._thrown: Widget | None = None
+        self._stopped = False
+        self.down = False
+
+    def takes(self, event: events.MouseEvent, *, touched: bool) -> bool:
+        """Of each event of the terminal or the panel, before the widgets. True: it is dealt with."""
+        if isinstance(event, events.MouseDown):
+            return self._comes(event)
+        if isinstance(event, events.MouseUp):
+            return self._leaves()
+        if isinstance(event, events.MouseMove) and touched:
+            return self._moves(event)
+        return False
+
+    def _comes(self, event: events.MouseDown) -> bool:
+        self.lift()
+        self.down = True
+        # a widget that went away with the finger on it would hold it for ever
+        self._app.capture_mouse(None)
+        self._scroller = self._grip = None
+        widget = self._at(event.screen_offset)
+        self._button = widget if isinstance(widget, BigButton) else None
+        thrown, self._thrown = self._thrown, None
+        if thrown is None or widget is None or thrown not in widget.ancestors_with_self:
+            return False
+        if not self._app.animator.is_being_animated(thrown, "scroll_y"):
+            return False
+        # a list that flies is stopped by a touch, and nothing else: nobody aims at what flies
+        self._app.animator.force_stop_animation(thrown, "scroll_y")
+        self._scroller, self._button, self._stopped = thrown, None, True
+        self._app._mouse_down_widget = None
+        return True
+
+    def _moves(self, event: events.MouseMove) -> bool:
+        if self._app.mouse_captured is not None and not self._stopped:
+            return False
+        if self._scroller is not None:
+            if self._grip is None:
+                self._grip = (event.pointer_screen_y, self._scroller.scroll_y)
+            start, scrolled = self._grip
+            self._scroller.scroll_to(y=scrolled - (event.pointer_screen_y - start), animate=False, force=True)
+        return True
+
+    def ignore(self) -> None:
+        """From its coming to its leaving this touch does nothing."""
+        self._stopped, self._button, self._scroller = True, None, None
+        self._app._mouse_down_widget = None
+
+    def _leaves(self) -> bool:
+        self.down = False
+        self.lift()
+        stopped, self._stopped = self._stopped, False
+        return stopped
+
+    def lift(self) -> None:
+        """The button that was under it looks as ever."""
+        button, self._button = self._button, None
+        if button is not None:
+            button.lift()
+
+    # ---- what only a finger does
+
+    def drags(self, start: Point) -> None:
+        """It presses nothing any more; what scrolls under it follows."""
+        self.lift()
+        self._app._mouse_down_widget = None
+        widget = self._at((int(start[0]), int(start[1])))
+        if self._scroller is None and widget is not None:
+            above = (each for each in widget.ancestors_with_self if isinstance(each, Widget))
+            self._scroller = next((each for each in above if each.allow_vertical_scroll), None)
+
+    def throws(self, speed: float) -> None:
+        """What it dragged flies on for a moment, begun with its speed."""
+        target = self._scroller
+        if target is not None and not isinstance(target, Screen):
+            rows = max(-_FURTHEST, min(_FURTHEST, speed * THROW_SHARE))
+            self._thrown = target
+            target.scroll_to(y=target.scroll_y - rows, duration=THROW_S, easing="out_cubic", force=True)
+
+    def rests(self, at: Point) -> None:
+        x, y = int(at[0]), int(at[1])
+        widget = self._at((x, y))
+        if not self._stopped and isinstance(widget, LongPressed) and widget.long_press(x, y):
+            self._app._mouse_down_widget = None
+
+    def lost(self) -> None:
+        """Whoever holds it lets go without doing anything."""
+        self.lift()
+        self._app._mouse_down_widget = None
+        self._app.capture_mouse(None)
+
+    def _at(self, offset: tuple[int, int]) -> Widget | None:
+        try:
+            return self._app.screen.get_widget_at(*offset)[0]
+        except NoWidget:
+            return None
+
+
+class Touchable(Adjusting):
+    """`touch` is None everywhere but on the box's own panel."""
+
+    touch: TouchThread | None = None
+
+    @property
+    def finger(self) -> Finger:
+        if self._finger is None:
+            self._finger = Finger(self)
+        return self._finger
+
+    _finger: Finger | None = None
+
+    def place_touch(self, calibration: Affine | None = None) -> None:
+        """By the settings and the screen's size; `calibration`: this one, before the settings have it."""
+        if self.touch is not None and self.size:
+            grid = Grid.on(self.size.width, self.size.height, panel_pixels())
+            placement = Placement.of(self.settings, grid)
+            self.touch.place(replace(placement, calibration=calibration) if calibration else placement)
+
+    def on_resize(self) -> None:
+        self.place_touch()
+
+    @on(FingerDrags)
+    def _finger_drags(self, message: FingerDrags) -> None:
+        self.finger.drags(message.start)
+
+    @on(FingerThrows)
+    def _finger_throws(self, message: FingerThrows) -> None:
+        self.finger.throws(message.speed)
+
+    @on(FingerRests)
+    def _finger_rests(self, message: FingerRests) -> None:
+        self.finger.rests(message.at)
+
+    @on(FingerLost)
+    def _finger_lost(self) -> None:
+        self.finger.lost()
+
+    @on(TouchBecame)
+    def _touch_became(self, message: TouchBecame) -> None:
+        self.box = replace(self.box, touch=message.state)
+        self.redraw()
