@@ -94,6 +94,10 @@ class PedalWasUsed(BoxMessage):
     """Also when it is stuck, gone or back."""
 
 
+class PedalHasChanged(BoxMessage):
+    """It is stuck, gone, back, or another program's."""
+
+
 class TriggerHasFailed(BoxMessage):
     """A pedal's press could not be followed; the fact says why."""
 
@@ -139,6 +143,7 @@ _MESSAGES: Final[dict[type[msgspec.Struct], type[BoxMessage]]] = {
     events.PictureDiscarded: PictureWasDiscarded,
     events.ExamHeld: HeldExamHasChanged,
     events.PedalUsed: PedalWasUsed,
+    events.PedalChanged: PedalHasChanged,
     events.TriggerFailed: TriggerHasFailed,
     events.ExamChanged: ExamHasChanged,
     events.InstanceAdopted: InstanceWasAdopted,

@@ -104,7 +104,9 @@ KIND_GLYPH: Final = {"still": "■", "burst": "▚", "clip": "▶"}
 
 PEDAL: Final = {
     "stuck": N_("The pedal {pedal} seems to be stuck."),
+    "free": N_("The pedal {pedal} works again."),
     "gone": N_("The pedal {pedal} is unplugged."),
+    "busy": N_("Another program has the pedal {pedal}."),
     "back": N_("The pedal {pedal} is back."),
 }
 """Gestures that are news to the operator; the others are seen by what they did."""
