@@ -1,0 +1,206 @@
+"""A grabber's own H.264: recorded as it comes where it holds, encoded anew where it does not, stills decoded."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import time
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from hw.base import Frame, PixelFormat, VideoFormat
+from hw.fake.pictures import picture
+from hw.fake.v4l2 import Behaviour, FakeV4l2
+from hw.video.strip import read_strip
+from hw.video.v4l2.device import V4l2Source
+from smartbox_tui.capture.access import AccessUnit
+from smartbox_tui.capture.convert import Undecodable
+from smartbox_tui.capture.passing import Film, Passing
+from smartbox_tui.media import h264
+from tests.capture.rig import Rig, probe, strips, until
+
+WIDTH, HEIGHT, FPS = 320, 240, 30
+NS = 1_000_000_000
+GOOD = (
+    "8x8dct=1:scenecut=0:open-gop=0:repeat-headers=1:annexb=1:aud=0:bframes=0:force-cfr=1:keyint=15:min-keyint=15"
+)
+
+
+@cache
+def film(count: int = 120, params: str = GOOD, profile: str = "high", full: bool = False) -> tuple[bytes, ...]:
+    """The access units of pictures whose strips tell their numbers."""
+    context: Any = av.CodecContext.create("libx264", "w")
+    context.width, context.height, context.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+    context.time_base, context.framerate = Fraction(1, FPS), Fraction(FPS)
+    context.color_range = 2 if full else 1
+    context.sample_aspect_ratio = Fraction(1)
+    tune = {} if "bframes=2" in params else {"tune": "zerolatency"}
+    context.options = {"preset": "ultrafast", "profile": profile, "x264-params": params, **tune}
+    units = []
+    for number in range(count):
+        data = picture(PixelFormat.I420, WIDTH, HEIGHT, number)
+        shown = av.VideoFrame.from_ndarray(np.frombuffer(data, np.uint8).reshape(-1, WIDTH), "yuv420p")
+        shown.pts = number
+        units += [bytes(packet) for packet in context.encode(shown)]
+    return tuple(units + [bytes(packet) for packet in context.encode(None)])
+
+
+def frames(units: tuple[bytes, ...], lost: dict[int, int] | None = None) -> list[Frame]:
+    form = VideoFormat(PixelFormat.H264, WIDTH, HEIGHT, Fraction(FPS), False)
+    lost = lost or {}
+    return [Frame(data, form, number, lost.get(number, 0), number * NS // FPS) for number, data in enumerate(units)]
+
+
+def passed(units: tuple[bytes, ...], lost: dict[int, int] | None = None) -> tuple[Passing, list[AccessUnit]]:
+    passing, made = Passing("endo"), []
+    for frame in frames(units, lost):
+        made += passing.take(frame)
+    return passing, made
+
+
+def slices(data: bytes) -> list[bytes]:
+    return [unit for kind, unit in h264.nal_units(data) if kind in (1, 5)]
+
+
+def test_what_fits_goes_on_slice_for_slice_with_all_that_a_cut_needs() -> None:
+    units = film()
+    passing, made = passed(units)
+    assert passing.passes
+    assert len(made) == len(units), "from the first picture on"
+    assert [slices(unit.data) for unit in made] == [slices(data) for data in units]
+    assert [number for number, unit in enumerate(made) if unit.idr] == list(range(0, 120, 15))
+    for unit in made:
+        kinds = [kind for kind, _ in h264.nal_units(unit.data)]
+        assert kinds[0] == h264.NAL_DELIMITER
+        assert kinds.count(h264.NAL_DELIMITER) == 1
+        assert (h264.NAL_SPS in kinds, h264.NAL_PPS in kinds) == (unit.idr, unit.idr)
+    assert made[0].stream.transfer_syntax_uid == "1.2.840.10008.1.2.4.102"
+
+
+def test_parameter_sets_that_come_only_once_are_repeated() -> None:
+    units = film(60, GOOD.replace("repeat-headers=1", "repeat-headers=1"))
+    bare = tuple(
+        data
+        if number == 0
+        else b"".join(b"\0\0\0\1" + unit for kind, unit in h264.nal_units(data) if kind not in (7, 8))
+        for number, data in enumerate(units)
+    )
+    _, made = passed(bare)
+    assert all(h264.find_sps(unit.data) for unit in made if unit.idr)
+    assert sum(unit.idr for unit in made) == 4
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"params": GOOD.replace("8x8dct=1:", ""), "profile": "baseline"}, "profile is 66"),
+        ({"params": GOOD.replace("keyint=15:min-keyint=15", "keyint=75:min-keyint=75")}, "longer than a second"),
+        ({"params": GOOD.replace("bframes=0", "bframes=2")}, "B pictures"),
+        ({"full": True}, "full range"),
+    ],
+)
+def test_what_does_not_fit_says_why_and_is_never_passed_on(changed: dict[str, Any], words: str) -> None:
+    passing, made = passed(film(**changed))
+    assert words in passing.refusal
+    assert (made, passing.passes) == ([], False)
+    passing.fresh()
+    for frame in frames(film(**changed)):
+        assert passing.take(frame) == [], "not even after the device was opened anew"
+    good = [unit for frame in frames(film()) for unit in passing.take(frame)]
+    other = film()[0] != film(**changed)[0] and "longer" not in words
+    assert len(good) == (120 if other else 0), "a stream with another header is looked at again"
+    assert bool(passing.refusal) is not other
+
+
+def test_a_stream_that_gets_worse_is_no_longer_passed_on() -> None:
+    longer = film(params=GOOD.replace("keyint=15:min-keyint=15", "keyint=75:min-keyint=75"))
+    passing, made = passed(film() + longer)
+    assert "longer than a second" in passing.refusal
+    assert 120 <= len(made) < 160
+
+
+def test_after_lost_frames_nothing_that_leans_on_them_goes_on() -> None:
+    units = film()
+    kept = units[:20] + units[22:]
+    passing, made = passed(kept, {20: 2})
+    numbers = [round(unit.timestamp_ns * FPS / NS) for unit in made]
+    assert numbers == list(range(20)) + list(range(28, 118)), "the next IDR picture is unit 30, here 28"
+    assert made[20].idr
+    assert made[20].lost == 10, "two by the grabber, eight that leaned on them"
+    assert passing.lost == 8
+
+
+def test_garbage_is_no_film() -> None:
+    film_, passing = Film(), Passing("endo")
+    for data in (b"", b"\0\0\0\1", b"\0\0\0\1\x65", b"\0\0\1\x67\x64", bytes(100), b"\xff" * 500):
+        (frame,) = frames((data,))
+        assert passing.take(frame) == []
+        with contextlib.suppress(Undecodable):
+            assert film_.decode(frame) == []
+
+
+# ---- in a running capture
+
+
+def grabber(units: tuple[bytes, ...], **behaviour: Any) -> V4l2Source:
+    device = FakeV4l2(
+        Behaviour(
+            sizes={"H264": [(WIDTH, HEIGHT)]},
+            fps=Fraction(FPS),
+            pictures=lambda number: units[number % len(units)],
+            **behaviour,
+        )
+    )
+    return V4l2Source(
+        key="endo", name="Film", device=device.path, width=WIDTH, height=HEIGHT, fps=Fraction(FPS), calls=device,
+        nodes=lambda subsystem: (),
+    )  # fmt: skip
+
+
+def test_a_recording_of_it_is_the_grabber_s_own(tmp_path: Path) -> None:
+    units = film()
+    with Rig(tmp_path, grabber(units), of={"kind": "v4l2"}) as rig:
+        until(lambda: rig.source().encoder == "passthrough", 10)
+        (instance,) = rig.record(1.5)["instances"]
+        path = rig.file(instance)
+        numbers = strips(path)
+        assert all((b - a) % 120 == 1 for a, b in itertools.pairwise(numbers))
+        assert probe(path)["profile"] == "High"
+        own = {part for data in units for part in slices(data)}
+        with av.open(str(path)) as container:
+            packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+        assert all(part in own for packet in packets for part in slices(packet))
+        assert rig.sidecar(instance).transfer_syntax_uid == "1.2.840.10008.1.2.4.102"
+        still = rig.still()
+        luma = av.open(str(rig.file(still))).decode(video=0)
+        plane = next(iter(luma)).to_ndarray(format="gray")
+        assert read_strip(plane).ok, "a still is cut out of the film"
+
+
+@pytest.mark.parametrize(
+    ("of", "changed"),
+    [
+        ({}, {"params": GOOD.replace("8x8dct=1:", ""), "profile": "baseline"}),
+        ({"crop": "16,16,0,0"}, {}),
+        ({"encoder": "software"}, {}),
+    ],
+    ids=["baseline", "cropped", "asked"],
+)
+def test_what_cannot_be_passed_on_is_encoded_anew(
+    tmp_path: Path, of: dict[str, Any], changed: dict[str, Any]
+) -> None:
+    with Rig(tmp_path, grabber(film(**changed)), of={"kind": "v4l2", **of}) as rig:
+        time.sleep(1.5)
+        (instance,) = rig.record(1.0)["instances"]
+        found = probe(rig.file(instance))
+        assert found["profile"] == "High"
+        assert int(found["nb_read_frames"]) >= 15
+        assert int(found["width"]) == (WIDTH - 16 if "crop" in of else WIDTH)
+        assert rig.source().encoder != "passthrough"
+        assert not rig.source().trouble
