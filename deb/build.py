@@ -79,7 +79,8 @@ def main(out: Path) -> Path:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     out.mkdir(parents=True, exist_ok=True)
     target = out / f"{PACKAGE}_{version}_{architecture}.deb"
-    epoch = os.environ.setdefault("SOURCE_DATE_EPOCH", _output("git", "-C", str(ROOT), "log", "-1", "--format=%ct"))
+    epoch = os.environ.get("SOURCE_DATE_EPOCH") or _output("git", "-C", str(ROOT), "log", "-1", "--format=%ct")
+    os.environ["SOURCE_DATE_EPOCH"] = epoch  # dpkg-deb's own files follow it, too
     with tempfile.TemporaryDirectory(dir=out) as work:
         stage = Path(work) / "stage"
         _environment(stage, Path(work))
