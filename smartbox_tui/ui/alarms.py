@@ -82,6 +82,30 @@ ALARMS: Final[dict[str, Known]] = {
     "unreadable": Known(N_("Some folders on the box cannot be read."), N_("Call service; nothing is deleted.")),
 }
 """The engine's alarm codes; `destination-NAME` and those of WATCHED beside them."""
+TOUCH: Final = {
+    "none": Known(
+        N_("No touch panel was found."), N_("Plugged in, it works by itself."), grave=False, bar=False
+    ),
+    "gone": Known(
+        N_("The touch panel was unplugged."), N_("Plug it in again; the keyboard and the pedal work."), grave=False
+    ),
+    "busy": Known(
+        N_("Another program has the touch panel."), N_("Another console on this box? End it there."), grave=False
+    ),
+    "refused": Known(
+        N_("The touch panel may not be opened."), N_("Call service: the group input is missing."), grave=False
+    ),
+    "wrong": Known(
+        N_("The device in the settings is no touch panel."), N_("Choose another one there."), grave=False
+    ),
+    "failed": Known(
+        N_("The touch panel does not work."), N_("Unplug it, plug it in again; it is tried on and on."), grave=False
+    ),
+    "stuck": Known(
+        N_("Something lies on the touch panel."), N_("Wipe it; a drop of water is enough."), grave=False
+    ),
+}
+"""Of the console's own panel, `BoxState.touch`."""
 WATCHED: Final = {
     "watched-away-": Known(
         N_("{name}: the folder cannot be used."), N_("It is looked for again and again."), grave=False, bar=False
@@ -136,6 +160,9 @@ def alarm_lines(t: Texts, box: BoxState) -> list[AlarmLine]:
     for presence, away in ((box.capture, CAPTURE_AWAY), (box.engine, ENGINE_AWAY)):
         if presence is Presence.AWAY:
             lines.append(AlarmLine(t(away.what), t(away.hint), grave=True, bar=True))
+    touch = TOUCH.get(box.touch)
+    if touch is not None:
+        lines.append(AlarmLine(t(touch.what), t(touch.hint), touch.grave, touch.bar))
     lines += [AlarmLine(each.what, each.hint, each.grave, bar=True) for each in pedal_troubles(t, box.pedals)]
     if box.status is None or box.engine is not Presence.HERE:
         return lines

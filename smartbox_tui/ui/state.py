@@ -78,6 +78,8 @@ class BoxState:
     marks: int = 0
     interrupted: bool = False
     """The recorder went away in a recording and has not said yet what became of it."""
+    touch: str = ""
+    """What is wrong with this console's touch panel, as `touching.TouchBecame` has it; empty: nothing."""
 
     @property
     def source(self) -> wire.Source | None:
