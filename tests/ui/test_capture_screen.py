@@ -10,7 +10,8 @@ from textual.events import Key
 
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.ui.link import BoxMessage, RecordingHasStopped, StillWasTaken
-from smartbox_tui.wire import commands, events
+from smartbox_tui.ui.state import Presence
+from smartbox_tui.wire import commands, events, state
 from tests.support.fakebox import delivery
 from tests.ui.rig import SMALL, busy, console, with_exam
 from tests.ui.touch import touch
@@ -215,6 +216,24 @@ async def test_a_stuck_pedal_is_told() -> None:
         rig.box.capture.publish(events.PedalUsed(pedal="left", gesture="stuck"))
         await rig.until(rig.said)
         assert "Das Pedal left scheint zu klemmen." in rig.said()[0]
+
+
+async def test_a_pedal_s_trouble_stands_above_the_picture_until_it_is_over() -> None:
+    def became(name: str, condition: str) -> events.PedalChanged:
+        return events.PedalChanged(pedal=state.Pedal(id=name, kind="evdev", device="usb-0:3", state=condition))
+
+    async with console(with_exam) as rig:
+        rig.box.capture.publish(became("left", "stuck"))
+        rig.box.capture.publish(became("right", "gone"))
+        await rig.until(lambda: "Das Pedal left klemmt. Bitte lösen" in rig.text())
+        assert "Das Pedal right fehlt. Stecker prüfen" in rig.text()
+        await rig.box.away("engine")
+        await rig.until(lambda: rig.app.box.engine is Presence.AWAY)
+        assert "Das Pedal left klemmt." in rig.text(), "it is capture that says so"
+        rig.box.capture.publish(became("left", "ok"))
+        rig.box.capture.publish(became("right", "busy"))
+        await rig.until(lambda: "Ein anderes Programm hat das Pedal right." in rig.text())
+        assert "klemmt" not in rig.text()
 
 
 async def test_the_language_is_switched_for_everything_on_the_screen() -> None:
