@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Final
 
 from hw import accelerators
@@ -32,6 +33,7 @@ _TEST_S: Final = 30.0
 """The test itself gives up after three times its pictures' time; what is left hangs."""
 
 _SETTLE_S: Final = 1.0
+_NOTE: Final = "encoder-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,10 @@ def verdict_of(codec: str, kind: str, plan: Format, bitrate: int) -> Verdict:
 class Encoders:
     """What the process knows of its hardware's encoders, for all sources. Any thread.
 
-    `choose` gives the candidates; `settle_s`: a format that does not stay so long is not worth a test.
+    choose    gives the candidates
+    settle_s  a format that does not stay so long is not worth a test
+    folder    on tmpfs: what is in use is noted there. A process that died with one in use may have died of it, and
+              the next one leaves it alone, until a clean end or the machine's next start
     """
 
     def __init__(
@@ -114,6 +119,7 @@ class Encoders:
         choose: Callable[[str, str], tuple[Candidate, ...]] = candidates,
         *,
         settle_s: float = _SETTLE_S,
+        folder: Path | None = None,
     ) -> None:
         self.choose = choose
         self.settle_s = settle_s
@@ -121,6 +127,11 @@ class Encoders:
         self._testing = threading.Lock()
         self._verdicts: dict[tuple[str, str, Format, int], Verdict] = {}
         self._failed: dict[tuple[str, str], str] = {}
+        self._folder = folder
+        for note in self._notes():
+            _, codec, kind, source = note.name.split("-", 3)
+            log.error("the recorder died while %s made %s of %s: it is not used", kind, codec, source)
+            self._failed[codec, kind] = "the recorder died while it was in use"
 
     def verdict(self, candidate: Candidate, codec: str, plan: Format, bitrate: int) -> Verdict:
         """What the test of it says, which is made once for each format, one at a time; that it failed in a
@@ -146,8 +157,31 @@ class Encoders:
         with self._lock:
             self._failed[codec, candidate.kind] = why
 
+    def use(self, candidate: Candidate, codec: str, source: str, *, used: bool) -> None:
+        """Notes that a source's clips are made by it, or no more."""
+        if self._folder is None:
+            return
+        note = self._folder / f"{_NOTE}{codec}-{candidate.kind}-{source}"
+        try:
+            if used:
+                note.touch()
+            else:
+                note.unlink(missing_ok=True)
+        except OSError as exc:
+            log.warning("%s: %s", note.name, exc.strerror)
 
-def no_encoders() -> Encoders:
+    def close(self) -> None:
+        """A clean end: nothing is held against anyone any more."""
+        for note in self._notes():
+            note.unlink(missing_ok=True)
+
+    def _notes(self) -> list[Path]:
+        if self._folder is None:
+            return []
+        return [path for path in self._folder.glob(f"{_NOTE}*") if path.name.count("-") >= 3]
+
+
+def no_encoders(_folder: Path | None = None) -> Encoders:
     """Software alone."""
     return Encoders(lambda _codec, _encoder: ())
 

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -59,6 +60,10 @@ def real_teacher(settings: Settings) -> Teacher:
     return teach
 
 
+def real_encoders(runtime: Path) -> Encoders:
+    return Encoders(folder=runtime)
+
+
 @dataclass(frozen=True, slots=True)
 class Hardware:
     """How sources and pedals are made; tests give others. `pedal` answers None for one without hardware."""
@@ -66,7 +71,7 @@ class Hardware:
     video: Callable[[SourceSettings], VideoSource]
     pedal: Callable[[PedalSettings], PedalSource | None]
     teacher: Callable[[Settings], Teacher] = real_teacher
-    encoders: Callable[[], Encoders] = Encoders
+    encoders: Callable[[Path], Encoders] = real_encoders
 
 
 def real_video(settings: SourceSettings) -> VideoSource:
@@ -112,7 +117,7 @@ class Assembly:
         self._publish = publish
         self._died = died
         cap = min((each.max_instance_bytes for each in settings.destinations), default=MOST_BYTES)
-        encoders = hardware.encoders()
+        self._encoders = encoders = hardware.encoders(paths.runtime)
         self._sessions = Sessions(
             {
                 each.id: Session(
@@ -215,6 +220,7 @@ class Assembly:
             session.end()
         for thread in self._threads:
             thread.join(_JOIN_S)
+        self._encoders.close()
 
     def _start(
         self, bodies: tuple[tuple[str, Callable[[], None]], ...], *, essential: bool = True

@@ -120,6 +120,9 @@ class Makers:
             if each is not None:
                 each.close()
         self._maker = None
+        if self._candidate is not None:
+            self._encoders.use(self._candidate, self._codec.name, self._name, used=False)
+            self._candidate = None
 
     def _taken_over(self, before: UnitMaker) -> UnitMaker:
         with self._lock:
@@ -128,6 +131,7 @@ class Makers:
             return before
         candidate, maker = better
         before.close()
+        self._encoders.use(candidate, self._codec.name, self._name, used=True)
         self._maker, self._candidate, self.kind = maker, candidate, candidate.kind
         log.info("%s: %s encodes from now on", self._name, candidate.kind)
         return maker

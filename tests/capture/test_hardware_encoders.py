@@ -48,7 +48,7 @@ def _released() -> Iterator[None]:
 
 
 def rig_with(tmp_path: Path, *found: Candidate, **source: Any) -> Rig:
-    return Rig(tmp_path, FakeSource(), of=source, encoders=lambda: fakes.encoders(*found))
+    return Rig(tmp_path, FakeSource(), of=source, encoders=lambda folder: fakes.encoders(*found, folder=folder))
 
 
 def in_use(rig: Rig, kind: str) -> None:
@@ -168,6 +168,7 @@ def test_one_that_fails_in_a_recording_loses_no_frame(wrong: Any, why: str, tmp_
         assert len(parts(rig, rig.record(0.7))) == 1
         assert len(opened) == 1
         assert not rig.source().trouble
+        assert not list(rig.paths.runtime.glob("encoder-*"))
 
 
 def test_after_one_has_failed_the_next_takes_over_when_the_recording_is_over(tmp_path: Path) -> None:
@@ -190,6 +191,21 @@ def test_one_that_passes_and_fails_at_once_never_takes_over(tmp_path: Path) -> N
         assert rig.source().encoder == "software"
         assert not rig.source().encoder_failed
         rig.record(0.5)
+
+
+def test_a_process_that_died_with_one_in_use_leaves_it_alone_until_a_clean_end(tmp_path: Path) -> None:
+    """A driver's crash takes the process with it: it must not do so again and again."""
+    note = tmp_path / "run" / "encoder-h264-qsv-endo"
+    with rig_with(tmp_path, candidate("qsv", GOOD)) as rig:
+        in_use(rig, "qsv")
+        assert note.exists()
+    assert not note.exists()
+    note.touch()  # as a crash leaves it
+    with rig_with(tmp_path, candidate("qsv", GOOD)) as rig:
+        until(lambda: rig.source().encoder_note == "qsv: the recorder died while it was in use")
+        assert rig.source().encoder == "software"
+    with rig_with(tmp_path, candidate("qsv", GOOD)) as rig:
+        in_use(rig, "qsv")
 
 
 # ---- the parts by themselves

@@ -6,6 +6,7 @@ import dataclasses
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import av
@@ -166,5 +167,5 @@ def candidate(kind: str, make: Make, *, good: bool | None = None, missing: str =
     return Candidate(kind, make, test, lambda: missing)
 
 
-def encoders(*found: Candidate) -> Encoders:
-    return Encoders(lambda _codec, wish: found if wish != "software" else (), settle_s=0.0)
+def encoders(*found: Candidate, folder: Path | None = None) -> Encoders:
+    return Encoders(lambda _codec, wish: found if wish != "software" else (), settle_s=0.0, folder=folder)
