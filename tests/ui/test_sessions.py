@@ -52,12 +52,14 @@ async def test_the_status_screen_has_all_consoles() -> None:
 
 
 async def test_what_service_changes_is_told_and_ones_own_change_is_not() -> None:
-    async with console(busy, language="en") as rig:
+    async with console(busy) as rig:
         paths = ["destinations.archive.host", "language"]
         rig.box.engine.publish(events.SettingsChanged(paths=paths, user="me", pid=os.getpid()))
         rig.box.engine.publish(events.SettingsChanged(paths=paths, user="anna", pid=99_999))
-        await rig.until(lambda: any("Settings were changed: " in text and "anna" in text for text in rig.said()))
-        assert len([text for text in rig.said() if "Settings were changed" in text]) == 1
+        await rig.until(
+            lambda: any("Einstellungen geändert: Archive" in text and "anna" in text for text in rig.said())
+        )
+        assert len([text for text in rig.said() if "Einstellungen geändert" in text]) == 1
 
 
 def box_with(*sessions: state.Session) -> BoxState:
