@@ -150,7 +150,9 @@ class Passing:
             raise ValueError("it has more frames a second than any level allows")
         found = told("h264", head)
         found.check(plan)
-        return Stream(next(_STREAMS), found.width, found.height, plan.fps, found.transfer_syntax_uid)
+        return Stream(
+            next(_STREAMS), found.width, found.height, plan.fps, found.transfer_syntax_uid, parameters=head
+        )
 
     def _unit(self, units: list[tuple[int, bytes]], frame: Frame, *, idr: bool) -> AccessUnit:
         assert self._stream is not None
