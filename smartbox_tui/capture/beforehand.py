@@ -132,6 +132,8 @@ class Beforehand:
                 self._failed(frame, exc)
 
     def _begin_anew(self) -> None:
+        for whole in self._fields[1].rest() if self._fields is not None else ():
+            self._onward(whole, False)
         self._film, self._fields = Film(), None
         self._passing.fresh()
 

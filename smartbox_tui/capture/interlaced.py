@@ -51,13 +51,22 @@ class Deinterlacer:
             self._build(picture)
         picture.pts, picture.time_base = self._count, Fraction(1, 90_000)
         self._count += 1
-        source, sink = self._ends
-        source.push(picture)
+        self._ends[0].push(picture)
         self._waiting.append(frame)
+        return self._made()
+
+    def rest(self) -> list[Frame]:
+        """What waits for a picture that does not come any more. Nothing is put in after it."""
+        if self._graph is None:
+            return []
+        self._ends[0].push(None)
+        return self._made()
+
+    def _made(self) -> list[Frame]:
         made: list[Frame] = []
         while True:
             try:
-                whole = sink.pull()
+                whole = self._ends[1].pull()
             except (av.BlockingIOError, av.EOFError):
                 return made
             made.append(packed(whole, self._form, self._waiting.popleft()))

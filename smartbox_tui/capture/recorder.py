@@ -19,7 +19,7 @@ from smartbox_tui.capture.clock import NS, wall_of
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.ending import DISK_FULL
 from smartbox_tui.model.uids import further
-from smartbox_tui.spool.sidecar import Sidecar
+from smartbox_tui.spool.sidecar import Sidecar, write_sidecar
 from smartbox_tui.wire.state import Recording
 
 log = logging.getLogger(__name__)
@@ -68,6 +68,8 @@ class Recorder:
         self._dropping = False
         self._lost_here = 0
         self._stop_ns: int | None = None
+        self._cut: tuple[int, str] | None = None
+        self._until_ns = 0
         self._stop_command = ""
         self._note = ""
         self._failure = ""
@@ -145,6 +147,12 @@ class Recorder:
         self._finished.wait()
         return self.closed
 
+    def cut(self, why: str) -> None:
+        """The source is gone: closes what is there; the next part begins when it is back. Never blocks."""
+        with self._changed:
+            self._cut = self._cut or (time.monotonic_ns(), why)
+            self._changed.notify_all()
+
     def mark(self, mark_id: str, text: str, at_ns: int) -> dict[str, Any]:
         """Sets a mark in the part that is being written. Raises not-recording, disk-full."""
         with self._clip_lock:
@@ -187,7 +195,7 @@ class Recorder:
         parts = [each for each in opened if each is not None and each.sidecar.id not in known]
         frames = sum(part.frames for part in closed) + sum(part.frames for part in parts)
         lost = sum(part.frames_lost for part in closed) + sum(part.lost for part in parts)
-        end_ns = clip.last_ns if clip else self.since_ns
+        end_ns = clip.last_ns if clip else self._until_ns or self.since_ns
         seconds = max(0.0, (end_ns - self.since_ns) / NS) if self.since_ns else 0.0
         return Recording(since=wall_of(self.since_ns), seconds=round(seconds, 3), frames=frames, frames_lost=lost)
 
@@ -199,6 +207,9 @@ class Recorder:
             for taken in itertools.count(1):
                 if (unit := self._next()) is None:
                     break
+                if isinstance(unit, str):
+                    self._close_here(unit)
+                    continue
                 self._take(unit)
                 self._taken = taken
                 if not self._started.is_set() and self._clip is not None and taken >= self._preloaded:
@@ -217,22 +228,30 @@ class Recorder:
             self._error = SmartBoxError("refused", "The recording ended by an internal error.", "The log has it.")
         self._finish(reason or self._failure)
 
-    def _next(self) -> AccessUnit | None:
-        """The next unit; None when the recording is over."""
+    def _next(self) -> AccessUnit | str | None:
+        """The next unit; None when the recording is over; a text where it is cut, and why."""
         with self._changed:
             while True:
+                if self._cut is not None and self._all_before(self._cut[0]):
+                    (_, why), self._cut = self._cut, None
+                    return why
                 if self._queue:
                     unit = self._queue.popleft()
                     self._queue_bytes -= len(unit.data)
                     if self._stop_ns is not None and unit.timestamp_ns > self._stop_ns:
                         return None
                     return unit
-                if self._stop_ns is not None:
-                    over_ns = time.monotonic_ns() - self._stop_ns
-                    # With a source that delivers nothing no later frame will ever say that all are here.
-                    if over_ns > _DRAIN_S * NS or (over_ns > NS // 10 and self._drained() and not self._queue):
-                        return None
-                self._changed.wait(0.02 if self._stop_ns is not None else None)
+                # With a source that delivers nothing no later frame will ever say that all are here.
+                if self._stop_ns is not None and self._all_before(self._stop_ns):
+                    return None
+                self._changed.wait(0.02 if self._stop_ns is not None or self._cut is not None else None)
+
+    def _all_before(self, at_ns: int) -> bool:
+        """Whether every unit from before that moment has been written."""
+        if self._queue:
+            return self._queue[0].timestamp_ns > at_ns
+        over_ns = time.monotonic_ns() - at_ns
+        return over_ns > _DRAIN_S * NS or (over_ns > NS // 10 and self._drained() and not self._queue)
 
     def _take(self, unit: AccessUnit) -> None:
         clip = self._clip
@@ -272,12 +291,9 @@ class Recorder:
         with self._clip_lock:
             self._clip, self._before = clip, old
             if old is not None:
-                with contextlib.suppress(
-                    SmartBoxError, OSError
-                ):  # then they stay where they are, at its last frame
+                with contextlib.suppress(SmartBoxError, OSError):  # then they stay at its last frame
                     clip.take_marks(old, unit.timestamp_ns)
-        if old is None:
-            self.since_ns = unit.timestamp_ns
+        self.since_ns = self.since_ns or unit.timestamp_ns
         self._begun(clip.sidecar)
 
     def _close_before(self, stop_command: str = "", note: str = "") -> None:
@@ -288,6 +304,29 @@ class Recorder:
             self.closed.append(closed)
             self._before = None
         self._begun(closed)
+
+    def _close_here(self, why: str) -> None:
+        with self._clip_lock:
+            clip = self._clip
+            if clip is None:
+                return
+            self._close_before()
+            self._until_ns = clip.last_ns
+            closed = clip.close(stop_command="", note=why)
+            self._clip = None
+        if closed.frames:
+            self.closed.append(closed)
+        self._begun(closed)
+
+    def _ended_while_gone(self, note: str) -> None:
+        """The last part was closed already: that it was asked to end is noted there."""
+        if self._clip is not None or not self.closed or not (self._stop_command or note):
+            return
+        last = self.closed[-1]
+        last = last.with_(stop_command=self._stop_command, note="; ".join(filter(None, (last.note, note))))
+        write_sidecar(self.folder, last)
+        self.closed[-1] = last
+        self._begun(last)
 
     def _finish(self, reason: str) -> None:
         note = "; ".join(filter(None, (self._note, reason)))
@@ -303,7 +342,7 @@ class Recorder:
                         clip.take_back(stop_ns)
             last = clip is not None and clip.frames > 0
             self._tried(lambda: self._close_before("" if last else self._stop_command, "" if last else note))
-            self._tried(lambda: self._close_last(note))
+            self._tried(lambda: self._close_last(note) if clip is not None else self._ended_while_gone(note))
             self._clip = self._before = None
         self._ended_call(self, reason)
         self._finished.set()

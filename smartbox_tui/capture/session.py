@@ -27,15 +27,7 @@ from smartbox_tui.capture.preroll import PrerollRing
 from smartbox_tui.capture.preview import Preview
 from smartbox_tui.capture.recorder import Recorder
 from smartbox_tui.capture.standing import Look, Standing
-from smartbox_tui.capture.trouble import (
-    HAS_PICTURE,
-    LOOK_TEXTS,
-    SIGNAL_TEXTS,
-    no_picture,
-    state_of,
-    text_of,
-    with_facts,
-)  # fmt: skip
+from smartbox_tui.capture.trouble import HAS_PICTURE, SIGNAL_TEXTS, no_picture, state_of, text_of, words
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings.schema import Source as SourceSettings
 from smartbox_tui.wire.state import Source
@@ -357,10 +349,9 @@ class Session:
             self._encoder.want_idr()
             self._failures = 0
         self._before.put(frame)
-        same, look = self._standing.read(frame, now_ns), self._standing.look
-        frozen = same or look is not Look.PICTURE
+        frozen = self._standing.read(frame, now_ns) or self._standing.look is not Look.PICTURE
         state = SignalState.FROZEN if frozen else SignalState.OK if steady else SignalState.UNSTABLE
-        self._set(state, LOOK_TEXTS.get(look, "") if frozen else "")
+        self._set(state)
         self.first_frame.set()
 
     def _onward(self, frame: Frame, passed: bool) -> None:
@@ -381,13 +372,15 @@ class Session:
         if self._state in HAS_PICTURE:
             self._standing.again()
             self._before.fresh()
+        if state is SignalState.GONE and (recorder := self._recorder) is not None:
+            recorder.cut("the grabber was unplugged")
         self._frames.clear()
         if state in HAS_PICTURE:  # the device still says so, but nothing comes
             state, text = SignalState.NO_SIGNAL, text or SIGNAL_TEXTS[state]
         self._set(state, text)
 
     def _set(self, state: SignalState, text: str = "") -> None:
-        text = text or with_facts(state, self._facts())
+        text = text or words(state, self._facts(), self._standing.look)
         if (state, text) != (self._state, self._text):
             log.info("source %s: %s (%s)", self.id, state.value, text)
             self._state, self._text = state, text

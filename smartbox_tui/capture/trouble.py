@@ -33,9 +33,9 @@ HAS_PICTURE: Final = frozenset({SignalState.OK, SignalState.FROZEN, SignalState.
 So is an unsteady one as long as frames come: a poor picture can be discarded, a refused one is gone."""
 
 
-def with_facts(state: SignalState, facts: str) -> str:
-    """The state's words, with what comes in where it cannot be taken."""
-    text = SIGNAL_TEXTS[state]
+def words(state: SignalState, facts: str, look: Look) -> str:
+    """The state's, with what comes in where it cannot be taken, and what is wrong with a frozen picture."""
+    text = LOOK_TEXTS.get(look, SIGNAL_TEXTS[state]) if state is SignalState.FROZEN else SIGNAL_TEXTS[state]
     return f"{text}: {facts}" if facts and state is SignalState.UNSUPPORTED else text
 
 

@@ -16,10 +16,11 @@ import av
 import pytest
 
 from hw.base import PixelFormat, SignalState
+from hw.errors import HardwareError
 from hw.fake.source import Fail, FakeSource, Frames, Gap, Says, Stall
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.media import h264, ts
-from smartbox_tui.spool.sidecar import SidecarState
+from smartbox_tui.spool.sidecar import SidecarState, read_sidecar
 from smartbox_tui.wire import commands, events
 from tests.capture.rig import Destination, Rig, new_id, probe, strips, until
 from tests.support.stalls import StallWatch
@@ -192,13 +193,53 @@ def test_a_source_that_stops_is_opened_anew_and_the_recording_goes_on(tmp_path: 
         source.then(Stall(1.8))
         until(lambda: rig.source().signal_state == "no-signal", 5)
         until(lambda: source.opened == 2 and rig.source().signal, 5)
-        source.then(Fail(refused_opens=1))
-        until(lambda: rig.source().signal_state == "gone", 5)
-        until(lambda: rig.source().signal, 5)
         time.sleep(0.4)
         (instance,) = rig.command(commands.RecordStop)["instances"]
         check_clip(rig, instance)
         assert "no signal for" in rig.sidecar(instance).note
+
+
+def test_a_grabber_pulled_in_a_recording_closes_the_clip_and_a_new_one_goes_on_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    source = FakeSource()
+    with Rig(tmp_path, source) as rig:
+        rig.command(commands.RecordStart)
+        time.sleep(0.5)
+        source.then(Fail(refused_opens=4))
+        until(lambda: rig.source().signal_state == "gone", 5)
+
+        def closed() -> list[Any]:
+            paths = [path for path in rig.paths.spool.glob("*/*.json") if len(path.stem) == 36]
+            return [each for each in map(read_sidecar, paths) if each.state == "closed"]
+
+        (first,) = until(closed, 5, "the clip is closed while the grabber is away")
+        assert rig.source().recording is not None
+        until(lambda: rig.source().signal, 10)
+        time.sleep(0.6)
+        answer = rig.command(commands.RecordStop)
+        before, after = answer["instances"]
+        assert before["id"] == first.id
+        assert "unplugged" in rig.sidecar(before).note
+        numbers = [check_clip(rig, each) for each in (before, after)]
+        assert numbers[1][0] > numbers[0][-1]
+        assert answer["frames"] == sum(map(len, numbers))
+        assert [rig.sidecar(each).part for each in (before, after)] == [0, 1]
+
+
+def test_a_recording_can_be_stopped_while_the_grabber_is_away(tmp_path: Path) -> None:
+    source = FakeSource()
+    with Rig(tmp_path, source) as rig:
+        rig.command(commands.RecordStart)
+        time.sleep(0.4)
+        source.then(Fail(refused_opens=1000))
+        until(lambda: rig.source().signal_state == "gone")
+        time.sleep(0.5)
+        stop = new_id()
+        (instance,) = rig.command(commands.RecordStop, id=stop)["instances"]
+        check_clip(rig, instance)
+        assert rig.sidecar(instance).stop_command
+        assert rig.command(commands.RecordStop, id=stop)["instances"][0]["id"] == instance["id"]
 
 
 def test_after_coming_back_in_another_format_a_new_instance_begins(tmp_path: Path) -> None:
@@ -207,7 +248,7 @@ def test_after_coming_back_in_another_format_a_new_instance_begins(tmp_path: Pat
         rig.command(commands.RecordStart)
         time.sleep(0.4)
         source._format = FakeSource(width=640, height=480)._format
-        source.then(Fail())
+        source.then(Fail(HardwareError("read", "/dev/fake", "the picture at the input has changed")))
         until(lambda: rig.source().width == 640, 5)
         time.sleep(0.4)
         stopped = rig.command(commands.RecordStop)
