@@ -38,8 +38,10 @@ from smartbox_tui.ui.screens.capture import CaptureScreen
 from smartbox_tui.ui.state import BoxState, reduce
 from smartbox_tui.ui.touching import TouchThread, own_panel
 from smartbox_tui.ui.view import View
+from smartbox_tui.ui.watched import watched
 from smartbox_tui.ui.widgets.keyboard_host import KeyboardHost
 from smartbox_tui.ui.widgets.preview import LOCAL_FPS, REMOTE_FPS
+from smartbox_tui.wire.watchdog import Watchdog
 
 LOG_VARIABLE: Final = "SMARTBOX_LOG"
 """A file for the console's log; without it nothing is logged: the terminal belongs to the screen."""
@@ -92,6 +94,7 @@ class ConsoleApp(Lit, Touchable):
         self._pressed_s = 0.0
         self._last_key = ("", 0.0)
         self._redraw_due = False
+        self.watchdog: Watchdog | None = None
         for each in (theme.TRUE_COLOUR, theme.SIXTEEN):
             self.register_theme(each)
         self._colour()
@@ -123,6 +126,7 @@ class ConsoleApp(Lit, Touchable):
         await self.push_screen(CaptureScreen(self.paths.runtime, fps, self.depth, self.pixels))
         self.set_interval(1.0, self.redraw, name="clock")
         self.link.start()
+        self.watchdog = watched()
         self.start_panel()
         if charset := terminal.foreign_charset(self._environ):
             self.say(
@@ -247,6 +251,8 @@ def run(paths: Paths, loaded: Loaded, config: Path | None = None) -> int:
     scanner, panel = loaded.settings.scanner, loaded.settings.panel
     with leave_on_signals(app), listening(app, scanner, os.environ), at_panel(app, panel, paths.runtime):
         app.run()
+    if app.watchdog is not None:
+        app.watchdog.stopping()
     status = app.return_code or 0
     if status == HANG_UP_STATUS:
         forget_terminal()
