@@ -14,12 +14,14 @@ from textual.widget import Widget
 from hw.panel.calibration import Affine, Grid, Point
 from hw.panel.size import panel_pixels
 from smartbox_tui.ui.adjusting import Adjusting
+from smartbox_tui.ui.screens.calibrate import CalibrateScreen
 from smartbox_tui.ui.touching import (
     FingerDrags,
     FingerLost,
     FingerRests,
     FingerThrows,
     Placement,
+    RawTouch,
     TouchBecame,
     TouchThread,
 )
@@ -184,6 +186,11 @@ class Touchable(Adjusting):
     @on(FingerLost)
     def _finger_lost(self) -> None:
         self.finger.lost()
+
+    @on(RawTouch)
+    def _raw_touch(self, message: RawTouch) -> None:
+        if isinstance(self.screen, CalibrateScreen):
+            self.screen.raw_touch(message)
 
     @on(TouchBecame)
     def _touch_became(self, message: TouchBecame) -> None:

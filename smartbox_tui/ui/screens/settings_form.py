@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from textual import on
 from textual.binding import Binding
@@ -16,6 +16,7 @@ from smartbox_tui.settings.destination import is_used
 from smartbox_tui.ui import setting_words
 from smartbox_tui.ui.i18n import N_
 from smartbox_tui.ui.link import CommandWasAnswered, CommandWasRefused, new_id
+from smartbox_tui.ui.screens.calibrate import CalibrateScreen, Touched
 from smartbox_tui.ui.screens.choice import ChoiceScreen, Option
 from smartbox_tui.ui.screens.settings_base import SettingsBase, Title
 from smartbox_tui.ui.screens.settings_connection import ConnectionTestScreen
@@ -84,6 +85,8 @@ class SettingsFormScreen(SettingsBase):
             yield BigButton(N_("Test"), "screen.test", "t", needs=Process.ENGINE, id="test")
         if self._section.name == "pedals":
             yield BigButton(N_("Teach"), "screen.test", "t", needs=Process.CAPTURE, id="test")
+        if self._section.name == "panel":
+            yield BigButton(N_("Calibrate"), "screen.test", "t", needs=Process.ENGINE, id="test")
         if self._entry and not self._new:
             yield BigButton(N_("Remove"), "screen.remove", "x", needs=Process.ENGINE, id="remove")
 
@@ -280,9 +283,16 @@ class SettingsFormScreen(SettingsBase):
     # ---- trying
 
     def action_test(self) -> None:
-        """Of an archive or a server its connection, of a pedal which one it is."""
+        """Of an archive or a server its connection, of a pedal which one it is, of the panel where touches lie."""
         if self._section.name == "pedals":
             self.app.push_screen(TeachScreen(self._taught))
+            return
+        if self._section.name == "panel":
+            if cast(Touched, self.app).touch is not None:
+                self.app.push_screen(CalibrateScreen())
+            else:
+                t = self.console.view().t
+                self.console.say(t("Only at the box itself."), t("This screen has no touch panel of its own."))
             return
         what = TESTED.get(self._section.name)
         if what is None:
