@@ -97,7 +97,7 @@ class Watchdog:
         """The process serves; from here on it is watched."""
         self._manager.ready()
         if self._period_s:
-            faulthandler.enable()
+            faulthandler.enable(2)  # the descriptor: on a screen sys.stderr is something else
             self._manager.alive()
             threading.Thread(target=self._run, name="watchdog", daemon=True).start()
 

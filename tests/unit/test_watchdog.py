@@ -37,7 +37,9 @@ class Listener:
     def heard(self, seconds: float = 0.1) -> list[str]:
         """The lines since the last call, and those of so long."""
         time.sleep(seconds)
-        lines, self._lines = self._lines, []
+        count = len(self._lines)
+        lines = self._lines[:count]
+        del self._lines[:count]
         return lines
 
     def close(self) -> None:
