@@ -177,6 +177,9 @@ def _ctl(parser: argparse.ArgumentParser) -> None:
     areas = parser.add_subparsers(dest="area", required=True, metavar="WHAT")
     areas.add_parser("status")
     areas.add_parser("sources")
+    source = areas.add_parser("source", help="what a grabber can do, and its controls")
+    source.add_argument("action", choices=("controls", "formats"))
+    source.add_argument("source", nargs="?", metavar="ID", help="of the first where none is named")
     events = areas.add_parser("events")
     events.add_argument("--follow", action="store_true")
 

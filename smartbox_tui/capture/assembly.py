@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from hw.base import PedalSource, PixelFormat, VideoSource
+from hw.hotplug import Hotplug
 from hw.pedal.factory import pedal_source
 from hw.pedal.nothing import NoPedal
 from hw.pedal.shared import SharedCalls
@@ -25,6 +26,7 @@ from smartbox_tui.capture.emergency import Emergencies
 from smartbox_tui.capture.exams import ExamDesk, Held
 from smartbox_tui.capture.pedals import Functions, Pedal, PedalBoard, Teacher
 from smartbox_tui.capture.pictures import Pictures
+from smartbox_tui.capture.plugging import Plugging
 from smartbox_tui.capture.preview import Preview
 from smartbox_tui.capture.recordings import MOST_BYTES, Recordings
 from smartbox_tui.capture.recover import Recovery
@@ -64,6 +66,10 @@ def real_encoders(runtime: Path) -> Encoders:
     return Encoders(folder=runtime)
 
 
+def real_hotplug() -> Hotplug:
+    return Hotplug(("video4linux",))
+
+
 @dataclass(frozen=True, slots=True)
 class Hardware:
     """How sources and pedals are made; tests give others. `pedal` answers None for one without hardware."""
@@ -71,6 +77,7 @@ class Hardware:
     video: Callable[[SourceSettings], VideoSource]
     pedal: Callable[[PedalSettings], PedalSource | None]
     teacher: Callable[[Settings], Teacher] = real_teacher
+    hotplug: Callable[[], Hotplug] = real_hotplug
     encoders: Callable[[Path], Encoders] = real_encoders
 
 
@@ -173,6 +180,9 @@ class Assembly:
         )
         self._clock = box_clock(paths.spool, boot_id())
         self._recovery = Recovery(paths.spool, self._sessions, self._exams, self._pictures, self._recordings)
+        # Not where all sources are made up: nothing is plugged in there.
+        real = any(each.kind == "v4l2" for each in settings.sources)
+        self._plugging = Plugging(self._plugged, hardware.hotplug) if real else None
         self._threads: list[threading.Thread] = []
         self._pedal_threads: list[threading.Thread] = []
 
@@ -187,6 +197,8 @@ class Assembly:
         for pedal in self._pedals:
             self._pedal_threads += self._start(pedal.threads)
         self._start((("recover", self._recovery.run),), essential=False)
+        if self._plugging is not None:
+            self._start((("plugging", self._plugging.run),), essential=False)
 
     def watchdog(self, commands: Progress, api: Progress) -> Watchdog:
         """Of all that `start` has started, and of what serves it."""
@@ -209,6 +221,8 @@ class Assembly:
         """Ends everything; no command is under way. Recordings are closed while frames still come, so that they
         end with the last one."""
         self._recovery.end()
+        if self._plugging is not None:
+            self._plugging.end()
         for pedal in self._pedals:
             pedal.end()
         for thread in self._pedal_threads:
@@ -241,6 +255,10 @@ class Assembly:
             log.exception("thread %s died", name)
             if essential:
                 self._died()
+
+    def _plugged(self) -> None:
+        for session in self._sessions:
+            session.wake()
 
     def _source_changed(self, session: Session) -> None:
         self._publish(events.SourceChanged(source=session.state()))

@@ -96,6 +96,8 @@ class Service:
             case commands.TeachPedal():
                 taught = self._pedals.teach(command.seconds)
                 return {"pedal": {"kind": taught.kind, "device": taught.device, "name": taught.name}}
+            case commands.SourceAsk():
+                return {"source": self._sessions.named(command.source).device_told()}
             case commands.Restart():
                 return self._restart()
             case _:

@@ -27,6 +27,10 @@ def run(arguments: argparse.Namespace, options: Options) -> int:
         from smartbox_tui.commands.ctl_queue import Queue
 
         return Queue(arguments, options).run()
+    if arguments.area == "source":
+        from smartbox_tui.commands.ctl_source import Sources
+
+        return Sources(arguments, options).run()
     if arguments.area == "hook":
         from smartbox_tui.commands.ctl_hook import Hooks
 

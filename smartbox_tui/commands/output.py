@@ -31,7 +31,7 @@ def table(rows: list[list[Any]], heads: list[str]) -> str:
 
 def source_text(item: dict[str, Any]) -> str:
     """A source in a few words: its signal, and why what it delivers cannot be recorded."""
-    text = str(item["signal_text"])
+    text = " ".join(filter(None, (str(item["signal_text"]), item.get("warning", ""))))
     if item.get("encoder_failed"):
         text = f"{text}; hardware encoder failed: {item['encoder_failed']}"
     return f"{text}; cannot be recorded: {item['trouble']}" if item.get("trouble") else text

@@ -150,6 +150,9 @@ class StatusBoard:
         if troubled := [each for each in self._sources() if each.trouble]:
             told = " ".join(f"{each.name} cannot be recorded: {each.trouble}." for each in troubled)
             found["not-recordable"] = told
+        if warned := [each for each in self._sources() if each.warning]:
+            told = " ".join(f"{each.name}: {each.warning}" for each in warned)
+            found["source-settings"] = f"Settings that a grabber does not take. {told}"
         if failed := [each for each in self._sources() if each.encoder_failed]:
             told = " ".join(f"{each.name}: {each.encoder_failed}." for each in failed)
             found["encoder-failed"] = f"A hardware encoder failed, software makes the clips since. {told}"

@@ -131,8 +131,7 @@ class News(Orders):
         now = self.wall.monotonic_s()
         if lost and now - self._signal_told_s >= _AGAIN_S and not isinstance(self.screen, CaptureScreen):
             self._signal_told_s = now
-            what = self.t(words.SIGNAL.get(new.signal_state, new.signal_text))
-            self.say(what, self.t(words.SIGNAL_HELP.get(new.signal_state, "")))
+            self.say(words.signal_word(self.t, new), words.signal_help(self.t, new))
 
     def _tell_recorder(self, interrupted: bool, records: bool) -> None:
         if not interrupted:

@@ -61,6 +61,19 @@ FOLDER: Final = {
 }
 """The same of a watched folder."""
 
+PICTURE: Final = {
+    "black": N_("Picture is black"),
+    "uniform": N_("Picture has one colour only"),
+    "still": N_("Picture does not move"),
+}
+"""What is wrong with a picture that comes (`Source.picture`), instead of the state."""
+
+PICTURE_HELP: Final = {
+    "black": N_("Is the lens covered, the light off? Pictures can be taken."),
+    "uniform": N_("Check processor and cable. Pictures can be taken."),
+    "still": N_("Does the processor hold it, or does nothing move? Pictures can be taken."),
+}
+
 SIGNAL_HELP: Final = {
     "starting": N_("One moment, it begins by itself."),
     "no-cable": N_("Check the plug at the processor and at the box."),
@@ -210,11 +223,28 @@ def promise(t: Texts, clock: Clock, item: state.Destination) -> str:
     return f"{told} · {asked}"
 
 
+def signal_word(t: Texts, source: state.Source, *, loud: bool = False) -> str:
+    """The signal's state in a word or two; where it cannot be taken with what comes in."""
+    if source.signal_state == "frozen" and source.picture in PICTURE:
+        word = t(PICTURE[source.picture])
+    else:
+        word = t(SIGNAL.get(source.signal_state, source.signal_text or source.signal_state))
+    word = word.upper() if loud else word
+    return f"{word}: {source.facts}" if source.facts and source.signal_state == "unsupported" else word
+
+
+def signal_help(t: Texts, source: state.Source) -> str:
+    """What to do about it; empty where there is nothing."""
+    if source.signal_state == "frozen" and source.picture in PICTURE_HELP:
+        return t(PICTURE_HELP[source.picture])
+    return t(SIGNAL_HELP.get(source.signal_state, ""))
+
+
 def signal(t: Texts, source: state.Source) -> str:
     """The signal in plain words, with size and rate when there is one; of a folder whether it is there."""
     if source.kind == "folder":
         return t(FOLDER.get(source.signal_state, source.signal_text or source.signal_state))
-    word = t(SIGNAL.get(source.signal_state, source.signal_text or source.signal_state))
+    word = signal_word(t, source)
     if not source.signal:
         return word
     rate = t("{fps} fps", fps=t.number(source.fps))

@@ -46,6 +46,7 @@ NEEDS: Final[dict[type[commands.Command], Role]] = {
     commands.DiscardLast: Role.OPERATOR,
     commands.PedalPress: Role.OPERATOR,
     commands.TeachPedal: Role.OPERATOR,
+    commands.SourceAsk: Role.OPERATOR,
     # the engine's own: by hand they would put pictures into another exam behind the engine's back
     commands.HoldExam: Role.SERVICE,
     commands.DropExam: Role.SERVICE,

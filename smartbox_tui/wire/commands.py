@@ -79,6 +79,14 @@ class TeachPedal(Command, frozen=True, kw_only=True, tag="teach-pedal"):
     seconds: float = 15.0
 
 
+class SourceAsk(Command, frozen=True, kw_only=True, tag="source-ask"):
+    """What the device of a source can do, asked beside its pictures; None: of the first. Answers {"source": {"id",
+    "warning", "controls": [{"name", "kind", "value", "minimum", "maximum", "step", "default", "choices",
+    "writable"}]}}, of a grabber with its "key", "inputs", "signal_facts" and "formats", too."""
+
+    source: str | None = None
+
+
 class Restart(Command, frozen=True, kw_only=True, tag="restart"):
     """From the engine: settings of sources or pedals have changed. Capture ends by itself and is started anew;
     refused (in-use) while it records, then it ends after the recording."""
@@ -94,6 +102,7 @@ CaptureCommand = (
     | HoldExam
     | DropExam
     | TeachPedal
+    | SourceAsk
     | Restart
 )
 

@@ -230,5 +230,4 @@ class Preview(Widget):
             return () if view.box.capture is Presence.UNKNOWN else (t("NO SOURCE"), "", t("None is set up."))
         if source.signal_state == "ok":
             return ()
-        what = t(words.SIGNAL.get(source.signal_state, source.signal_text))
-        return (what.upper(), "", t(words.SIGNAL_HELP.get(source.signal_state, "")))
+        return (words.signal_word(t, source, loud=True), "", words.signal_help(t, source))
