@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from hw.base import DeviceInfo, PedalEdge, SignalState
-from hw.errors import DeviceGone
+from hw.errors import DeviceBusy, DeviceGone, DeviceRefused
 from hw.fake.source import FakeSource, Says
+from hw.pedal.gesture import STUCK_NS
+from smartbox_tui.capture.assembly import real_pedal
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings.schema import Recording
 from smartbox_tui.spool.sidecar import SidecarState, read_sidecar
@@ -177,3 +179,74 @@ def test_a_burst_has_as_many_frames_as_the_settings_say(tmp_path: Path) -> None:
         edge(rig, "tap")
         (taken,) = until(lambda: rig.told(events.StillTaken), 3)
         assert (taken.instance.kind, taken.instance.frames) == ("burst", 3)
+
+
+def conditions(rig: Rig) -> list[tuple[str, str]]:
+    return [(each.id, each.state) for each in rig.assembly.service.pedals()]
+
+
+def test_a_stuck_pedal_is_said_does_nothing_more_and_recovers_by_itself_while_another_works(tmp_path: Path) -> None:
+    left, right = ScriptedPedal(), ScriptedPedal()
+    settings = tuple(
+        Pedal(id=name, kind="evdev", device=name, long="none", double="none") for name in ("left", "right")
+    )
+    with Rig(tmp_path, pedals=settings, pedal_sources={"left": left, "right": right}) as rig:
+        until(lambda: conditions(rig) == [("left", "ok"), ("right", "ok")])
+        now_ns = time.monotonic_ns()
+        left.edges.put(PedalEdge(True, now_ns))
+        until(lambda: len(rig.told(events.StillTaken)) == 1, 3)
+        # a press from so long ago, as far as the rules know: a test waits for no half a minute
+        rig.assembly._pedals._pedals["left"]._rules._press_ns -= STUCK_NS
+        left.edges.put(PedalEdge(True, now_ns + 1))
+        until(lambda: conditions(rig) == [("left", "stuck"), ("right", "ok")], 5)
+        right.edges.put(PedalEdge(True, time.monotonic_ns()))
+        right.edges.put(PedalEdge(False, time.monotonic_ns() + 50_000_000))
+        until(lambda: len(rig.told(events.StillTaken)) == 2, 3)
+        left.edges.put(PedalEdge(False, time.monotonic_ns()))
+        until(lambda: conditions(rig) == [("left", "ok"), ("right", "ok")], 5)
+        left.edges.put(PedalEdge(True, time.monotonic_ns() + 50_000_000))
+        until(lambda: len(rig.told(events.StillTaken)) == 3, 3)
+        assert [each for each in gestures(rig) if each != "short"] == ["stuck", "free"]
+        told = [(each.pedal.id, each.pedal.state) for each in rig.told(events.PedalChanged)]
+        assert [each for each in told if each[1] != "starting"][-2:] == [("left", "stuck"), ("left", "ok")]
+
+
+def test_a_pedal_that_was_down_before_anybody_listened_takes_no_picture_but_may_be_stuck(tmp_path: Path) -> None:
+    pedal = ScriptedPedal()
+    pedal.down = True
+    settings = Pedal(id="left", kind="evdev", device="x", long="none", double="none")
+    with Rig(tmp_path, pedals=(settings,), pedal_sources={"left": pedal}) as rig:
+        until(lambda: conditions(rig) == [("left", "ok")])
+        board = rig.assembly._pedals._pedals["left"]
+        board._rules._press_ns -= STUCK_NS
+        with board._changed:
+            board._changed.notify_all()
+        until(lambda: conditions(rig) == [("left", "stuck")], 5)
+        pedal.down = False
+        pedal.edges.put(PedalEdge(False, time.monotonic_ns()))
+        until(lambda: conditions(rig) == [("left", "ok")], 5)
+        assert not rig.told(events.StillTaken)
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [(DeviceBusy, "busy"), (DeviceRefused, "refused"), (DeviceGone, "gone"), (OSError, "failed")],
+)
+def test_why_a_pedal_does_not_work_is_told(tmp_path: Path, error: type[Exception], state: str) -> None:
+    class Refusing(ScriptedPedal):
+        def open(self) -> None:
+            raise error("open", "/dev/pedal")
+
+    settings = Pedal(id="left", kind="evdev", device="x")
+    with Rig(tmp_path, pedals=(settings,), pedal_sources={"left": Refusing()}) as rig:
+        until(lambda: conditions(rig) == [("left", state)], 5)
+
+
+def test_a_pedal_whose_settings_make_no_sense_keeps_nothing_from_working(tmp_path: Path) -> None:
+    source = real_pedal(Pedal(id="left", kind="serial-bytes", device="/dev/ttyS0?press=zz"))
+    assert source is not None
+    settings = (Pedal(id="left", kind="serial-bytes", device="x"), Pedal(id="key", kind="key", long="none"))
+    with Rig(tmp_path, pedals=settings, pedal_sources={"left": source}) as rig:
+        until(lambda: conditions(rig) == [("left", "failed"), ("key", "ok")], 5)
+        assert "hex" in rig.assembly.service.pedals()[0].text
+        assert rig.still()
