@@ -33,6 +33,7 @@ _TEST_S: Final = 30.0
 """The test itself gives up after three times its pictures' time; what is left hangs."""
 
 _SETTLE_S: Final = 1.0
+_CHECK_S: Final = 10.0
 _NOTE: Final = "encoder-"
 
 
@@ -110,6 +111,7 @@ class Encoders:
 
     choose    gives the candidates
     settle_s  a format that does not stay so long is not worth a test
+    check_s   so far apart are the pictures of one in use that are looked at
     folder    on tmpfs: what is in use is noted there. A process that died with one in use may have died of it, and
               the next one leaves it alone, until a clean end or the machine's next start
     """
@@ -119,10 +121,12 @@ class Encoders:
         choose: Callable[[str, str], tuple[Candidate, ...]] = candidates,
         *,
         settle_s: float = _SETTLE_S,
+        check_s: float = _CHECK_S,
         folder: Path | None = None,
     ) -> None:
         self.choose = choose
         self.settle_s = settle_s
+        self.check_s = check_s
         self._lock = threading.Lock()
         self._testing = threading.Lock()
         self._verdicts: dict[tuple[str, str, Format, int], Verdict] = {}

@@ -21,6 +21,7 @@ from smartbox_tui.capture.access import AccessUnit
 from smartbox_tui.capture.encoder import NO_LIMIT, Encoder, UnitMaker
 from smartbox_tui.capture.guarded import Failed, Guarded
 from smartbox_tui.capture.selftest import pictures, sentence
+from smartbox_tui.capture.spotcheck import SpotCheck
 from smartbox_tui.media.encoders import CODECS
 from smartbox_tui.model.formats import Format
 
@@ -60,6 +61,7 @@ class Makers:
         self._maker: UnitMaker | None = None
         self._plan: Format | None = None
         self._candidate: Candidate | None = None  # in force; None: software
+        self._check: SpotCheck | None = None
         self._lock = threading.Lock()
         self._round = 0  # of searching: what was searched for another format is of no use
         self._better: tuple[Candidate, Guarded] | None = None
@@ -84,7 +86,7 @@ class Makers:
         elif self._better is not None and not self._recording():
             maker, idr = self._taken_over(maker), True
         try:
-            return maker.encode(picture, frame.timestamp_ns, lost, idr=idr)
+            return self._made(maker, picture, frame, lost, idr)
         except (av.FFmpegError, ValueError) as exc:
             if self._candidate is None:
                 self._drop()
@@ -95,6 +97,14 @@ class Makers:
         except (av.FFmpegError, ValueError):
             self._drop()
             raise
+
+    def _made(self, maker: UnitMaker, picture: Any, frame: Frame, lost: int, idr: bool) -> AccessUnit | None:
+        if self._check is not None and self._check.wrong:
+            raise Failed(self._check.wrong)
+        unit = maker.encode(picture, frame.timestamp_ns, lost, idr=idr)
+        if self._check is not None and unit is not None:
+            self._check.look(picture, unit)
+        return unit
 
     def close(self) -> None:
         """The thread ends."""
@@ -116,10 +126,10 @@ class Makers:
             self._round += 1
             better, self._better = self._better, None
             self._changed.notify_all()
-        for each in (self._maker, better and better[1]):
+        for each in (self._maker, better and better[1], self._check):
             if each is not None:
                 each.close()
-        self._maker = None
+        self._maker = self._check = None
         if self._candidate is not None:
             self._encoders.use(self._candidate, self._codec.name, self._name, used=False)
             self._candidate = None
@@ -133,6 +143,8 @@ class Makers:
         before.close()
         self._encoders.use(candidate, self._codec.name, self._name, used=True)
         self._maker, self._candidate, self.kind = maker, candidate, candidate.kind
+        if self._plan is not None:
+            self._check = SpotCheck(self._name, self._codec.name, self._plan, self._encoders.check_s)
         log.info("%s: %s encodes from now on", self._name, candidate.kind)
         return maker
 

@@ -10,6 +10,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 
 from hw.base import Frame, PixelFormat, VideoFormat
@@ -23,6 +25,7 @@ from smartbox_tui.capture.guarded import Failed, Guarded
 from smartbox_tui.capture.makers import Makers
 from smartbox_tui.capture.preroll import PrerollRing
 from smartbox_tui.capture.selftest import Verdict, pictures
+from smartbox_tui.capture.spotcheck import SpotCheck
 from smartbox_tui.media import ts
 from smartbox_tui.media.encoders import CODECS
 from smartbox_tui.model.formats import Format
@@ -34,6 +37,7 @@ from tests.support.encoders import candidate, made_by
 from tests.support.stalls import StallWatch
 
 PLAN = Format(320, 240, Fraction(30))
+I420 = VideoFormat(PixelFormat.I420, 320, 240, Fraction(30), full_range=False)
 GOOD = made_by(fakes.OTHER)
 WARM = 3
 """Units made before the first that counts."""
@@ -171,6 +175,35 @@ def test_one_that_fails_in_a_recording_loses_no_frame(wrong: Any, why: str, tmp_
         assert not list(rig.paths.runtime.glob("encoder-*"))
 
 
+def test_one_whose_pictures_turn_green_is_found_out_and_replaced(tmp_path: Path) -> None:
+    """No error says so: now and then a picture is looked at."""
+    make = made_by(fakes.OTHER, fakes.TurnsGreen, after=WARM + 60)
+    with rig_with(tmp_path, candidate("qsv", make, good=True)) as rig:
+        in_use(rig, "qsv")
+        rig.command(commands.RecordStart)
+        until(lambda: rig.source().encoder_failed, what="it is found out")
+        assert "is not the picture that it was given" in rig.source().encoder_failed
+        time.sleep(0.7)
+        stopped = rig.command(commands.RecordStop)
+        assert len(stopped["instances"]) == 2
+        after = strips(rig.file(stopped["instances"][1]))
+        assert after == list(range(after[0], after[0] + len(after)))
+
+
+@pytest.mark.parametrize("bitrate", [200_000, 20_000_000])
+def test_noise_that_the_bits_do_not_suffice_for_is_no_other_picture(bitrate: int) -> None:
+    random = np.random.default_rng(1)
+    maker = Encoder(CODECS["h264"], I420, PLAN, bitrate)
+    check = SpotCheck("test", "h264", PLAN, 0.0)
+    noise = av.VideoFrame.from_ndarray(random.integers(16, 235, (360, 320), np.uint8), "yuv420p")
+    check.look(noise, maker.encode(noise, 0, 0, idr=True))
+    until(lambda: not check._work, what="it was looked at")
+    assert not check.wrong
+    check.look(fakes.painted(noise, 235, 128, 128), maker.encode(noise, 1, 0, idr=True))
+    until(lambda: check.wrong, what="another picture is found")
+    check.close()
+
+
 def test_after_one_has_failed_the_next_takes_over_when_the_recording_is_over(tmp_path: Path) -> None:
     failing = candidate("nvenc", made_by(fakes.OTHER, fakes.Fails, after=WARM + 60), good=True)
     with rig_with(tmp_path, failing, candidate("qsv", GOOD)) as rig:
@@ -231,10 +264,9 @@ def test_another_format_begins_in_software_and_is_tested_anew() -> None:
         return Verdict(True, "good")
 
     chosen = makers(fakes.encoders(Candidate("qsv", GOOD, test)))
-    small = VideoFormat(PixelFormat.I420, 320, 240, Fraction(30), full_range=False)
     large = VideoFormat(PixelFormat.I420, 640, 480, Fraction(30), full_range=False)
     streams: list[Stream] = []
-    for form in (small, large, small):
+    for form in (I420, large, I420):
         plan = Format(form.width, form.height, form.fps)
         kinds: list[str] = []
 
@@ -264,17 +296,15 @@ def test_a_driver_that_hangs_when_it_is_opened_keeps_nobody() -> None:
         ended.wait(30)
         raise OSError(5, "Input/output error")
 
-    form = VideoFormat(PixelFormat.I420, 320, 240, Fraction(30), full_range=False)
     begun = time.monotonic()
     with pytest.raises(Failed, match=r"not answered for 0\.2 s"):
-        Guarded(hangs, form, "test", open_s=0.2)
+        Guarded(hangs, I420, "test", open_s=0.2)
     assert time.monotonic() - begun < 10
     ended.set()
 
 
 def test_one_that_answers_too_late_is_closed_by_its_own_thread() -> None:
     closed = threading.Event()
-    form = VideoFormat(PixelFormat.I420, 320, 240, Fraction(30), full_range=False)
 
     class Late(fakes.Stalls):
         after = 1
@@ -283,7 +313,7 @@ def test_one_that_answers_too_late_is_closed_by_its_own_thread() -> None:
             super().close()
             closed.set()
 
-    maker = Guarded(lambda: Late(Encoder(CODECS["h264"], form, PLAN, 1_000_000)), form, "test", open_s=10)
+    maker = Guarded(lambda: Late(Encoder(CODECS["h264"], I420, PLAN, 1_000_000)), I420, "test", open_s=10)
     first, second = list(pictures(320, 240))[:2]
     unit = maker.encode(first, 0, 0, idr=True, limit_s=10)
     assert unit is not None
@@ -301,7 +331,7 @@ def test_one_that_answers_too_late_is_closed_by_its_own_thread() -> None:
 def test_software_that_fails_is_told_as_ever() -> None:
     chosen = makers(fakes.encoders())
     good, chosen._codec = chosen._codec, fakes.BASELINE
-    ((each, frame),) = frames(VideoFormat(PixelFormat.I420, 320, 240, Fraction(30), full_range=False), 1)
+    ((each, frame),) = frames(I420, 1)
     with pytest.raises(ValueError, match="profile is 66, not High"):
         chosen.unit(each, frame, PLAN, 0, idr=False)
     chosen._codec = good

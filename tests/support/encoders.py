@@ -114,14 +114,28 @@ class Slow(Wrapped):
         return super().made(picture, timestamp_ns, lost, idr)
 
 
+def painted(picture: Any, *values: int) -> Any:
+    """One colour of the picture's size."""
+    other = av.VideoFrame(picture.width, picture.height, "yuv420p")
+    for plane, value in zip(other.planes, values, strict=True):
+        plane.update(bytes([value]) * plane.buffer_size)
+    return other
+
+
 class Grey(Wrapped):
     """Another picture than it was given."""
 
     def made(self, picture: Any, timestamp_ns: int, lost: int, idr: bool) -> AccessUnit | None:
-        other = av.VideoFrame(picture.width, picture.height, "yuv420p")
-        for plane in other.planes:
-            plane.update(bytes([128]) * plane.buffer_size)
-        return super().made(other, timestamp_ns, lost, idr)
+        return super().made(painted(picture, 128, 128, 128), timestamp_ns, lost, idr)
+
+
+class TurnsGreen(Fails):
+    """From picture `after` + 1 on, as drivers do after a reset of the card."""
+
+    def made(self, picture: Any, timestamp_ns: int, lost: int, idr: bool) -> AccessUnit | None:
+        if self.count > self.after:
+            picture = painted(picture, 0, 0, 0)
+        return self.maker.encode(picture, timestamp_ns, lost, idr=idr)
 
 
 class Repeats(Wrapped):
@@ -168,4 +182,6 @@ def candidate(kind: str, make: Make, *, good: bool | None = None, missing: str =
 
 
 def encoders(*found: Candidate, folder: Path | None = None) -> Encoders:
-    return Encoders(lambda _codec, wish: found if wish != "software" else (), settle_s=0.0, folder=folder)
+    return Encoders(
+        lambda _codec, wish: found if wish != "software" else (), settle_s=0.0, check_s=0.5, folder=folder
+    )
