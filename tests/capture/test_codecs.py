@@ -17,7 +17,8 @@ from hw.base import PixelFormat, VideoFormat
 from hw.fake.source import FakeSource, Frames, Gap
 from smartbox_tui.capture.encoder import Encoder, OtherThanAsked
 from smartbox_tui.capture.fitting import Fitter
-from smartbox_tui.commands import doctor
+from smartbox_tui.commands.doctor.check import Context
+from smartbox_tui.commands.doctor.encoders import encoding
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.media import h264, hevc, mpeg2, ts
 from smartbox_tui.media.encoders import CODECS
@@ -33,6 +34,7 @@ from smartbox_tui.model.instance import (
     Kind,
 )
 from smartbox_tui.settings import whole
+from smartbox_tui.settings.paths import paths
 from smartbox_tui.settings.schema import Settings, Source
 from smartbox_tui.spool.sidecar import SidecarState
 from smartbox_tui.wire import commands
@@ -358,11 +360,10 @@ def test_doctor_says_what_encoding_takes(
     codec: str, size: str, cores: int, good: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _pid: set(range(cores)))
-    checks = doctor._Checks()
-    doctor._encoding(checks, Settings(sources=(Source(id="endo", kind="pattern", codec=codec, size=size),)))
-    (found,) = checks.found
-    assert found["ok"] is good
-    assert f"of {cores} cores" in found["message"]
+    settings = Settings(sources=(Source(id="endo", kind="pattern", codec=codec, size=size),))
+    (found,) = encoding(Context(paths(None, None), settings=settings))
+    assert found.ok is good
+    assert f"of {cores} cores" in found.message
 
 
 def test_the_statement_names_all_that_is_recorded() -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from smartbox_tui.commands import doctor
+from smartbox_tui.commands.doctor import running
+from smartbox_tui.commands.doctor.check import Context
 from smartbox_tui.commands.output import source_text
-from smartbox_tui.settings.paths import Paths, paths
+from smartbox_tui.settings.paths import paths
 
 WHY = "MPEG2 in DICOM has 25, 29.97, 30, 50, 59.94 or 60 frames a second; the source has 15"
 
@@ -34,12 +35,8 @@ def test_the_line_of_a_source_says_why_it_cannot_be_recorded() -> None:
     ],
 )
 def test_doctor_names_it(values: dict[str, Any], good: bool, hint: str) -> None:
-    checks = doctor._Checks()
-    folders: Paths = paths(None, None)
-    status: dict[str, Any] = {"sources": [source(**values)], "destinations": [], "worklist": None, "performed": []}
-    status |= {"queue": {"blocked": 0}, "clock": "trusted", "alarms": []}
-    doctor._running(checks, folders, status)
-    found = next(each for each in checks.found if each["id"] == "source.endo")
-    assert found["ok"] is good
-    assert found["message"] == source_text(source(**values))
-    assert hint in found["hint"] or good
+    context = Context(paths(None, None), engine={"sources": [source(**values)]})
+    found = next(each for each in running.sources(context) if each.id == "source.endo")
+    assert found.ok is good
+    assert found.message == source_text(source(**values))
+    assert hint in found.hint or good
