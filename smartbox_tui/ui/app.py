@@ -174,6 +174,10 @@ class ConsoleApp(Lit, Touchable):
         works = event.key in _TRIGGER_KEYS and not isinstance(self.focused, Input)
         return works and before[0] == event.key and event.time - before[1] < _REPEAT_S
 
+    def pressed(self, at_s: float) -> None:
+        """Of what is done now, where several presses may be under way: the monotonic clock."""
+        self._pressed_s = at_s
+
     @property
     def pressed_ns(self) -> int:
         """CLOCK_MONOTONIC of the last key or touch."""

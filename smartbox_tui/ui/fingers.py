@@ -48,8 +48,9 @@ class Finger:
     def __init__(self, app: App[Any]) -> None:
         self._app = app
         self._button: BigButton | None = None
+        self._under: Widget | None = None
         self._scroller: Widget | None = None
-        self._grip: tuple[float, float] | None = None
+        self._grip: tuple[int, float] | None = None
         self._thrown: Widget | None = None
         self._stopped = False
         self.down = False
@@ -70,7 +71,7 @@ class Finger:
         # a widget that went away with the finger on it would hold it for ever
         self._app.capture_mouse(None)
         self._scroller = self._grip = None
-        widget = self._at(event.screen_offset)
+        widget = self._under = self._at(event.screen_offset)
         self._button = widget if isinstance(widget, BigButton) else None
         thrown, self._thrown = self._thrown, None
         if thrown is None or widget is None or thrown not in widget.ancestors_with_self:
@@ -88,9 +89,9 @@ class Finger:
             return False
         if self._scroller is not None:
             if self._grip is None:
-                self._grip = (event.pointer_screen_y, self._scroller.scroll_y)
+                self._grip = (event.screen_y, self._scroller.scroll_y)
             start, scrolled = self._grip
-            self._scroller.scroll_to(y=scrolled - (event.pointer_screen_y - start), animate=False, force=True)
+            self._scroller.scroll_to(y=scrolled - (event.screen_y - start), animate=False, force=True)
         return True
 
     def ignore(self) -> None:
@@ -112,13 +113,12 @@ class Finger:
 
     # ---- what only a finger does
 
-    def drags(self, start: Point) -> None:
-        """It presses nothing any more; what scrolls under it follows."""
+    def drags(self) -> None:
+        """It presses nothing any more; what scrolls where it came down follows."""
         self.lift()
         self._app._mouse_down_widget = None
-        widget = self._at((int(start[0]), int(start[1])))
-        if self._scroller is None and widget is not None:
-            above = (each for each in widget.ancestors_with_self if isinstance(each, Widget))
+        if self._scroller is None and self._under is not None:
+            above = (each for each in self._under.ancestors_with_self if isinstance(each, Widget))
             self._scroller = next((each for each in above if each.allow_vertical_scroll), None)
 
     def throws(self, speed: float) -> None:
@@ -172,8 +172,8 @@ class Touchable(Adjusting):
         self.place_touch()
 
     @on(FingerDrags)
-    def _finger_drags(self, message: FingerDrags) -> None:
-        self.finger.drags(message.start)
+    def _finger_drags(self) -> None:
+        self.finger.drags()
 
     @on(FingerThrows)
     def _finger_throws(self, message: FingerThrows) -> None:

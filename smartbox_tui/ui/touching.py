@@ -48,12 +48,20 @@ def real_panel(device: str, never: tuple[str, ...]) -> TouchSource:
     return EvdevTouch(device=device, never=never)
 
 
-class FingerDrags(Message):
-    """The finger that came down at `start` has begun to drag: it presses nothing any more."""
+class FingerDown(MouseDown):
+    """A MouseDown that keeps the kernel's time of the touch on its way to the widget."""
 
-    def __init__(self, start: Point) -> None:
-        super().__init__()
-        self.start = start
+    def _apply_offset(self, x: int, y: int) -> MouseEvent:
+        moved = super()._apply_offset(x, y)
+        moved.time = self.time
+        return moved
+
+
+FingerDown.handler_name = MouseDown.handler_name
+
+
+class FingerDrags(Message):
+    """The finger has begun to drag: it presses nothing any more."""
 
 
 class FingerRests(Message):
@@ -237,12 +245,12 @@ class TouchThread:
         at = gesture.x, gesture.y
         match gesture.kind:
             case Kind.DOWN:
-                self._mouse(MouseDown, gesture)
+                self._mouse(FingerDown, gesture)
             case Kind.LONG:
                 self._send(FingerRests(at))
             case Kind.DRAG:
                 if gesture.first:
-                    self._send(FingerDrags(at))
+                    self._send(FingerDrags())
                     self._cell = None
                 cell = (int(gesture.x), int(gesture.y))
                 if cell != self._cell:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Protocol, cast
 
 from textual import events
 from textual.binding import Binding
@@ -12,12 +13,19 @@ from textual.geometry import Size
 from textual.widget import Widget
 
 from smartbox_tui.ui.state import BoxState, Presence, Process
+from smartbox_tui.ui.touching import FingerDown
 from smartbox_tui.ui.view import View
 
 FLASH_S = 0.15
 """How long the pressed look stays: long enough to be seen under a finger that leaves."""
 
 Label = Callable[[View], str | Content]
+
+
+class Pressed(Protocol):
+    """What is asked of the app."""
+
+    def pressed(self, at_s: float) -> None: ...
 
 
 class BigButton(Widget, can_focus=True):
@@ -114,6 +122,8 @@ class BigButton(Widget, can_focus=True):
         """The pressed look comes first."""
         self._look_pressed()
         if self._at_once and event.button <= 1:
+            if isinstance(event, FingerDown):
+                cast(Pressed, self.app).pressed(event.time)
             await self.run_action(self._action)
 
     def on_mouse_up(self) -> None:
