@@ -1,6 +1,6 @@
 """`make bench`: all figures in one JSON object, beside the bars of DESIGN section 8. Never part of `make test`.
 
-python -m tests.bench [--seconds 600] [--out bench.json] [--only box,sender,long,media,ui]
+python -m tests.bench [--seconds 600] [--out bench.json] [--only box,sender,long,media,encoder,ui]
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench")
     parser.add_argument("--seconds", default="600")
     parser.add_argument("--out", default="bench.json")
-    parser.add_argument("--only", default="box,sender,long,media,ui")
+    parser.add_argument("--only", default="box,sender,long,media,encoder,ui")
     options = parser.parse_args()
     wanted = options.only.split(",")
     result: dict[str, Any] = {"machine": {"python": platform.python_version(), "kernel": platform.release()}}
@@ -42,6 +42,8 @@ def main() -> int:
         result["long"] = _run("long_bench")
     if "media" in wanted:
         result["media"] = _run("media_bench")
+    if "encoder" in wanted:
+        result["encoder"] = _run("encoder_bench")
     if "ui" in wanted:
         result["ui"] = _run("ui_bench")
     text = json.dumps(result, indent=1)
