@@ -132,7 +132,7 @@ def _dispatch(arguments: argparse.Namespace, options: Options) -> int:
         case _:
             from smartbox_tui.commands import doctor
 
-            return doctor.run(options)
+            return doctor.run(options, arguments.bundle)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -169,7 +169,8 @@ def build_parser() -> argparse.ArgumentParser:
     _media(commands.add_parser("media"))  # no help: not for people
     conformance = commands.add_parser("conformance", help="the DICOM conformance statement, as Markdown")
     conformance.add_argument("--html", action="store_true", help="as one page to print")
-    commands.add_parser("doctor", help="what works, what does not, and what to do")
+    doctor = commands.add_parser("doctor", help="what works, what does not, and what to do")
+    doctor.add_argument("--bundle", type=Path, metavar="FILE", help="a .tar.gz for service, without patients")
     return parser
 
 
