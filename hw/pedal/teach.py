@@ -20,7 +20,7 @@ from hw.evdev import EV_KEY, EVENT, EVIOCGBIT_KEY, EVIOCGNAME, EVIOCGRAB, KEY_BY
 from hw.identity import Node, Nodes, udev_nodes
 from hw.pedal.lines import errors_of
 from hw.pedal.serial_bytes import MOST_BYTES
-from hw.pedal.serial_line import DTR, LINES, RTS, TIOCEXCL, TIOCMBIS, TIOCMGET
+from hw.pedal.serial_line import DTR, LINES, RTS, TIOCEXCL, TIOCMBIS, TIOCMGET, TIOCNXCL
 
 _LOOK_S: Final = 0.004
 _AGAIN_S: Final = 1.0
@@ -148,6 +148,14 @@ class _Serial(_Port):
             self._lines = lines
         first = self.read(256)
         return self._bytes(first) if first else None
+
+    def close(self) -> None:
+        """A thread that a pedal left waiting may have it open, too: it would stay exclusive."""
+        try:
+            self.calls.ioctl(self.fd, TIOCNXCL, 0)
+        except OSError:
+            pass
+        super().close()
 
     def _bytes(self, first: bytes) -> Taught | None:
         """The messages of press and release; the press alone where nothing else follows. None where the line's

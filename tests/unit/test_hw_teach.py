@@ -135,6 +135,20 @@ def test_a_modem_line_and_which_way_it_moves(line: str, before: bool, active: st
     pedal.close()
 
 
+def test_a_pedal_that_was_in_use_is_taught_and_used_again() -> None:
+    device = FakeModem()
+    pedal = SerialLinePedal(key="p", device=FakeModem.path, calls=device, nodes=lambda subsystem: [])
+    pedal.open()
+    pedal.close()  # its thread still waits for the line
+    assert device.waiting == 0
+    taught = teach(lambda: device.switch("dsr", True), device, (SERIAL,))
+    assert taught is not None
+    pedal.open()
+    device.switch("cts", True)
+    assert pedal.read(1.0).down
+    pedal.close()
+
+
 @pytest.fixture
 def line() -> Iterator[tuple[int, str]]:
     master, slave = pty.openpty()
