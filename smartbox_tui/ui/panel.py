@@ -15,10 +15,10 @@ from hw.calls import SystemCalls
 from hw.errors import HardwareError
 from hw.panel.display import Display
 from hw.panel.framebuffer import Framebuffer
+from hw.panel.palette import PALETTE
 from hw.panel.sound import Sounder
 from hw.panel.vt import VirtualTerminal, own_terminal
 from smartbox_tui.settings.schema import Panel as PanelSettings
-from smartbox_tui.ui import theme
 from smartbox_tui.ui.live_pixels import Colours, LivePixels, Place
 from smartbox_tui.ui.sleep import Sleep
 from smartbox_tui.ui.state import BoxState
@@ -51,7 +51,7 @@ class Panel:
         self._display = Display(Framebuffer(FRAMEBUFFER, calls), sysfs)
         self.sleep = Sleep(settings.blank_min * 60)
         self._dark = False
-        colours = Colours(theme.PALETTE[0], theme.PALETTE[14], theme.PALETTE[15])
+        colours = Colours(PALETTE[0], PALETTE[14], PALETTE[15])
         self.pixels: LivePixels | None = None
         if settings.live != "blocks":
             self.pixels = LivePixels(runtime, terminal, Framebuffer(FRAMEBUFFER, calls), colours)
