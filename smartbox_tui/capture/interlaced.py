@@ -73,6 +73,7 @@ class Deinterlacer:
 
     def _build(self, picture: Any) -> None:
         graph = Graph()
+        graph.threads = 1  # before anything is in it
         source = graph.add_buffer(
             width=picture.width, height=picture.height, format=picture.format, time_base=Fraction(1, 90_000)
         )
@@ -81,7 +82,6 @@ class Deinterlacer:
         source.link_to(whole)
         whole.link_to(sink)
         graph.configure()
-        graph.threads = 1
         self._graph, self._ends = graph, (source, sink)
 
 

@@ -60,7 +60,7 @@ def exam_in(spool: Path, patient: str = "4711") -> str:
 
 
 class Rig:
-    """Capture without its socket."""
+    """Capture without its socket. `more`: further sources by id, set as the first one is."""
 
     def __init__(self, root: Path, source: VideoSource | None = None, **settings: Any) -> None:
         self.paths = Paths(settings.pop("state", root / "state"), root / "run")
@@ -74,9 +74,12 @@ class Rig:
         )
         pedals = settings.pop("pedal_sources", {})
         encoders = settings.pop("encoders", no_encoders)
-        self.settings = Settings(sources=(Source(**source_settings),), **settings)
-        video = REAL.video if source is None else lambda _settings: source
-        self.hardware = Hardware(video, lambda pedal: pedals.get(pedal.id), encoders=encoders)
+        more = settings.pop("more", {})
+        others = tuple(Source(**(source_settings | {"id": identity})) for identity in more)
+        hotplug = settings.pop("hotplug", REAL.hotplug)
+        self.settings = Settings(sources=(Source(**source_settings), *others), **settings)
+        video = REAL.video if source is None else lambda each: more.get(each.id, source)
+        self.hardware = Hardware(video, lambda pedal: pedals.get(pedal.id), encoders=encoders, hotplug=hotplug)
         self.events: list[msgspec.Struct] = []
         self.assembly = self._assembly()
 
