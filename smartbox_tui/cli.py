@@ -125,6 +125,10 @@ def _dispatch(arguments: argparse.Namespace, options: Options) -> int:
             from smartbox_tui.commands import store
 
             return store.run(arguments, options)
+        case "panel":
+            from smartbox_tui.commands import panel
+
+            return panel.run(arguments, options)
         case "conformance":
             from smartbox_tui.commands import conformance
 
@@ -167,6 +171,7 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--fast", action="store_true", help="without reading every bitstream for its hash")
     store_commands.add_parser("rebuild", help="make the database anew from the spool")
     _media(commands.add_parser("media"))  # no help: not for people
+    _panel(commands.add_parser("panel", help="the box's own screen: its letters and colours"))
     conformance = commands.add_parser("conformance", help="the DICOM conformance statement, as Markdown")
     conformance.add_argument("--html", action="store_true", help="as one page to print")
     doctor = commands.add_parser("doctor", help="what works, what does not, and what to do")
@@ -360,6 +365,16 @@ def _media(parser: argparse.ArgumentParser) -> None:
     camera.add_argument("--out", required=True, type=Path)
     camera.add_argument("--crop", default="0,0,0,0")
     camera.add_argument("--mask", default="")
+
+
+def _panel(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    setup = actions.add_parser("setup", help="font, palette and brightness, before the console starts")
+    setup.add_argument("--tty", default="/dev/tty1", metavar="TTY")
+    font = actions.add_parser("font", help="builds a console font, from an outline font by Pillow")
+    font.add_argument("--size", required=True, choices=("8x16", "12x24", "16x32"))
+    font.add_argument("--out", required=True, type=Path, metavar="FILE")
+    font.add_argument("--outline", type=Path, metavar="TTF", help="default: DejaVu Sans Mono")
 
 
 def _dicom(parser: argparse.ArgumentParser) -> None:
