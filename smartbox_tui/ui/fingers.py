@@ -85,14 +85,14 @@ class Finger:
         return True
 
     def _moves(self, event: events.MouseMove) -> bool:
-        if self._app.mouse_captured is not None and not self._stopped:
-            return False
         if self._scroller is not None:
             if self._grip is None:
                 self._grip = (event.screen_y, self._scroller.scroll_y)
             start, scrolled = self._grip
             self._scroller.scroll_to(y=scrolled - (event.screen_y - start), animate=False, force=True)
-        return True
+            return True
+        # nobody but who holds the finger wants to know: what it passes over is not aimed at
+        return self._app.mouse_captured is None
 
     def ignore(self) -> None:
         """From its coming to its leaving this touch does nothing."""
@@ -117,9 +117,13 @@ class Finger:
         """It presses nothing any more; what scrolls where it came down follows."""
         self.lift()
         self._app._mouse_down_widget = None
-        if self._scroller is None and self._under is not None:
-            above = (each for each in self._under.ancestors_with_self if isinstance(each, Widget))
+        under = self._under
+        if self._scroller is None and under is not None and not under.has_class("-textual-system"):
+            above = (each for each in under.ancestors_with_self if isinstance(each, Widget))
             self._scroller = next((each for each in above if each.allow_vertical_scroll), None)
+            if self._scroller is not None:
+                # behind its MouseDown and before its MouseUp, however many events are waiting
+                under.post_message(events.MouseRelease(self._app.mouse_position))
 
     def throws(self, speed: float) -> None:
         """What it dragged flies on for a moment, begun with its speed."""
@@ -140,6 +144,8 @@ class Finger:
         self.lift()
         self._app._mouse_down_widget = None
         self._app.capture_mouse(None)
+        if self._under is not None:
+            self._under.post_message(events.MouseRelease(self._app.mouse_position))
 
     def _at(self, offset: tuple[int, int]) -> Widget | None:
         try:
