@@ -14,6 +14,11 @@ chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get -q -y autoremove --pur
 mv "$root/tmp/v4l2loopback.ko" "$root/lib/modules/$kernel/extra/"
 chroot "$root" depmod "$kernel"
 
+# an initial RAM disk with what this machine needs and no more: it is unpacked at each start
+printf 'virtio_pci\nvirtio_blk\next4\nbochs\n' >>"$root/etc/initramfs-tools/modules"
+echo 'MODULES=list' >"$root/etc/initramfs-tools/conf.d/small"
+chroot "$root" update-initramfs -u -k "$kernel" >/dev/null
+
 echo smartbox-test >"$root/etc/hostname"
 echo '127.0.0.1 localhost smartbox-test' >"$root/etc/hosts"
 echo 'LABEL=root / ext4 defaults,noatime,errors=remount-ro 0 1' >"$root/etc/fstab"
