@@ -17,6 +17,7 @@ import pytest
 from hw.base import Frame, PixelFormat, VideoFormat
 from hw.fake.pictures import picture
 from hw.fake.source import FakeSource
+from smartbox_tui.capture import encoding
 from smartbox_tui.capture.accelerated import Candidate, Encoders
 from smartbox_tui.capture.access import AccessUnit, Stream
 from smartbox_tui.capture.convert import Converter
@@ -173,6 +174,23 @@ def test_one_that_fails_in_a_recording_loses_no_frame(wrong: Any, why: str, tmp_
         assert len(opened) == 1
         assert not rig.source().trouble
         assert not list(rig.paths.runtime.glob("encoder-*"))
+
+
+def test_what_a_stall_costs_where_the_queue_is_short_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoding, "QUEUE_S", 0.1)
+    with rig_with(
+        tmp_path, candidate("qsv", made_by(fakes.OTHER, fakes.Stalls, after=WARM + 60), good=True)
+    ) as rig:
+        in_use(rig, "qsv")
+        rig.command(commands.RecordStart)
+        until(lambda: rig.source().encoder_failed, what="it stalls")
+        time.sleep(0.7)
+        stopped = rig.command(commands.RecordStop)
+        before, after = parts(rig, stopped)  # which holds the numbers against what is said to be lost
+        assert stopped["frames_lost"] > 0
+        assert after[0] - before[-1] == 1  # the picture that it stalled on is there
 
 
 def test_one_whose_pictures_turn_green_is_found_out_and_replaced(tmp_path: Path) -> None:
