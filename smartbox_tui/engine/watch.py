@@ -2,7 +2,7 @@
 
 store      jobs of the writer's thread done, as long as there is one
 delivery   turns of the thread that wakes what waits, twice a second through the writer
-senders    of each worker that sends over the network its turns, or what the archive has taken: a quarter of an
+senders    of each worker that sends over the network its turns, or what the archive has taken: half an
            hour of neither is no slow archive, whose answers have limits of their own. A medium or a folder may
            hang for ever in the kernel, and takes nothing else with it.
 api        turns of the event loop, which also reads the database
@@ -18,8 +18,8 @@ from smartbox_tui.wire import state
 from smartbox_tui.wire.notify import Manager
 from smartbox_tui.wire.watchdog import DISK_S, Progress, Watchdog
 
-SENDER_LOOKS: Final = 180
-"""A quarter of an hour, at the manager's limit of 30 s."""
+SENDER_LOOKS: Final = 360
+"""Half an hour, at the manager's limit of 30 s."""
 _OPEN: Final = ("queued", "preparing", "sending", "waiting")
 
 
