@@ -48,6 +48,7 @@ class Behaviour:
     standard       V4L2_STD_… that is set, `seen_standard` what comes in; 0: no analogue input
     pixel_aspect   (y, x) of CROPCAP; None: the driver knows none
     power          whether the cable's 5 V are there; None: the driver has no such control
+    timings_errno  S_DV_TIMINGS fails with that
     refused        with timings ERANGE: (width, height) of what the receiver cannot take, if it tells
     controls       by the name that the driver gives them
     pictures       the bytes of picture n, instead of the grey one with the strip (H.264 needs it)
@@ -78,6 +79,7 @@ class Behaviour:
     pixel_aspect: tuple[int, int] | None = None
     power: bool | None = None
     refused: tuple[int, int] | None = None
+    timings_errno: int = 0
     controls: dict[str, Control] = dataclass_field(default_factory=dict)
     pictures: Callable[[int], bytes] | None = None
 

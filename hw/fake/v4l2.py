@@ -268,6 +268,8 @@ class FakeV4l2(SystemCalls):
             raise os_error(failure)
 
     def _s_timings(self, timings: abi.DvTimings) -> None:
+        if self.behaviour.timings_errno:
+            raise os_error(self.behaviour.timings_errno)
         if self._buffers:
             raise os_error(errno.EBUSY)
         size = (timings.u.bt.width, timings.u.bt.height)

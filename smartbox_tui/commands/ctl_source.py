@@ -13,11 +13,12 @@ class Sources(Area):
         value = self._send(self.paths.capture_socket, "source-ask", source=self.arguments.source)
         told = value["source"]
         if self.arguments.action == "controls":
-            return self._out(value, _controls(told))
-        return self._out(value, _formats(told))
+            return self._out(value, controls_text(told))
+        return self._out(value, formats_text(told))
 
 
-def _controls(told: dict[str, Any]) -> str:
+def controls_text(told: dict[str, Any]) -> str:
+    """A table of them, and what of the settings was not taken."""
     if not told["controls"]:
         return "The device has no controls, or is not there."
     rows = [
@@ -42,7 +43,8 @@ def _choices(control: dict[str, Any]) -> str:
     return ", ".join(f"{each['value']} = {each['name']}" for each in control["choices"])
 
 
-def _formats(told: dict[str, Any]) -> str:
+def formats_text(told: dict[str, Any]) -> str:
+    """What the device is and delivers; `key` is what the settings name it by."""
     if "formats" not in told:
         return "This source is no grabber."
     lines = [

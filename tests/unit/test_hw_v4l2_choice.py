@@ -195,6 +195,24 @@ def test_a_signal_that_came_after_the_open_is_set_up():
         source.read(1)
 
 
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ERANGE])
+def test_timings_that_cannot_be_set_are_a_format_that_cannot_be_taken(number):
+    device = FakeV4l2(Behaviour(timings=(1280, 720), timings_errno=number))
+    source = source_of(device)
+    with pytest.raises(NotSupported, match="cannot take 1280×720 30 Hz"):
+        source.open()
+    assert source.signal() is SignalState.UNSUPPORTED
+    assert source.facts() == "1280×720 30 Hz"
+
+
+@pytest.mark.parametrize("number", [errno.EBUSY, errno.ENOTTY, errno.EPERM])
+def test_a_receiver_that_follows_by_itself_is_not_opened_again_and_again(number):
+    _, source = opened(timings=(320, 240), timings_errno=number, rate_fixed=True)
+    for _ in range(3):
+        assert source.read(1)
+        assert source.signal() is SignalState.OK
+
+
 # ---- controls
 
 

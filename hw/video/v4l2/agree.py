@@ -89,7 +89,7 @@ def agree(requests: Requests, wish: Wish, signal: Signal, path: str) -> Agreed:
 
 
 def _follow_timings(requests: Requests, signal: Signal, path: str) -> abi.DvTimings | None:
-    """Set a digital receiver to what comes in (it does not follow by itself), and answer that."""
+    """Sets a digital receiver to what comes in, as most do not follow by themselves; answers what that is."""
     timings = signal.timings
     if timings is None or signal.state is not SignalState.OK or timings.type != abi.DV_BT_656_1120:
         return None
@@ -105,7 +105,7 @@ def _follow_timings(requests: Requests, signal: Signal, path: str) -> abi.DvTimi
                 f"the grabber cannot take {signal.facts}",
                 "Set the video device's output to 1080p or 720p.",
             ) from error
-        return None
+        # It follows by itself, or somebody else keeps it: what comes in is what it is set to all the same.
     return timings
 
 

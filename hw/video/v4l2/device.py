@@ -256,7 +256,7 @@ class V4l2Source:
 
     def _is_other(self, now: abi.DvTimings | None) -> bool:
         """Whether a digital receiver gets another signal than it was set to: not all drivers send an event."""
-        if now is None or self._agreed is None:
+        if now is None or now.type != abi.DV_BT_656_1120 or self._agreed is None:
             return False
         then = self._agreed.timings
         if then is None:
