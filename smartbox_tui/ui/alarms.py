@@ -34,8 +34,8 @@ ALARMS: Final[dict[str, Known]] = {
         N_("A source cannot be recorded."), N_("Check its codec, size and rate in the settings; stills work.")
     ),
     "encoder-failed": Known(
-        N_("The hardware's encoder failed."),
-        N_("Clips are made by software since; no picture is lost. Tell service."),
+        N_("The hardware encoder failed."),
+        N_("Software does its work. Tell service."),
         grave=False,
         bar=False,
     ),
@@ -83,9 +83,7 @@ ALARMS: Final[dict[str, Known]] = {
 }
 """The engine's alarm codes; `destination-NAME` and those of WATCHED beside them."""
 TOUCH: Final = {
-    "none": Known(
-        N_("No touch panel was found."), N_("Plugged in, it works by itself."), grave=False, bar=False
-    ),
+    "none": Known(N_("No touch panel was found."), N_("Plugged in, it works by itself."), grave=False, bar=False),
     "gone": Known(
         N_("The touch panel was unplugged."), N_("Plug it in again; the keyboard and the pedal work."), grave=False
     ),

@@ -252,17 +252,16 @@ def signal(t: Texts, source: state.Source) -> str:
 
 
 ENCODERS: Final = {
-    "software": N_("software"),
     "nvenc": "NVENC (NVIDIA)",
     "qsv": "Quick Sync (Intel)",
     "v4l2m2m": "V4L2 M2M",
     "passthrough": N_("the grabber itself"),
 }
-"""What makes the clips, by SOURCE's word."""
+"""What makes the clips, by SOURCE's word; software, which all boxes have, is not worth a word."""
 
 
 def encoder(t: Texts, source: state.Source) -> str:
-    """Empty where it is not told."""
+    """Empty for software, and where it is not told."""
     word = ENCODERS.get(source.encoder, "")
     return t("clips by {encoder}", encoder=t(word)) if word else ""
 
