@@ -59,12 +59,13 @@ class LongBox(FakeBox):
 class Terminal:
     """The console on a pty; what it draws is kept as text with its time."""
 
-    def __init__(self, runtime: Path) -> None:
+    def __init__(self, runtime: Path, command: list[str] | None = None) -> None:
+        """`command`: another program than the console as it is."""
         self.main, side = pty.openpty()
         fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", SIZE[1], SIZE[0], 0, 0))
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("SSH_", "SMARTBOX_"))}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.ui.program", str(runtime)],
+            command or [sys.executable, "-m", "tests.ui.program", str(runtime)],
             stdin=side, stdout=side, stderr=side, cwd=ROOT, start_new_session=True,
             env={**kept, "TERM": "xterm-256color", "COLORTERM": "truecolor"},
         )  # fmt: skip
