@@ -14,7 +14,7 @@ import av
 from hw.base import FieldOrder, Frame, PixelFormat, VideoFormat
 from smartbox_tui.capture.access import AccessUnit
 from smartbox_tui.capture.convert import Converter, Undecodable
-from smartbox_tui.capture.interlaced import Deinterlacer, scanned
+from smartbox_tui.capture.interlaced import Deinterlacer, scanned, shaped
 from smartbox_tui.capture.passing import Film, Passing
 
 log = logging.getLogger(__name__)
@@ -155,6 +155,7 @@ class Beforehand:
 
     def _weave_apart(self, picture: Any, frame: Frame) -> None:
         order = scanned(frame.format, self._deinterlace)
+        frame = replace(frame, format=shaped(frame.format, self._deinterlace))
         if order is FieldOrder.PROGRESSIVE:
             self._onward(frame, False)
             return

@@ -21,6 +21,17 @@ _PARITY: Final = {FieldOrder.TOP_FIRST: "tff", FieldOrder.BOTTOM_FIRST: "bff"}
 _LINES_525: Final = (480, 486)
 
 
+_SD: Final = {576: Fraction(59, 54), 480: Fraction(10, 11)}
+"""Width by height of a pixel by the lines of a picture that is 720 or 704 pixels wide (ITU-R BT.601)."""
+
+
+def shaped(form: VideoFormat, deinterlace: str) -> VideoFormat:
+    """With the pixels' shape that a grabber did not tell: what is interlaced and has the size of SD is SD."""
+    if deinterlace != "on" or form.pixel_aspect != 1 or form.width not in (704, 720):
+        return form
+    return replace(form, pixel_aspect=_SD.get(form.height, Fraction(1)))
+
+
 def scanned(form: VideoFormat, deinterlace: str) -> FieldOrder:
     """How pictures of that format are to be taken, after the setting `deinterlace` (auto, on, off)."""
     if deinterlace == "off":

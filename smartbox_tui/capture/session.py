@@ -22,6 +22,7 @@ from smartbox_tui.capture.device import described, set_controls
 from smartbox_tui.capture.encoder import NO_LIMIT
 from smartbox_tui.capture.encoding import EncoderThreads
 from smartbox_tui.capture.frames import FrameRing, NoFrame, Pinned
+from smartbox_tui.capture.interlaced import shaped
 from smartbox_tui.capture.passing import Passing, why_not
 from smartbox_tui.capture.preroll import PrerollRing
 from smartbox_tui.capture.preview import Preview
@@ -233,7 +234,7 @@ class Session:
         else:
             trim = self.trim
         if not trim.problem(form.width, form.height):
-            form = squared(trim.format(form))
+            form = squared(shaped(trim.format(form), self.settings.deinterlace))
         return form.width, form.height
 
     def want_preview(self, width: int, height: int) -> None:

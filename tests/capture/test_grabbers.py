@@ -115,6 +115,20 @@ def test_deinterlacing_can_be_switched_off_and_on() -> None:
     assert scanned(form(FieldOrder.TOP_FIRST, 480), "on") is FieldOrder.TOP_FIRST
 
 
+def test_a_cheap_sd_grabber_that_says_nothing_is_put_right_by_the_setting(tmp_path: Path) -> None:
+    behaviour = Behaviour(
+        sizes={"YUYV": [(720, 576)]}, fps=Fraction(25),
+        pictures=lambda number: moving(number, 720, 576, bottom_first=False),
+    )  # fmt: skip
+    _, source = grabber(behaviour, 720, 576, 25)
+    with Rig(tmp_path, source, of={"kind": "v4l2", "size": "720x576", "fps": 25.0, "deinterlace": "on"}) as rig:
+        assert (rig.source().width, rig.source().height) == (786, 576)
+        (instance,) = rig.record(0.5)["instances"]
+        for picture in frames_of(rig.file(instance)):
+            assert picture.shape == (576, 786)
+            assert comb(picture) < 0.6
+
+
 @pytest.mark.parametrize("pixel", [PixelFormat.NV12, PixelFormat.I420, PixelFormat.UYVY, PixelFormat.MJPEG])
 def test_every_layout_is_deinterlaced_where_the_setting_says_so(tmp_path: Path, pixel: PixelFormat) -> None:
     """Each still shows the strip of its picture: nothing is mixed up, and times stay with their pictures."""

@@ -13,11 +13,11 @@ import av
 import numpy as np
 import pytest
 
-from hw.base import Frame, PixelFormat, SignalState, VideoFormat, VideoSource
-from hw.errors import DeviceGone, HardwareError
+from hw.base import Controlled, Frame, PixelFormat, SignalState, Telling, VideoFormat, VideoSource
+from hw.errors import DeviceGone, HardwareError, NotSupported
 from hw.fake.pictures import luma_of, picture
 from hw.fake.source import Fail, FakeSource
-from hw.fake.v4l2 import Behaviour, FakeV4l2
+from hw.fake.v4l2 import Behaviour, Control, FakeV4l2
 from hw.video.factory import video_source
 from hw.video.strip import read_strip
 from hw.video.v4l2 import abi
@@ -88,7 +88,11 @@ SIZE = [(WIDTH, HEIGHT)]
 BENCHES = {
     "pattern": pattern,
     "file": file,
-    "v4l2-mjpeg": grabber(sizes={"MJPG": SIZE}),
+    "v4l2-mjpeg": grabber(
+        sizes={"MJPG": SIZE},
+        timings=(WIDTH, HEIGHT),
+        controls={"Brightness": Control(0x00980900, 128), "Gain": Control(0x00980913, 4, 0, 8, 2)},
+    ),
     "v4l2-nv12": grabber(sizes={"NV12": SIZE}, padding=64),
     "v4l2-yuyv": grabber(sizes={"YUYV": SIZE}, padding=64),
     "v4l2-yu12": grabber(sizes={"YU12": SIZE}, padding=64),
@@ -238,6 +242,37 @@ def test_pulled_while_streaming_it_is_gone_at_once(bench):
     with pytest.raises(DeviceGone):
         bench.source.open()
     assert bench.source.signal() is SignalState.GONE
+
+
+def test_controls_are_told_while_it_is_open_and_take_what_they_are_told(bench):
+    source = bench.source
+    if not isinstance(source, Controlled):
+        pytest.skip("has no controls")
+    assert source.controls() == ()
+    source.open()
+    for control in source.controls():
+        assert control.kind in ("number", "switch", "choice")
+        assert control.minimum <= control.value <= control.maximum
+        assert set(control.choices) <= set(range(control.minimum, control.maximum + 1))
+        if control.writable:
+            source.set_control(control.name, control.value)
+        with pytest.raises(NotSupported):
+            source.set_control(control.name, control.maximum + control.step)
+    with pytest.raises(NotSupported):
+        source.set_control("no_such_control", 1)
+    take(source, 2)
+    source.close()
+    with pytest.raises(HardwareError):
+        source.set_control("brightness", 1)
+
+
+def test_facts_are_words_for_people(bench):
+    source = bench.source
+    if not isinstance(source, Telling):
+        pytest.skip("tells nothing")
+    source.open()
+    assert source.signal() is SignalState.OK
+    assert "\n" not in source.facts()
 
 
 def test_no_other_kind():
