@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from textual.geometry import Region
+from textual.geometry import Offset, Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -85,7 +85,7 @@ class Preview(Widget):
         self._file = ""
         self._seen: deque[PreviewPicture] = deque(maxlen=_REMEMBERED)
         self._strips: list[HalfBlockStrip] = []
-        self._scene: Scene | None = None
+        self._drawn_for: tuple[Scene, str, Offset, bool] | None = None
         self._view: View | None = None
         self._inset: tuple[Taken, Inset] | None = None
 
@@ -181,9 +181,10 @@ class Preview(Widget):
             self._aspect,
             pixels is None and time.monotonic() < self._flash_until_s,
         )
-        if scene == self._scene:
+        drawn_for = (scene, self._file, self.region.offset, pixels is None)
+        if drawn_for == self._drawn_for:
             return
-        before, self._scene = self._strips, scene
+        before, self._drawn_for = self._strips, drawn_for
         self._strips = draw(scene) if pixels is None else self._hand_over(pixels, scene)
         if len(before) != len(self._strips):
             self.refresh()
