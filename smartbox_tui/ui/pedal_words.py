@@ -19,9 +19,7 @@ class PedalTrouble(NamedTuple):
 
 
 PEDALS: Final = {
-    "stuck": PedalTrouble(
-        N_("The pedal {pedal} is stuck."), N_("Free it; other pedals, screen and keyboard work."), grave=True
-    ),
+    "stuck": PedalTrouble(N_("The pedal {pedal} is stuck."), N_("Free it; everything else works."), grave=True),
     "gone": PedalTrouble(
         N_("The pedal {pedal} is not there."), N_("Check its plug; it returns by itself."), grave=False
     ),
