@@ -94,11 +94,6 @@ class Finger:
         # nobody but who holds the finger wants to know: what it passes over is not aimed at
         return self._app.mouse_captured is None
 
-    def ignore(self) -> None:
-        """From its coming to its leaving this touch does nothing."""
-        self._stopped, self._button, self._scroller = True, None, None
-        self._app._mouse_down_widget = None
-
     def _leaves(self) -> bool:
         self.down = False
         self.lift()
@@ -115,6 +110,8 @@ class Finger:
 
     def drags(self) -> None:
         """It presses nothing any more; what scrolls where it came down follows."""
+        if not self.down:  # its coming only lit the screen
+            return
         self.lift()
         self._app._mouse_down_widget = None
         under = self._under
@@ -128,7 +125,7 @@ class Finger:
     def throws(self, speed: float) -> None:
         """What it dragged flies on for a moment, begun with its speed."""
         target = self._scroller
-        if target is not None and not isinstance(target, Screen):
+        if self.down and target is not None and not isinstance(target, Screen):
             rows = max(-_FURTHEST, min(_FURTHEST, speed * THROW_SHARE))
             self._thrown = target
             target.scroll_to(y=target.scroll_y - rows, duration=THROW_S, easing="out_cubic", force=True)
@@ -136,7 +133,7 @@ class Finger:
     def rests(self, at: Point) -> None:
         x, y = int(at[0]), int(at[1])
         widget = self._at((x, y))
-        if not self._stopped and isinstance(widget, LongPressed) and widget.long_press(x, y):
+        if self.down and not self._stopped and isinstance(widget, LongPressed) and widget.long_press(x, y):
             self._app._mouse_down_widget = None
 
     def lost(self) -> None:

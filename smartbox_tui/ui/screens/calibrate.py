@@ -14,10 +14,12 @@ from textual.widget import Widget
 
 from hw.base import TouchKind
 from hw.panel.calibration import Affine, Grid, Point, TapsContradict, TapsTogether, fitted, hits
-from smartbox_tui.ui.i18n import N_
+from smartbox_tui.ui import words
+from smartbox_tui.ui.i18n import N_, running_time
 from smartbox_tui.ui.link import CommandWasAnswered, CommandWasRefused, new_id
 from smartbox_tui.ui.screens.settings_base import SettingsBase
 from smartbox_tui.ui.settings_known import Known
+from smartbox_tui.ui.state import current_exam
 from smartbox_tui.ui.touching import RawTouch, TouchThread
 from smartbox_tui.ui.view import Follower, View
 from smartbox_tui.wire import commands
@@ -48,16 +50,27 @@ def crosses(size: Size) -> list[tuple[int, int]]:
 
 
 class Crosses(Widget, Follower):
-    """The cross that is due, ticks where others were, and two lines between."""
+    """The cross that is due, ticks where others were, what to do, and what must be in sight everywhere: whose
+    pictures are taken, and whether it records."""
 
     DEFAULT_CSS = "Crosses { width: 1fr; height: 1fr; background: $night; color: $text; }"
 
     def __init__(self) -> None:
         super().__init__(id="crosses")
         self._state: tuple[int, bool, str, str, str] = (0, False, "", "", "")
+        self._box = ("", "")
 
     def show(self, view: View) -> None:
-        """The screen tells it what to draw."""
+        """The box's state; the rest tells the screen."""
+        exam = current_exam(view.box)
+        recording = view.box.recording is not None
+        box = (
+            words.person(exam.patient.name) or view.t("NO PATIENT") if exam is not None else "",
+            f"● {running_time(view.box.recording_seconds(view.now_s))}" if recording else "",
+        )
+        if box != self._box:
+            self._box = box
+            self.refresh()
 
     def say(self, step: int, pressed: bool, headline: str, detail: str, trouble: str) -> None:
         """In the language of the view already."""
@@ -83,6 +96,11 @@ class Crosses(Widget, Follower):
         for row, (text, look) in enumerate(told, top):
             text = text[: max(0, width - 2)]
             _put(lines, (width - len(text)) // 2, row, text, look)
+        whose, recording = self._box
+        whole = "  ".join(part for part in self._box if part)
+        at, row = (width - len(whole)) // 2, height - 1 - top
+        _put(lines, at, row, whose, "bold")
+        _put(lines, at + len(whole) - len(recording), row, recording, "bold $red")
         return Content("\n").join(lines)
 
 
