@@ -97,6 +97,7 @@ class FakeEvdev(SystemCalls):
         elif request == evdev.EVIOCGBIT_KEY:
             _set_bits(argument, self._codes)
         elif request == evdev.EVIOCGKEY:
+            self._forget_keys()
             _set_bits(argument, tuple(self._down))
         elif request == evdev.EVIOCGNAME:
             name = self._name.encode() + b"\0"
@@ -105,6 +106,19 @@ class FakeEvdev(SystemCalls):
             argument[:] = struct.pack("4H", 3, 0x0C45, 0x7403, 1)
         else:
             raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
+
+    def _forget_keys(self) -> None:
+        """As the kernel does: who asks what is down is not told again how it came to that."""
+        if self._pipe is None:
+            return
+        try:
+            kept = [
+                each for each in evdev.EVENT.iter_unpack(os.read(self._pipe[0], 1 << 16)) if each[2] != evdev.EV_KEY
+            ]
+        except BlockingIOError:
+            return
+        for each in kept:
+            os.write(self._pipe[1], evdev.EVENT.pack(*each))
 
     def _key(self, code: int | None, value: int, at_ns: int | None) -> None:
         chosen = self._codes[0] if code is None else code

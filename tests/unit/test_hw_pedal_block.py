@@ -9,6 +9,7 @@ import time
 import pytest
 
 from hw.errors import DeviceBusy, DeviceGone
+from hw.evdev import EVIOCGKEY
 from hw.fake.evdev import FakeEvdev
 from hw.fake.modem import FakeModem
 from hw.pedal.evdev import EvdevPedal
@@ -141,6 +142,47 @@ def test_keys_lost_in_the_kernel_are_asked_for_by_each() -> None:
     assert pedals[0].read(0.1) is None
     for pedal in pedals:
         pedal.close()
+
+
+def test_who_asks_what_is_down_takes_no_press_from_the_others() -> None:
+    """The kernel drops the keys that wait when somebody asks for their state (EVIOCGKEY)."""
+    device, pedals = block()
+    for pedal in pedals:
+        pedal.open()
+    device.press(48)
+    asking = pedals[0]._device
+    assert asking is not None
+    assert asking.codes(EVIOCGKEY) == {48}
+    down = pedals[1].read(1.0)
+    assert down is not None
+    assert down.down
+    for pedal in pedals:
+        pedal.close()
+
+
+def test_one_contact_is_opened_again_while_the_other_stays() -> None:
+    device = FakeModem()
+    calls = SharedCalls(device)
+    first, second = (
+        SerialLinePedal(key=line, device=f"{FakeModem.path}?line={line}", calls=calls, nodes=lambda subsystem: [])
+        for line in ("cts", "dsr")
+    )
+    first.open()
+    second.open()
+    first.close()
+    with pytest.raises(OSError, match="busy"):
+        device.open(FakeModem.path, 0)  # another program: the second still holds it
+    first.open()
+    device.switch("cts", True)
+    assert first.read(1.0).down
+    assert second.read(0.05) is None
+    first.close()
+    second.close()
+    device.switch("cts", False)
+    device.switch("dsr", True)  # who still waited for a line goes with it
+    second.open()
+    assert second.down
+    second.close()
 
 
 def test_two_contacts_on_one_adapter() -> None:
