@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from smartbox_tui.errors import PROCESS_AWAY, SmartBoxError
 from smartbox_tui.model.ending import NO_RECORDING
 from smartbox_tui.ui.i18n import N_, Texts
+from smartbox_tui.wire.state import ROLE_NEEDED
 
 
 class Sentence(NamedTuple):
@@ -60,6 +61,9 @@ NO_RECORDING_ROOM: Final = Sentence(
     N_("The box is almost full: no recording can be begun."),
     N_("Photos still work. See why pictures are not sent: queue."),
 )
+NOT_THIS_ROLE: Final = Sentence(
+    N_("Whoever works this console may not do that."), N_("Have it done by somebody who may: service or IT.")
+)
 CAPTURE_AWAY: Final = Sentence(
     N_("The recorder does not answer: no pictures can be taken."), N_("It is restarted by itself.")
 )
@@ -96,6 +100,8 @@ def error_texts(t: Texts, error: SmartBoxError) -> tuple[str, str]:
     what, hint = sentence(t, error.code)
     if NO_RECORDING in error.message:
         what, hint = t(NO_RECORDING_ROOM.what), t(NO_RECORDING_ROOM.hint)
+    if error.code == "refused" and ROLE_NEEDED in error.message:
+        what, hint = t(NOT_THIS_ROLE.what), t(NOT_THIS_ROLE.hint)
     if error.code == PROCESS_AWAY:
         return what, hint  # the socket's path tells an operator nothing, and the status screen has it
     return what, "\n".join(part for part in (hint, error.message) if part)

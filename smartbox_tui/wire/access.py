@@ -17,6 +17,7 @@ from typing import Any, Final
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.wire import commands
 from smartbox_tui.wire.serve import Caller
+from smartbox_tui.wire.state import ROLE_NEEDED
 
 
 class Role(StrEnum):
@@ -146,7 +147,7 @@ def check(role: Role, command: commands.Command) -> None:
     if _RANK[role] < _RANK[needed]:
         raise SmartBoxError(
             "refused",
-            f"The role {role} may not do that: {what} needs the role {needed}.",
+            f"The role {role} may not do that: {what} {ROLE_NEEDED} {needed}.",
             f"Have it done by {_WORDS[needed]}.",
         )
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+ROLE_NEEDED: Final = "needs the role"
+"""In the sentence of whatever is refused because of who asks (wire.access)."""
 
 
 class Patient(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import uuid
 
 import pytest
 from msgspec.structs import replace
 
+from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.ui.i18n import Texts
 from smartbox_tui.ui.notices import notices
 from smartbox_tui.ui.state import BoxState, Presence
-from smartbox_tui.wire import events, state
+from smartbox_tui.wire import access, commands, events, state
 from tests.support.fakebox import FakeBox
 from tests.ui.rig import SMALL, busy, console
 
@@ -96,3 +98,12 @@ def test_a_small_window_is_said(size: tuple[int, int], small: bool) -> None:
 def test_with_the_engine_away_nobody_claims_to_know_who_is_connected() -> None:
     box = box_with(ANNA)
     assert notices(ENGLISH, BoxState(engine=Presence.AWAY, status=box.status), 80, 24) == []
+
+
+async def test_a_refusal_because_of_the_role_is_said_in_words() -> None:
+    with pytest.raises(SmartBoxError) as caught:
+        access.check(access.Role.VIEWER, commands.Still(id=str(uuid.uuid4())))
+    async with console(busy) as rig:
+        rig.box.refuse_next(caught.value)
+        await rig.press("space")
+        await rig.until(lambda: any("darf das nicht" in text for text in rig.said()))
