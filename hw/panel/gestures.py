@@ -22,6 +22,9 @@ SLOP_ROWS: Final = 1.3
 """Four millimetres: what a gloved finger rolls and slips in a tap. Less than half a button."""
 LONG_NS: Final = 600_000_000
 """Gloved presses last 100 to 300 ms; half a second is still one of an unsure finger."""
+BOUNCE_NS: Final = 50_000_000
+"""Sooner than that after it left no finger comes back to its place: a resistive panel lost it for a moment. Two
+taps on purpose are at least 80 ms apart."""
 FLICK_ROWS_S: Final = 12.0
 """A finger that leaves faster than four centimetres a second throws."""
 _SPEED_NS: Final = 100_000_000
@@ -60,6 +63,7 @@ class Gestures:
         self._dragging = False
         self._long = False
         self._trace: deque[tuple[int, float]] = deque(maxlen=64)
+        self._left: tuple[int, Point] | None = None
 
     @property
     def due_ns(self) -> int | None:
@@ -81,9 +85,13 @@ class Gestures:
         at = event.timestamp_ns
         if kind is TouchKind.DOWN:
             before = self._end(Kind.CANCEL, at)  # cannot be: an UP is missing
+            if self._left is not None and at - self._left[0] < BOUNCE_NS and _near(self._left[1], cell):
+                return before
             self._from, self._since_ns, self._dragging, self._long = cell, at, False, False
             self._trace.clear()
             return [*before, Gesture(Kind.DOWN, *cell, at)]
+        if kind is TouchKind.UP:
+            self._left = (at, cell)
         if self._from is None:
             return []
         if kind is TouchKind.MOVE:
@@ -97,7 +105,7 @@ class Gestures:
 
     def _move(self, start: Point, cell: Point, at_ns: int) -> list[Gesture]:
         first = not self._dragging
-        if first and math.hypot((cell[0] - start[0]) * ROW_PER_COLUMN, cell[1] - start[1]) <= SLOP_ROWS:
+        if first and _near(start, cell):
             return []
         self._dragging = True
         self._trace.append((at_ns, cell[1]))
@@ -114,3 +122,7 @@ class Gestures:
             return 0.0
         speed = (y - recent[0][1]) / (at_ns - recent[0][0]) * 1e9
         return speed if abs(speed) >= FLICK_ROWS_S else 0.0
+
+
+def _near(one: Point, other: Point) -> bool:
+    return math.hypot((one[0] - other[0]) * ROW_PER_COLUMN, one[1] - other[1]) <= SLOP_ROWS

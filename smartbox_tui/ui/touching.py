@@ -134,8 +134,10 @@ class Placement:
 class TouchThread:
     """Reads the panel from `start` to `end`, once `place` has told which and where."""
 
-    def __init__(self, make: Make = real_panel) -> None:
+    def __init__(self, make: Make = real_panel, in_front: Callable[[], bool] = lambda: True) -> None:
+        """`in_front`: whether the screen shows this console now."""
         self._make = make
+        self._in_front = in_front
         self._send_on: Send = lambda message: None
         self._place: Placement | None = None
         self._ended = threading.Event()
@@ -146,15 +148,17 @@ class TouchThread:
         self._state = ""
         self._seen = False
         self._lies = False
+        self._unseen = False
         self.raw = False
         """Touches go to the calibration as they are, and press nothing."""
 
     # ---- the app's side
 
     def start(self, send: Send) -> None:
-        """Once it is started it stays so: a terminal that is taken up again gets the same thread."""
+        """May be started again after its end."""
         self._send_on = send
-        if self._thread is None:
+        if self._thread is None or self._ended.is_set():
+            self._ended.clear()
             self._thread = threading.Thread(target=self._run, name="touch", daemon=True)
             self._thread.start()
 
@@ -226,7 +230,10 @@ class TouchThread:
             return
         if event.kind is TouchKind.DOWN:
             self._tell("")
+            self._unseen = not self._in_front()
         self._lies = event.cancelled
+        if self._unseen:  # another terminal is in front: nothing of ours was aimed at
+            return
         if self.raw:
             self._gestures = Gestures()
             if not event.cancelled:
@@ -308,4 +315,5 @@ def own_panel(environ: Mapping[str, str]) -> TouchThread | None:
         return None
     from hw.panel.vt import own_terminal
 
-    return TouchThread() if own_terminal() is not None else None
+    terminal = own_terminal()
+    return TouchThread(in_front=terminal.in_front) if terminal is not None else None

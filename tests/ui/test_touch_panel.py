@@ -12,7 +12,9 @@ from msgspec.structs import replace
 from textual.widgets import Input
 
 from hw.fake.touch import FakePanel
+from hw.fake.vt import FakeTerminal
 from hw.panel.contacts import Protocol
+from hw.panel.vt import VirtualTerminal
 from smartbox_tui.ui.link import new_id
 from smartbox_tui.ui.screens.capture import CaptureScreen
 from smartbox_tui.ui.screens.pictures import PicturesScreen
@@ -48,8 +50,11 @@ async def test_the_photo_button_is_a_pedal_the_picture_is_of_the_touch(protocol)
 
 async def test_fast_touches_are_as_many_pictures():
     async with panel(with_exam) as touched:
-        for _ in range(5):
-            touched.touch("#photo")
+        place, begin = touched.place(*touched.middle("#photo")), time.monotonic_ns()
+        for count in range(5):
+            # all of them waiting when the app comes to it
+            touched.device.down(*place, at_ns=begin + count * 200_000_000)
+            touched.device.up(at_ns=begin + count * 200_000_000 + 90_000_000)
         await touched.rig.until(lambda: len(stills(touched.rig.box)) == 5)
         times = [still.at_ns for still in stills(touched.rig.box)]
         assert times == sorted(set(times))
@@ -283,8 +288,21 @@ async def test_the_app_ends_at_once_though_the_driver_hangs():
         assert time.monotonic() - begin < 4
 
 
+async def test_while_another_terminal_is_in_front_a_finger_presses_nothing():
+    async with panel(with_exam) as touched:
+        touched.thread._in_front = lambda: False
+        touched.touch("#photo")
+        await touched.rig.pilot.pause(0.3)
+        assert not touched.rig.box.commands
+        touched.thread._in_front = lambda: True
+        touched.touch("#photo")
+        await touched.rig.command(commands.Still)
+        assert len(stills(touched.rig.box)) == 1
+
+
 def test_only_the_boxs_own_screen_has_touch(monkeypatch):
-    monkeypatch.setattr("hw.panel.vt.own_terminal", lambda: object())
+    terminal = VirtualTerminal(0, 1, FakeTerminal())
+    monkeypatch.setattr("hw.panel.vt.own_terminal", lambda: terminal)
     assert own_panel({}) is not None
     assert own_panel({"SSH_CONNECTION": "10.0.0.1 1 10.0.0.2 22"}) is None
     monkeypatch.setattr("hw.panel.vt.own_terminal", lambda: None)
