@@ -54,6 +54,7 @@ class Beforehand:
         self._queue: deque[Frame | None] = deque()
         self._changed = threading.Condition()
         self._busy = False
+        self._finished = 0
         self._ended = False
         self._dropped = 0
         self._film = Film()
@@ -103,6 +104,11 @@ class Beforehand:
             return not self._queue and not self._busy
 
     @property
+    def progress(self) -> int | None:
+        """Frames finished so far, for the watchdog: it takes no lock. None: there is nothing to do."""
+        return self._finished if self._queue or self._busy else None
+
+    @property
     def all_lost(self) -> int:
         """Frames that were lost here, since the start."""
         return self.lost + self._passing.lost
@@ -117,6 +123,7 @@ class Beforehand:
     def run(self) -> None:
         while True:
             with self._changed:
+                self._finished += self._busy
                 self._busy = False
                 self._changed.wait_for(lambda: self._queue or self._ended)
                 if self._ended:

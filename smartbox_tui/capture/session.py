@@ -187,7 +187,8 @@ class Session:
     @property
     def encoding(self) -> int | None:
         """Frames done so far; None: none waits."""
-        return self._encoder.progress
+        pending = [each for each in (self._before.progress, self._encoder.progress) if each is not None]
+        return sum(pending) if pending else None
 
     @property
     def device(self) -> dict[str, str]:
