@@ -121,6 +121,8 @@ class ConsoleApp(Lit, Touchable):
     async def on_mount(self) -> None:
         depths = {"standard": Depth.SIXTEEN, "256": Depth.CUBE}
         self.depth = depths.get(self.console.color_system or "", Depth.TRUE)
+        if self.panel is not None and self.depth is Depth.SIXTEEN:
+            self.depth = Depth.PANEL
         self._gallery = Gallery(self.link.picture, self._in_background, self.redraw_soon, self.wall.monotonic_s)
         fps = self.settings.display.preview_fps or (REMOTE_FPS if self.pace else LOCAL_FPS)
         await self.push_screen(CaptureScreen(self.paths.runtime, fps, self.depth, self.pixels))
@@ -158,10 +160,16 @@ class ConsoleApp(Lit, Touchable):
 
     def on_mouse_down(self, event: MouseDown) -> None:
         """Whatever is touched: a field brings the keyboard on the screen, anything else sends it away."""
-        self._keyboard.touched(event, self.screen)
+        if self.touch is None:
+            self._keyboard.touched(event, self.screen)
 
-    def on_mouse_up(self, _event: MouseUp) -> None:
+    def on_mouse_up(self, event: MouseUp) -> None:
+        """A finger on a field may have come to pull the form: only now it is known to be none."""
         self.finger.lift()
+        if self.touch is not None:
+            if self.finger.dragged:
+                return
+            self._keyboard.touched(event, self.screen)
         self._keyboard.let_go()
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:

@@ -15,6 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from hw.panel.palette import PALETTE
+
 Pixels = NDArray[np.uint8]
 """rows x columns x 3, RGB."""
 
@@ -28,6 +30,7 @@ class Depth(StrEnum):
     TRUE = "truecolor"
     CUBE = "256"
     SIXTEEN = "standard"
+    PANEL = "panel"  # sixteen, in the panel's own colours
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def lines(field: Pixels, depth: Depth = Depth.TRUE) -> list[str]:
         codes = _cube(field)
         foreground, background = _cube_foreground, _cube_background
     else:
-        codes = _sixteen(field)
+        codes = _sixteen(field, depth)
         foreground, background = _sixteen_foreground, _sixteen_background
     out = []
     for upper, lower in zip(codes[0::2].tolist(), codes[1::2].tolist(), strict=True):
@@ -150,21 +153,27 @@ def _cube_background(code: int) -> str:
     return f"\x1b[48;5;{code}m"
 
 
-_EIGHT: Final = np.array(
-    [(0, 0, 0), (170, 0, 0), (0, 170, 0), (170, 85, 0), (0, 0, 170), (170, 0, 170), (0, 170, 170), (170, 170, 170)],
-    np.int32,
-)
+STANDARD: Final = (
+    (0, 0, 0), (170, 0, 0), (0, 170, 0), (170, 85, 0), (0, 0, 170), (170, 0, 170), (0, 170, 170), (170, 170, 170)
+)  # fmt: skip
+EIGHT: Final = {Depth.SIXTEEN: STANDARD, Depth.PANEL: PALETTE[:8]}
 """The colours that a cell's background can have on the Linux console; the foreground keeps to them too."""
 _BAYER: Final = (np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]) - 7.5) * 6
 
 
-def _sixteen(field: Pixels) -> NDArray[np.uint32]:
-    """The nearest of eight, with an ordered pattern: shapes stay readable where colours cannot."""
+def _sixteen(field: Pixels, depth: Depth) -> NDArray[np.uint32]:
+    """The nearest of eight, with an ordered pattern: shapes stay readable where colours cannot. What is one of the
+    eight stays it: the ground of words has no pattern."""
+    eight = np.array(EIGHT[depth], np.int32)
     rows, columns = field.shape[:2]
     pattern = np.tile(_BAYER, (rows // 4 + 1, columns // 4 + 1))[:rows, :columns]
     wanted = field.astype(np.int32) + pattern[..., None].astype(np.int32)
-    distance = ((wanted[:, :, None, :] - _EIGHT[None, None, :, :]) ** 2).sum(axis=3)
-    return np.asarray(distance.argmin(axis=2), dtype=np.uint32)
+    distance = ((wanted[:, :, None, :] - eight[None, None, :, :]) ** 2).sum(axis=3)
+    nearest = np.asarray(distance.argmin(axis=2), dtype=np.uint32)
+    packed = _packed(field)
+    for number, (red, green, blue) in enumerate(EIGHT[depth]):
+        nearest[packed == (red << 16 | green << 8 | blue)] = number
+    return nearest
 
 
 def _sixteen_foreground(code: int) -> str:

@@ -48,11 +48,13 @@ class Scene:
     @property
     def alert(self) -> tuple[int, int, int]:
         """The ground of words: one that sixteen colours have, so that nothing is dithered under them."""
-        return (170, 0, 0) if self.depth is Depth.SIXTEEN else ALERT
+        few = halfblocks.EIGHT.get(self.depth)
+        return few[1] if few else ALERT
 
     @property
     def chip(self) -> tuple[int, int, int]:
-        return (0, 170, 170) if self.depth is Depth.SIXTEEN else CHIP
+        few = halfblocks.EIGHT.get(self.depth)
+        return few[6] if few else CHIP
 
 
 @dataclass(frozen=True, slots=True)
