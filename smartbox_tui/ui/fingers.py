@@ -54,6 +54,7 @@ class Finger:
         self._thrown: Widget | None = None
         self._stopped = False
         self.down = False
+        self.dragged = False
 
     def takes(self, event: events.MouseEvent, *, touched: bool) -> bool:
         """Of each event of the terminal or the panel, before the widgets. True: it is dealt with."""
@@ -67,7 +68,7 @@ class Finger:
 
     def _comes(self, event: events.MouseDown) -> bool:
         self.lift()
-        self.down = True
+        self.down, self.dragged = True, False
         # a widget that went away with the finger on it would hold it for ever
         self._app.capture_mouse(None)
         self._scroller = self._grip = None
@@ -112,6 +113,7 @@ class Finger:
         """It presses nothing any more; what scrolls where it came down follows."""
         if not self.down:  # its coming only lit the screen
             return
+        self.dragged = True
         self.lift()
         self._app._mouse_down_widget = None
         under = self._under

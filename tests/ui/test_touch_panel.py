@@ -158,6 +158,21 @@ async def test_the_keyboard_types_under_the_finger():
         await rig.until(lambda: rig.app.screen.query_one("#input-family", Input).value == "We")
 
 
+async def test_a_form_that_is_pulled_at_a_field_opens_no_keyboard():
+    async with panel(people, size=SMALL) as touched:
+        rig = touched.rig
+        await form(rig)
+        x, y = touched.middle("#input-family")
+        touched.down(x, y)
+        for step in range(1, 6):
+            touched.move(x, y + step)
+        touched.up()
+        await rig.pilot.pause(0.3)
+        assert not is_open(rig)
+        touched.tap(x, y)
+        await rig.until(lambda: is_open(rig))
+
+
 async def test_a_list_follows_the_finger_and_chooses_nothing():
     async with panel(many, size=SMALL) as touched:
         rig = touched.rig

@@ -60,8 +60,8 @@ class KeyboardHost:
             keyboard.close()
         return False
 
-    def touched(self, event: events.MouseDown, screen: Screen[object]) -> None:
-        """A finger came down. By now the field that it met has the focus."""
+    def touched(self, event: events.MouseEvent, screen: Screen[object]) -> None:
+        """A finger came down, or has tapped. By now the field that it met has the focus."""
         self._leaves = None
         try:
             widget, _region = screen.get_widget_at(*event.screen_offset)
