@@ -342,3 +342,29 @@ def test_without_udev_it_looks_by_itself(tmp_path: Path) -> None:
         source.then(Fail(HardwareError("read", "/dev/fake", "broken"), refused_opens=2))
         until(lambda: not rig.source().signal)
         until(lambda: rig.source().signal, 10)
+
+
+def test_pulled_in_a_recording_and_back_with_another_number_it_goes_on_in_the_next_clip(tmp_path: Path) -> None:
+    device = FakeV4l2(Behaviour(sizes={"MJPG": [(320, 240)]}))
+    source = V4l2Source(
+        key="endo", name="Grabber", device="pci-1-usb-0:2", width=320, height=240, fps=Fraction(30), calls=device,
+        nodes=lambda _: [] if device.gone else [Node(device.path, "pci-1-usb-0:2:1.0", serial="77")],
+    )  # fmt: skip
+    with Rig(tmp_path, source, of={"kind": "v4l2"}) as rig:
+        rig.command(commands.RecordStart)
+        time.sleep(0.5)
+        device.unplug()
+        until(lambda: rig.source().signal_state == "gone")
+        with pytest.raises(SmartBoxError) as caught:
+            rig.still()
+        assert caught.value.code == "device-gone"
+        device.path = "/dev/video6"  # type: ignore[misc]
+        device.replug()
+        until(lambda: rig.source().signal, 10)
+        assert rig.source().device == "/dev/video6"
+        time.sleep(0.5)
+        parts = rig.command(commands.RecordStop)["instances"]
+        assert [rig.sidecar(each).part for each in parts] == [0, 1]
+        assert "unplugged" in rig.sidecar(parts[0]).note
+        assert all(len(frames_of(rig.file(each))) == rig.sidecar(each).frames > 3 for each in parts)
+        assert rig.sidecar(parts[0]).device["serial"] == "77"
