@@ -131,14 +131,17 @@ class GestureRecognizer:
         """When to call `tick` at the latest; None when nothing but an edge can change anything."""
         return min((at for at, _ in self._timers()), default=None)
 
-    def begin(self, at_ns: int, *, down: bool) -> None:
-        """The contact as it is found, with no gesture under way: one that is down was pressed before anybody
-        listened, and means nothing but that it may be stuck."""
+    def begin(self, at_ns: int, *, down: bool) -> list[Told]:
+        """The contact as it is found. One that is down was pressed before anybody listened, and means nothing but
+        that it may be stuck. A gesture under way ends here; answers what it was."""
+        told = self.feed(PedalEdge(down=False, timestamp_ns=at_ns))
+        told += self.tick(at_ns + self._debounce_ns + DOUBLE_NS)
         self._contact = self._down = down
         self._contact_ns = self._press_ns = at_ns
         self._settled_ns = None
         self._state = _State.SPENT if down else _State.UP
         self._stuck_told = False
+        return told
 
     def feed(self, edge: PedalEdge) -> list[Told]:
         """Take one edge; answers what became known by it and by the time that passed before it."""

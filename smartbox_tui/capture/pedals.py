@@ -268,7 +268,7 @@ class Pedal:
     def _found(self, *, down: bool) -> None:
         """The device is open: a pedal that is down already may be stuck, but was pressed for nobody."""
         with self._changed:
-            self._rules.begin(time.monotonic_ns(), down=down)
+            self._act(self._rules.begin(time.monotonic_ns(), down=down))
             self._become("ok")
             self._changed.notify_all()
 

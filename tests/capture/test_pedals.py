@@ -157,6 +157,19 @@ def test_a_pedal_that_is_pulled_comes_back_and_its_press_is_not_long_for_ever(tm
         until(lambda: len(rig.told(events.StillTaken)) == 2, 2)
 
 
+def test_a_press_cut_off_by_its_cable_is_a_photo_although_it_might_have_become_double(tmp_path: Path) -> None:
+    pedal = ScriptedPedal()
+    settings = Pedal(id="left", kind="evdev", device="x")  # short still, long record, double mark
+    with Rig(tmp_path, pedals=(settings,), pedal_sources={"left": pedal}) as rig:
+        pedal.edges.put(PedalEdge(True, time.monotonic_ns()))
+        pedal.edges.put(None)  # and it is there again at once
+        until(lambda: "back" in gestures(rig), 5)
+        until(lambda: len(rig.told(events.StillTaken)) == 1, 2)
+        time.sleep(1)
+        assert len(rig.told(events.StillTaken)) == 1
+        assert [each.state for each in sidecars(rig)] == [SidecarState.CLOSED]
+
+
 def test_a_double_press_takes_the_frame_of_its_first_press(tmp_path: Path) -> None:
     settings = Pedal(id="left", kind="key", short="none", long="none", double="still")
     with Rig(tmp_path, pedals=(settings,)) as rig:

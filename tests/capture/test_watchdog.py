@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -45,6 +46,23 @@ def test_the_real_process_is_ready_with_no_grabber_plugged_in_and_says_when_it_e
     lines = listener.heard()
     assert "STOPPING=1" in lines
     assert not [line for line in lines if "still" in line]
+
+
+def test_the_journal_gets_where_each_thread_stood(
+    tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", listener.environ["NOTIFY_SOCKET"])
+    monkeypatch.setenv("WATCHDOG_USEC", "600000")
+    box = Process(tmp_path)
+    child = box.start()
+    lines: list[str] = []
+    until(lambda: lines.extend(listener.heard()) or "WATCHDOG=1" in lines, 30)
+    child.send_signal(signal.SIGABRT)  # as the manager does
+    assert child.wait(20) == -signal.SIGABRT
+    said = capfd.readouterr().err
+    assert "Fatal Python error: Aborted" in said
+    assert "session.py" in said
+    assert "in _deliver" in said
 
 
 class Hanging(FakeSource):

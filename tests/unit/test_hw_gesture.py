@@ -91,6 +91,26 @@ def test_one_that_is_found_down_means_nothing_but_may_be_stuck():
     assert recognizer.deadline_ns is None
 
 
+@given(
+    st.lists(st.integers(0, 700 * MS), max_size=7),
+    st.integers(0, 400 * MS),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+)
+def test_a_gesture_under_way_when_the_device_comes_back_is_not_lost(steps, after, long, double, down):
+    recognizer = GestureRecognizer(long=long, double=double)
+    told, now, level, presses = [], 1000 * MS, False, 0
+    for step in steps:
+        now += step + 25 * MS
+        level = not level
+        presses += level
+        told += recognizer.feed(PedalEdge(level, now))
+    told += recognizer.begin(now + after, down=down)
+    assert recognizer.press_ns is None
+    assert sum(2 if each.kind is DOUBLE else 1 for each in told if isinstance(each, Gesture)) == presses
+
+
 def test_each_kind_of_contact_has_a_debouncing_time_of_its_own():
     edges = [100, 110, 130, 200]
     assert len(kinds(run(GestureRecognizer(long=False, double=False), edges, until_ms=300))) == 2
