@@ -57,7 +57,7 @@ def disk(context: Context) -> Iterator[Check]:
 
 
 def _existing(folder: Path) -> Path:
-    return next((each for each in (folder, *folder.parents) if each.is_dir()), Path("/"))
+    return next((each for each in (folder, *folder.parents) if os.access(each, os.F_OK)), Path("/"))
 
 
 def mount_of(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> tuple[str, str, str, str] | None:

@@ -26,7 +26,7 @@ def rights(context: Context) -> Iterator[Check]:
     yield Check("rights.groups", None if missing else True, f"groups of the box: {text}", hint)
     yield from _folder("rights.state", context.folders.state)
     for name, path in (("engine", context.folders.engine_socket), ("capture", context.folders.capture_socket)):
-        if path.exists():
+        if os.access(path, os.F_OK):
             open_ = path.stat().st_mode & 0o007
             yield Check(
                 f"rights.{name}", not open_, _told(path), "It must not be open to everybody: restart the box."

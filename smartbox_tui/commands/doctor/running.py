@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
+from pathlib import Path
 from typing import Any, Final
 
 from smartbox_tui.commands.doctor.check import Check, Context
 from smartbox_tui.commands.output import source_text
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.wire import client
+from smartbox_tui.wire.access import OPERATOR_GROUP
+from smartbox_tui.wire.state import ROLE_NEEDED
 
 ANSWER_S: Final = 5.0
 CONNECT_S: Final = 15.0
@@ -23,6 +27,10 @@ _AT_ONCE: Final = 8
 def processes(context: Context) -> Iterator[Check]:
     """Asks both into the context."""
     for name, socket in (("capture", context.folders.capture_socket), ("engine", context.folders.engine_socket)):
+        if not os.access(socket, os.R_OK | os.W_OK) and _hidden(socket):
+            yield Check(name, None, f"could not be checked because this user may not ask on {socket}",
+                        f"Be in the group {OPERATOR_GROUP}, or run it as root.")  # fmt: skip
+            continue
         try:
             answer = client.request(socket, "GET", "/v1/status", timeout_s=ANSWER_S)
         except SmartBoxError as exc:
@@ -30,6 +38,14 @@ def processes(context: Context) -> Iterator[Check]:
             continue
         setattr(context, name, answer)
         yield Check(name, True, f"answers on {socket}")
+
+
+def _hidden(socket: Path) -> bool:
+    """Whether it is there or may be: where this user may not look, nobody can say that it is not."""
+    try:
+        return socket.exists()
+    except OSError:
+        return True
 
 
 def sources(context: Context) -> Iterator[Check]:
@@ -69,7 +85,7 @@ def servers(context: Context) -> Iterator[Check]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _connection(context: Context, what: str, name: str) -> tuple[bool, str, str]:
+def _connection(context: Context, what: str, name: str) -> tuple[bool | None, str, str]:
     try:
         if context.engine is not None:
             command = {"type": "connection-test", "id": str(uuid.uuid4()), "what": what, "name": name}
@@ -79,7 +95,8 @@ def _connection(context: Context, what: str, name: str) -> tuple[bool, str, str]
 
             answer = asyncio.run(asyncio.wait_for(connection.check(what, name, {}, context.settings), CONNECT_S))
     except SmartBoxError as exc:
-        return False, exc.message, exc.hint
+        mine = exc.code == "refused" and ROLE_NEEDED in exc.message
+        return None if mine else False, exc.message, exc.hint
     except TimeoutError:
         return False, f"no answer within {CONNECT_S:.0f} s", "Check address, port and firewall."
     failed = next((step for step in answer["steps"] if not step["ok"]), None)
