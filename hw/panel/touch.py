@@ -222,6 +222,12 @@ class EvdevTouch:
                 return None
         return self._told.popleft()
 
+    def outdone(self) -> bool:
+        """Whether "auto" took a mere pointer, and a touch screen has come since: at power-on they are slow."""
+        if self._name != AUTO or self._device is None or self._abilities.rank == 0:
+            return False
+        return any(rank == 0 for rank, _, _, _ in self._candidates()[0])
+
     def close(self) -> None:
         if self._device is not None:
             self._device.close()
@@ -250,6 +256,16 @@ class EvdevTouch:
     def _find(self) -> Node:
         if self._name != AUTO:
             return resolve(self._name, "input", accept=self._accepted, nodes=self._nodes)
+        found, refused = self._candidates()
+        if found:
+            return min(found)[3]
+        if refused:
+            hint = "The console's user needs the group input."
+            raise DeviceRefused("find", "touch panel", "no permission to look at the input devices", hint)
+        raise DeviceGone("find", "touch panel", "none is plugged in", "Plug its USB cable in.")
+
+    def _candidates(self) -> tuple[list[tuple[int, str, str, Node]], bool]:
+        """Each with its rank, key and path; and whether there are some that nobody may look at."""
         found: list[tuple[int, str, str, Node]] = []
         refused = False
         for node in self._nodes("input") or _bare_nodes():
@@ -259,12 +275,7 @@ class EvdevTouch:
             refused = refused or able is None
             if able is not None and (rank := able.rank) is not None:
                 found.append((rank, node.key, node.path, node))
-        if found:
-            return min(found)[3]
-        if refused:
-            hint = "The console's user needs the group input."
-            raise DeviceRefused("find", "touch panel", "no permission to look at the input devices", hint)
-        raise DeviceGone("find", "touch panel", "none is plugged in", "Plug its USB cable in.")
+        return found, refused
 
     def _accepted(self, path: str) -> bool:
         able = self._look(path)

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from textual.events import MouseDown, MouseEvent, MouseMove, MouseUp
 from textual.message import Message
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 NONE: Final = "none"
 """`panel.touch`: it is not opened."""
 _READ_S: Final = 0.1
+_LOOK_S: Final = 5.0
 _PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)
 _LOG_EVERY: Final = 300
 _JOIN_S: Final = 0.5
@@ -40,6 +41,14 @@ class Make(Protocol):
     """Makes the panel of that name; `never` are devices that "auto" leaves alone."""
 
     def __call__(self, device: str, never: tuple[str, ...]) -> TouchSource: ...
+
+
+@runtime_checkable
+class Choosing(Protocol):
+    """A panel that was chosen by itself."""
+
+    def outdone(self) -> bool:
+        """Whether a better one has come."""
 
 
 def real_panel(device: str, never: tuple[str, ...]) -> TouchSource:
@@ -212,6 +221,7 @@ class TouchThread:
             failures += 1
 
     def _listen(self, source: TouchSource) -> None:
+        looked_s = time.monotonic()
         while not self._changed.is_set():
             due = self._gestures.due_ns
             wait = _READ_S if due is None else min(_READ_S, max(0.0, (due - time.monotonic_ns()) / _NS))
@@ -219,6 +229,11 @@ class TouchThread:
             if event is None:
                 if self._lies:
                     self._tell("stuck")
+                if isinstance(source, Choosing) and time.monotonic() - looked_s > _LOOK_S:
+                    looked_s = time.monotonic()
+                    if source.outdone():
+                        log.info("a better touch panel has come")
+                        self._changed.set()
                 if (long := self._gestures.rest(time.monotonic_ns())) is not None and not self.raw:
                     self._act(long)
                 continue

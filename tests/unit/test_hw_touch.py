@@ -219,6 +219,21 @@ def test_of_two_panels_auto_takes_the_one_with_the_first_key_and_the_settings_ma
     assert chosen(calls, PORTS, "usb-0:3") == "/dev/input/event3"
 
 
+def test_a_touch_panel_that_came_later_outdoes_the_pointer_that_was_taken():
+    calls = Several(event4=pointer())
+    source = EvdevTouch(calls=calls, nodes=PORTS)
+    source.open()
+    assert not source.outdone()
+    calls.devices["/dev/input/event5"] = panel()
+    assert source.outdone()
+    source.open()
+    assert source.info.path == "/dev/input/event5"
+    assert not source.outdone()
+    named = EvdevTouch(device="usb-0:4", calls=calls, nodes=PORTS)
+    named.open()
+    assert not named.outdone(), "what is named is wanted"
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
