@@ -275,6 +275,10 @@ async def test_a_pedal_is_taught_by_pressing_it() -> None:
         await rig.press("t")
         await at(rig, TeachScreen)
         await rig.until(lambda: "No pedal was pressed." in rig.text())
+        rig.box.settings.pedal = {"kind": "serial-bytes", "device": "/dev/ttyS0?press=44", "name": "Pedal"}
+        await rig.press("t")
+        await rig.until(lambda: any("does not tell when it is let go" in said for said in rig.said()))
+        await at(rig, SettingsFormScreen)
         rig.box.settings.pedal = {"kind": "serial-line", "device": "/dev/ttyS0", "name": "Pedal"}
         await rig.press("t")
         await at(rig, SettingsFormScreen)

@@ -21,6 +21,7 @@ from smartbox_tui.ui.widgets.big_button import BigButton
 from smartbox_tui.wire import commands
 
 WAIT_S: Final = 15.0
+AGAIN_S: Final = 10.0
 
 
 class TeachScreen(SettingsBase):
@@ -61,7 +62,9 @@ class TeachScreen(SettingsBase):
         if self._since_s is None:
             return view.t("Is it plugged in? Touch “Again” and press it firmly.")
         left = max(0, round(WAIT_S - (view.now_s - self._since_s)))
-        return view.t.n("{count} second left", "{count} seconds left", left)
+        seconds = view.t.n("{count} second left", "{count} seconds left", left)
+        # A line at another speed is found by pressing again.
+        return seconds if left > AGAIN_S else " ".join((view.t("Nothing yet? Press it again."), seconds))
 
     def action_again(self) -> None:
         """One at a time."""
@@ -79,6 +82,9 @@ class TeachScreen(SettingsBase):
             self.action_back()
             self._taught(pedal)
             self.console.say(t("This pedal it is."), str(pedal.get("name") or pedal["device"]), "information")
+            if pedal["kind"] == "serial-bytes" and "release=" not in pedal["device"]:
+                what = t("This pedal does not tell when it is let go.")
+                self.console.say(what, t("A long press cannot be used; short and double can."))
 
     @on(CommandWasRefused)
     def _refused(self, message: CommandWasRefused) -> None:
