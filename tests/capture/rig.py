@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,7 +23,7 @@ import numpy as np
 
 from hw.base import VideoSource
 from hw.video.strip import read_strip
-from smartbox_tui.capture.accelerated import no_encoders
+from smartbox_tui.capture.accelerated import Encoders, no_encoders
 from smartbox_tui.capture.assembly import REAL, Assembly, Hardware
 from smartbox_tui.model.uids import uid_of
 from smartbox_tui.settings.destination import Destination
@@ -32,6 +33,7 @@ from smartbox_tui.spool.examfile import ExamFile, RevisionFile, create_exam
 from smartbox_tui.spool.layout import exam_dir
 from smartbox_tui.spool.sidecar import Sidecar, read_sidecar
 from smartbox_tui.wire import client, commands, events, times
+from tests.support import encoders as fakes
 
 
 def until(condition: Callable[[], Any], timeout_s: float = 10.0, what: str = "") -> Any:
@@ -234,7 +236,24 @@ def main() -> int:
     loaded = load(root / "smartbox.toml", None)
     recording = replace(loaded.settings.recording, reserve_bytes=int(os.environ.get("RIG_FREE", "0")))
     loaded = replace(loaded, settings=replace(loaded.settings, recording=recording))
-    return run(Paths(root / "state", root / "run"), loaded)
+    hardware = REAL
+    if after := os.environ.get(
+        "RIG_CRASH_AFTER"
+    ):  # pictures that a hardware encoder's driver takes before it crashes
+        hardware = replace(REAL, encoders=partial(crashing, int(after)))
+    return run(Paths(root / "state", root / "run"), loaded, hardware)
+
+
+def crashing(after: int, folder: Path) -> Encoders:
+    """One encoder, which takes the process with it, as drivers do that live in it."""
+
+    class Crashes(fakes.Fails):
+        def made(self, *arguments: Any) -> Any:
+            if self.count > after:
+                os.kill(os.getpid(), signal.SIGSEGV)
+            return self.maker.encode(*arguments[:3], idr=arguments[3])
+
+    return fakes.encoders(fakes.candidate("qsv", fakes.made_by(fakes.OTHER, Crashes), good=True), folder=folder)
 
 
 __all__ = [
