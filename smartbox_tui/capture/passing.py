@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 import av
+from av.bitstream import BitStreamFilterContext
 
 from hw.base import FieldOrder, Frame, VideoFormat
 from smartbox_tui.capture.access import AccessUnit, Stream
@@ -47,7 +48,7 @@ class Passing:
     """The units of one H.264 source as access units of a recording. One thread.
 
     It looks at the first whole GOP: High Profile at a level of DICOM's, square, progressive, 4:2:0,
-    limited range, its rate told, a closed GOP of at most about a second, no B slices. What holds is passed on from
+    limited range, a closed GOP of at most about a second, no B slices. What holds is passed on from
     that GOP's beginning; `refusal` says as a sentence what does not, and then nothing of this stream is passed on
     any more. Missing parameter sets are repeated before each IDR picture. After lost frames nothing is passed on
     until the next IDR picture, and that is counted as lost.
@@ -67,6 +68,7 @@ class Passing:
         """The stream begins anew: the device was opened again."""
         self._held: list[AccessUnit] = []
         self._sets: dict[int, list[bytes]] = {h264.NAL_SPS: [], h264.NAL_PPS: []}
+        self._sps: list[bytes] = []
         self._stream: Stream | None = None
         self._gop_ns: int | None = None
         self._gop_frames = 0
@@ -149,7 +151,12 @@ class Passing:
         if plan.every > 1:
             raise ValueError("it has more frames a second than any level allows")
         found = told("h264", head)
+        if found.fps is None:
+            # Many devices leave it out; without it players guess. Nothing else of the stream changes.
+            head = _with_rate(head, plan.fps)
+            found = told("h264", head)
         found.check(plan)
+        self._sps = [unit for kind, unit in h264.nal_units(head) if kind == h264.NAL_SPS]
         return Stream(
             next(_STREAMS), found.width, found.height, plan.fps, found.transfer_syntax_uid, parameters=head
         )
@@ -158,7 +165,7 @@ class Passing:
         assert self._stream is not None
         parts = [unit for kind, unit in units if kind not in _FILLER and not (idr and kind in self._sets)]
         if idr:
-            parts = [*self._sets[h264.NAL_SPS], *self._sets[h264.NAL_PPS], *parts]
+            parts = [*self._sps, *self._sets[h264.NAL_PPS], *parts]
         data = _DELIMITER + b"".join(_START + part for part in parts)
         missing, self._missing = self._missing, 0
         return AccessUnit(data, frame.timestamp_ns, idr, frame.lost + missing, self._stream)
@@ -170,6 +177,16 @@ class Passing:
         self._refused = sps[0] if sps else b""
         self.fresh()
         self.refusal = why
+
+
+def _with_rate(head: bytes, fps: Fraction) -> bytes:
+    """Parameter sets that tell the rate, a tick being a field (ITU-T H.264 E.2.1). Raises ValueError."""
+    tick = 2 * fps
+    options = f"h264_metadata=tick_rate={tick.numerator}/{tick.denominator}"
+    try:
+        return b"".join(bytes(packet) for packet in BitStreamFilterContext(options, "h264").filter(av.Packet(head)))
+    except av.FFmpegError as exc:
+        raise ValueError("it does not tell its frame rate") from exc
 
 
 def _is_b(unit: bytes) -> bool:

@@ -23,6 +23,7 @@ from smartbox_tui.capture.access import AccessUnit
 from smartbox_tui.capture.convert import Undecodable
 from smartbox_tui.capture.passing import Film, Passing
 from smartbox_tui.media import h264
+from smartbox_tui.media.bits import raw_bytes
 from tests.capture.rig import Rig, probe, strips, until
 
 WIDTH, HEIGHT, FPS = 320, 240, 30
@@ -94,6 +95,40 @@ def test_parameter_sets_that_come_only_once_are_repeated() -> None:
     _, made = passed(bare)
     assert all(h264.find_sps(unit.data) for unit in made if unit.idr)
     assert sum(unit.idr for unit in made) == 4
+
+
+def without_rate(sps: bytes) -> bytes:
+    """A sequence parameter set cut off before its VUI, as many devices have it."""
+    bits = "".join(f"{byte:08b}" for byte in raw_bytes(sps))
+    for at in range(32, len(bits)):
+        cut = bits[:at] + "01"
+        cut += "0" * (-len(cut) % 8)
+        shorter = int(cut, 2).to_bytes(len(cut) // 8, "big")
+        with contextlib.suppress(ValueError):
+            found = h264.parse_sps(shorter)
+            if (found.width, found.height, found.fps, found.aspect) == (WIDTH, HEIGHT, None, None):
+                return shorter
+    raise AssertionError
+
+
+def test_a_rate_that_the_stream_does_not_tell_is_told() -> None:
+    bare = tuple(
+        b"".join(b"\0\0\0\1" + (without_rate(unit) if kind == 7 else unit) for kind, unit in h264.nal_units(data))
+        for data in film(60)
+    )
+    sps = h264.find_sps(bare[0])
+    assert sps is not None
+    assert sps.fps is None
+    passing, made = passed(bare)
+    assert not passing.refusal
+    assert len(made) == 60
+    for unit in made:
+        found = h264.find_sps(unit.data)
+        assert (found is not None and found.fps == FPS) is unit.idr
+    assert [slices(unit.data) for unit in made] == [slices(data) for data in film(60)]
+    decoder = Film()
+    shown = [pair for unit in made for pair in decoder.decode(frames((unit.data,))[0])]
+    assert len(shown) >= 58
 
 
 @pytest.mark.parametrize(
