@@ -77,6 +77,12 @@ class Display:
             log.warning("the panel's light: %s", text)
 
 
+def turned(sysfs: Path = Path("/sys")) -> bool:
+    """Whether the text console is drawn sideways or upside down (fbcon=rotate): its cells are not where the
+    framebuffer's lines are."""
+    return _read(sysfs / "class" / "graphics" / "fbcon" / "rotate") not in ("", "0")
+
+
 def _rank(kind: str) -> int:
     return _KINDS.index(kind) if kind in _KINDS else len(_KINDS)
 

@@ -158,7 +158,7 @@ STANDARD: Final = (
 )  # fmt: skip
 EIGHT: Final = {Depth.SIXTEEN: STANDARD, Depth.PANEL: PALETTE[:8]}
 """The colours that a cell's background can have on the Linux console; the foreground keeps to them too."""
-_NIGHT: Final = 20
+_NIGHT: Final = 36
 """What is so dark has no pattern: the field around a picture."""
 _BAYER: Final = (np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]) - 7.5) * 6
 

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from hw.calls import SystemCalls
 from hw.errors import HardwareError
-from hw.panel.display import Display
+from hw.panel.display import Display, turned
 from hw.panel.framebuffer import Framebuffer
 from hw.panel.palette import PALETTE
 from hw.panel.sound import Sounder
@@ -53,7 +53,9 @@ class Panel:
         self._dark = False
         colours = Colours(PALETTE[0], PALETTE[14], PALETTE[15])
         self.pixels: LivePixels | None = None
-        if settings.live != "blocks":
+        if settings.live != "blocks" and turned(sysfs):
+            log.warning("the text console is turned: the live picture is drawn as blocks")
+        elif settings.live != "blocks":
             self.pixels = LivePixels(runtime, terminal, Framebuffer(FRAMEBUFFER, calls), colours)
 
     def open(self) -> None:

@@ -30,7 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench")
     parser.add_argument("--seconds", default="600")
     parser.add_argument("--out", default="bench.json")
-    parser.add_argument("--only", default="box,sender,long,media,encoder,ui,touch")
+    parser.add_argument("--only", default="box,sender,long,media,encoder,ui,touch,panel")
     options = parser.parse_args()
     wanted = options.only.split(",")
     result: dict[str, Any] = {"machine": {"python": platform.python_version(), "kernel": platform.release()}}
@@ -48,6 +48,8 @@ def main() -> int:
         result["ui"] = _run("ui_bench")
     if "touch" in wanted:
         result["touch"] = _run("touch_bench")
+    if "panel" in wanted:
+        result["panel"] = _run("panel_bench")
     text = json.dumps(result, indent=1)
     Path(options.out).write_text(text + "\n", encoding="utf-8")
     print(text)

@@ -166,6 +166,15 @@ async def test_blocks_where_the_framebuffer_cannot_be_used(tmp_path: Path) -> No
         await rig.until(lambda: "▀" in rig.text())
 
 
+async def test_blocks_where_the_text_console_is_turned(tmp_path: Path) -> None:
+    fake = FakePanel(tmp_path, SMALL)
+    folder = fake.sysfs / "class" / "graphics" / "fbcon"
+    folder.mkdir(parents=True)
+    (folder / "rotate").write_text("1\n")
+    async with console(with_exam, size=SMALL, term="linux", panel=fake.panel) as rig:
+        assert rig.app.pixels is None
+
+
 async def test_blocks_when_they_are_asked_for_or_the_framebuffer_goes_away(tmp_path: Path) -> None:
     async with at_panel(tmp_path, settings=PanelSettings(live="blocks")) as (rig, fake):
         await rig.until(lambda: "▀" in rig.text())
