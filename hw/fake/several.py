@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import errno
+import itertools
+import mmap
 import os
 
 from hw.calls import SystemCalls
+
+_FIRST = 2_000_000  # far from real descriptors, and from those of the fakes
 
 
 class FakeSeveral(SystemCalls):
@@ -13,29 +17,34 @@ class FakeSeveral(SystemCalls):
 
     def __init__(self, *devices: SystemCalls) -> None:
         self._devices = devices
-        self._open: dict[int, SystemCalls] = {}
+        self._open: dict[int, tuple[SystemCalls, int]] = {}
+        self._numbers = itertools.count(_FIRST)
 
     def open(self, path: str, flags: int) -> int:
         for device in self._devices:
             if getattr(device, "path", "") == path:
-                fd = device.open(path, flags)
-                self._open[fd] = device
-                return fd
+                # A number of our own: two fakes may answer the same one.
+                number = next(self._numbers)
+                self._open[number] = (device, device.open(path, flags))
+                return number
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
 
     def close(self, fd: int) -> None:
-        self._open.pop(fd).close(fd)
-
-    def duplicate(self, fd: int) -> int:
-        another = self._open[fd].duplicate(fd)
-        self._open[another] = self._open[fd]
-        return another
+        device, own = self._open.pop(fd)
+        device.close(own)
 
     def ioctl(self, fd: int, request: int, argument: object) -> None:
-        self._open[fd].ioctl(fd, request, argument)
+        device, own = self._open[fd]
+        device.ioctl(own, request, argument)
+
+    def mmap(self, fd: int, length: int, offset: int) -> mmap.mmap:
+        device, own = self._open[fd]
+        return device.mmap(own, length, offset)
 
     def poll(self, fd: int, events: int, timeout_s: float) -> int:
-        return self._open[fd].poll(fd, events, timeout_s)
+        device, own = self._open[fd]
+        return device.poll(own, events, timeout_s)
 
     def read(self, fd: int, size: int) -> bytes:
-        return self._open[fd].read(fd, size)
+        device, own = self._open[fd]
+        return device.read(own, size)

@@ -11,6 +11,7 @@ import pytest
 from hw.base import Controlled, FieldOrder, PixelFormat, SignalState, Telling
 from hw.errors import DeviceGone, HardwareError, NotSupported
 from hw.fake.pictures import luma_of
+from hw.fake.several import FakeSeveral
 from hw.fake.v4l2 import Behaviour, Control, FakeV4l2
 from hw.identity import Node
 from hw.video.strip import read_strip
@@ -293,3 +294,33 @@ def test_a_grabber_tells_all_it_can_beside_whoever_streams():
     assert (told.digital, told.signal, told.facts) == (True, SignalState.OK, "1280×720 30 Hz")
     with pytest.raises(DeviceGone):
         capabilities("/dev/video9", device, lambda subsystem: [])
+
+
+# ---- two equal ones
+
+
+def test_two_equal_grabbers_stream_from_their_own_ports_whatever_numbers_they_get():
+    left, right = (FakeV4l2(Behaviour(sizes={"YUYV": [size]})) for size in ((320, 240), (640, 480)))
+    several = FakeSeveral(left, right)
+
+    def nodes(_):
+        same = "Macro_USB3_Video_2021"
+        return [
+            Node(left.path, "pci-1-usb-0:1:1.0", same, serial="2021"),
+            Node(right.path, "pci-1-usb-0:4:1.0", same, serial="2021"),
+        ]
+
+    def shown(key):
+        source = V4l2Source(
+            key=key, name="", device=key, width=320, height=240, fps=Fraction(30), calls=several, nodes=nodes
+        )
+        width = source.open().width
+        assert source.read(1)
+        source.close()
+        return width
+
+    for numbers in (("/dev/video0", "/dev/video2"), ("/dev/video2", "/dev/video0")):
+        left.path, right.path = numbers
+        assert (shown("pci-1-usb-0:1"), shown("usb-0:4")) == (320, 640)
+        with pytest.raises(HardwareError, match="2 equal devices"):
+            shown("Macro_USB3_Video_2021")
