@@ -18,6 +18,7 @@ import av
 from hw.base import Frame, VideoFormat
 from smartbox_tui.capture.accelerated import SOFTWARE, Candidate, Encoders
 from smartbox_tui.capture.access import AccessUnit
+from smartbox_tui.capture.clock import NS
 from smartbox_tui.capture.encoder import NO_LIMIT, Encoder, UnitMaker
 from smartbox_tui.capture.guarded import Failed, Guarded
 from smartbox_tui.capture.selftest import pictures, sentence
@@ -129,10 +130,10 @@ class Makers:
         for each in (self._maker, better and better[1], self._check):
             if each is not None:
                 each.close()
-        self._maker = self._check = None
-        if self._candidate is not None:
-            self._encoders.use(self._candidate, self._codec.name, self._name, used=False)
-            self._candidate = None
+        for candidate in (self._candidate, better and better[0]):
+            if candidate is not None:
+                self._encoders.use(candidate, self._codec.name, self._name, used=False)
+        self._maker = self._check = self._candidate = None
 
     def _taken_over(self, before: UnitMaker) -> UnitMaker:
         with self._lock:
@@ -141,7 +142,6 @@ class Makers:
             return before
         candidate, maker = better
         before.close()
-        self._encoders.use(candidate, self._codec.name, self._name, used=True)
         self._maker, self._candidate, self.kind = maker, candidate, candidate.kind
         if self._plan is not None:
             self._check = SpotCheck(self._name, self._codec.name, self._plan, self._encoders.check_s)
@@ -188,19 +188,26 @@ class Makers:
                     self._better = (candidate, maker)
                     return
             maker.close()
+            self._encoders.use(candidate, self._codec.name, self._name, used=False)
 
     def _refusal(self, candidate: Candidate, plan: Format) -> str:
         verdict = self._encoders.verdict(candidate, self._codec.name, plan, self._bitrate)
         return "" if verdict.ok else verdict.text
 
     def _warmed(self, candidate: Candidate, form: VideoFormat, plan: Format) -> Guarded:
-        """Opened, and its first pictures made, which take longer. Raises Failed."""
-        maker = Guarded(
-            lambda: candidate.make(form, plan, self._bitrate, self._gop_bytes), form, self._name, open_s=_OPEN_S
-        )
-        for number, picture in zip(range(_WARM), pictures(plan.width, plan.height), strict=False):
-            at_ns = int(number * 1_000_000_000 / plan.fps)
-            if maker.encode(picture, at_ns, 0, idr=not number, limit_s=_OPEN_S) is None:
-                maker.close()
-                raise Failed("it made nothing of a picture")
+        """Opened, and its first pictures made, which take longer. Raises Failed. From here on its driver lives in
+        this process."""
+        self._encoders.use(candidate, self._codec.name, self._name, used=True)
+        try:
+            maker = Guarded(
+                lambda: candidate.make(form, plan, self._bitrate, self._gop_bytes), form, self._name, open_s=_OPEN_S
+            )
+            for number, picture in zip(range(_WARM), pictures(plan.width, plan.height), strict=False):
+                at_ns = int(number * NS / plan.fps)
+                if maker.encode(picture, at_ns, 0, idr=not number, limit_s=_OPEN_S) is None:
+                    maker.close()
+                    raise Failed("it made nothing of a picture")
+        except Failed:
+            self._encoders.use(candidate, self._codec.name, self._name, used=False)
+            raise
         return maker

@@ -55,6 +55,19 @@ def test_a_driver_crashes_once_and_the_recording_goes_on_in_software(
         box.end()
 
 
+def test_a_driver_that_crashes_when_it_is_opened_does_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIG_CRASH_AFTER", "1")
+    box = Process(tmp_path)
+    assert box.start(wait=False).wait(30) == -signal.SIGSEGV
+    box.start()
+    try:
+        assert until(lambda: source(box)["encoder_note"]) == "qsv: the recorder died while it was in use"
+    finally:
+        assert box.end() == 0
+
+
 def test_the_real_process_says_why_the_machine_has_no_other_encoder(tmp_path: Path) -> None:
     box = Process(tmp_path, keys='encoder = "auto"')
     box.start()
