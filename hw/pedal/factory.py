@@ -9,9 +9,9 @@ from hw.calls import SystemCalls
 
 _MS = 1_000_000
 
-DEBOUNCE_NS: Final = {"evdev": 10 * _MS, "serial-line": 30 * _MS, "serial-bytes": 0, "key": 20 * _MS}
-"""By kind: what follows an edge within that time is no press. A HID pedal's own controller has settled its contact
-before it speaks; a bare contact on a modem line has nobody who did; a message is a whole one or none."""
+DEBOUNCE_NS: Final = {"evdev": 20 * _MS, "serial-line": 30 * _MS, "serial-bytes": 20 * _MS, "key": 20 * _MS}
+"""By kind: what follows an edge within that time is no press. Most pedals with a controller of their own have
+settled their contact before they speak, some have not; a bare contact on a modem line has nobody who does."""
 
 
 def pedal_source(kind: str, *, key: str, device: str, calls: SystemCalls | None = None) -> PedalSource:
