@@ -127,7 +127,7 @@ class News(Orders):
         old, new = before.source, after.source
         if old is None or new is None or old.id != new.id or current_exam(after) is None:
             return
-        lost = old.signal_state == "ok" and new.signal_state not in ("ok", "starting")
+        lost = old.signal_state == "ok" and new.signal_state not in ("ok", "starting") and new.picture != "still"
         now = self.wall.monotonic_s()
         if lost and now - self._signal_told_s >= _AGAIN_S and not isinstance(self.screen, CaptureScreen):
             self._signal_told_s = now

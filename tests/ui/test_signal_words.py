@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from smartbox_tui.ui import words
 from smartbox_tui.ui.i18n import Texts
 from tests.support.fakebox import SOURCE
+from tests.ui.rig import busy, console
 
 
 @pytest.mark.parametrize(
@@ -33,3 +34,12 @@ def test_the_word_and_the_help_of_a_signal(language: str, changed: dict[str, str
     loud = words.signal_word(t, source, loud=True)
     assert loud.endswith(source.facts) or source.signal_state != "unsupported", "units keep their letters"
     assert loud.startswith(word.split(":")[0].upper())
+
+
+async def test_a_picture_that_does_not_move_is_said_below_it_and_not_covered() -> None:
+    async with console(busy, language="en") as rig:
+        for picture, covered in (("black", True), ("still", False)):
+            rig.box._source(replace(rig.box.sources[0], signal_state="frozen", picture=picture))
+            word = words.PICTURE[picture]
+            await rig.until(lambda word=word: word in rig.text())
+            assert (word.upper() in rig.text()) is covered

@@ -229,6 +229,6 @@ class Preview(Widget):
             return (t("NO RECORDER"), "", t(CAPTURE_AWAY.hint))
         if source is None:
             return () if view.box.capture is Presence.UNKNOWN else (t("NO SOURCE"), "", t("None is set up."))
-        if source.signal_state == "ok":
-            return ()
+        if source.signal_state == "ok" or source.picture == "still":
+            return ()  # what does not move may be meant so: it is not covered, the line below says it
         return (words.signal_word(t, source, loud=True), "", words.signal_help(t, source))
