@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import pty
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hw.errors import DeviceBusy, DeviceGone, HardwareError
 from hw.fake.evdev import FakeEvdev
@@ -247,6 +250,23 @@ def test_a_message_whose_end_never_came_is_forgotten():
     assert messages.take(b"B", 3_000_000_000) == []
     assert messages.take(b"xA", 4_000_000_000) == []
     assert messages.take(b"BxxCD", 4_500_000_000) == [(True, 4_000_000_000), (False, 4_500_000_000)]
+
+
+junk = st.binary(max_size=6).map(lambda data: bytes(byte | 0x80 for byte in data))
+
+
+@given(st.lists(st.tuples(junk, st.booleans()), max_size=12), st.lists(st.integers(1, 5), min_size=1, max_size=8))
+def test_every_message_is_found_once_whatever_lies_between_and_however_it_is_cut(said, cuts):
+    press, release = b"\x02DN\x03", b"\x02UP\x03"
+    line = b"".join(between + (press if down else release) for between, down in said)
+    messages, found, at_ns = Messages(press, release), [], 0
+    for cut in itertools.cycle(cuts):
+        if not line:
+            break
+        piece, line, at_ns = line[:cut], line[cut:], at_ns + 1_000_000
+        found += messages.take(piece, at_ns)
+    assert [down for down, _ in found] == [down for _, down in said]
+    assert [at for _, at in found] == sorted(at for _, at in found)
 
 
 def test_a_press_that_is_repeated_while_it_is_held_is_one_where_no_release_is_said(port):
