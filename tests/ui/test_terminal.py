@@ -119,13 +119,14 @@ async def test_in_tmux_everything_is_there_and_the_keys_work(
 class Terminal:
     """A pty with the console on it; what it writes is read away all the time."""
 
-    def __init__(self, runtime: Path, **more: str) -> None:
+    def __init__(self, runtime: Path, command: list[str] | None = None, **more: str) -> None:
         self.output = b""
         pid, self.master = pty.fork()
         if pid == 0:
             os.chdir(ROOT)
-            os.execve(sys.executable, command_line(runtime), environment(**more))
+            os.execve(sys.executable, command or command_line(runtime), environment(**more))
         self.pid = pid
+        os.set_inheritable(self.master, False)  # held by the next one's console it would never hang up
         ioctl(self.master, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
         os.set_blocking(self.master, False)
         asyncio.get_running_loop().add_reader(self.master, self._read)
