@@ -28,8 +28,8 @@ wait_s = 0
 id = "endo"
 kind = "v4l2"
 device = "/dev/video0"
-size = "640x360"
-fps = 10
+size = "320x180"
+fps = 5
 preroll_s = 2
 [[destinations]]
 name = "archive"
@@ -70,7 +70,7 @@ def machine(package: Path, outside: Orthanc) -> Iterator[VirtualBox]:
     try:
         made.boot()
         made.put(package, "/root/smartbox.deb")
-        made.ssh("dpkg --install /root/smartbox.deb && rm /root/smartbox.deb", timeout_s=400)
+        made.ssh("dpkg --install /root/smartbox.deb && rm /root/smartbox.deb", timeout_s=600)
         yield made
     finally:
         made.close()

@@ -158,7 +158,7 @@ class VirtualBox:
             timeout=timeout_s,
         )
 
-    def ssh(self, command: str, *, timeout_s: float = 120.0, stdin: bytes = b"") -> str:
+    def ssh(self, command: str, *, timeout_s: float = 240.0, stdin: bytes = b"") -> str:
         """What a shell command of root prints. Raises AssertionError with its standard error when it fails."""
         done = self._ssh(command, timeout_s, stdin)
         if done.returncode != 0:
@@ -174,7 +174,7 @@ class VirtualBox:
     def write(self, target: str, text: str) -> None:
         self.ssh(f"cat >{shlex.quote(target)}", stdin=text.encode())
 
-    def ctl(self, *arguments: str, timeout_s: float = 90.0) -> Any:
+    def ctl(self, *arguments: str, timeout_s: float = 240.0) -> Any:
         """`smartbox ctl … --json` as root in the box. Raises CtlError."""
         command = shlex.join(["smartbox", "ctl", *arguments, "--json"])
         done = self._ssh(command, timeout_s)
