@@ -15,8 +15,12 @@ from typing import Any
 
 import pytest
 
+from smartbox_tui.engine.sessions import Sessions
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.wire import client
+from smartbox_tui.settings.schema import Panel, Settings
+from smartbox_tui.wire import access, client, events
+from smartbox_tui.wire.hub import Hub
+from smartbox_tui.wire.serve import Caller
 from smartbox_tui.wire.stream import Link
 from tests.support.box import Box, until
 from tests.support.dcmtk import free_port
@@ -165,3 +169,29 @@ def test_the_boxs_own_user_may_do_all(box: Box) -> None:
         )
     except SmartBoxError as exc:
         pytest.fail(f"{exc.code} {exc.message}")
+
+
+async def test_who_changed_the_settings_is_told_to_all(box: Box) -> None:
+    changes = {"type": "settings-put", "id": str(uuid.uuid4()), "changes": {"exam.open_warn_min": 77}}
+    async with Link(box.runtime / "engine.sock") as link, asyncio.timeout(60):
+        async for event in link.events():
+            assert event is not None
+            if event.type == "snapshot":
+                await asyncio.to_thread(client.command, box.runtime / "engine.sock", changes)
+            elif event.type == "settings-changed":
+                told = events.typed(event)
+                break
+    assert isinstance(told, events.SettingsChanged)
+    assert (told.paths, told.pid) == (["exam.open_warn_min"], os.getpid())
+    assert told.user
+
+
+@pytest.mark.parametrize(("allowed", "panel", "role"), [(True, True, "service"), (False, True, "operator"),
+                                                        (False, False, "service")])  # fmt: skip
+def test_the_panel_can_be_kept_to_the_settings_of_the_room(
+    allowed: bool, panel: bool, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "on_panel", lambda _caller: panel)
+    settings = Settings(panel=Panel(settings=allowed))
+    known = Sessions(Hub(Settings), lambda: settings, lambda _job: asyncio.sleep(0), lambda: None)  # type: ignore[arg-type]
+    assert known.role(Caller(1, os.geteuid(), os.getegid())) == role
