@@ -8,7 +8,9 @@ is being drawn at the old one).
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import threading
 import time
 from dataclasses import dataclass, field
@@ -40,6 +42,7 @@ _FRAME: Final = 3
 _NEAR: Final = 2
 """A picture that is so few pixels smaller than its place is not scaled."""
 _RETRY_S: Final = 5.0
+_NICE: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,8 @@ class LivePixels:
     # ---- the thread
 
     def _run(self) -> None:
+        with contextlib.suppress(OSError):  # a finger comes before a picture
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         pause = _LOOK_S
         while True:
             with self._lock:

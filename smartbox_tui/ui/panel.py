@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -49,6 +50,8 @@ class Panel:
         self._settings = settings
         self._sounder = Sounder(terminal)
         self._display = Display(Framebuffer(FRAMEBUFFER, calls), sysfs)
+        # a driver may take a third of a second to light a panel: not in the event loop
+        self._hands = ThreadPoolExecutor(1, "panel-light")
         self.sleep = Sleep(settings.blank_min * 60)
         self._dark = False
         colours = Colours(PALETTE[0], PALETTE[14], PALETTE[15])
@@ -66,7 +69,8 @@ class Panel:
             except HardwareError as error:
                 log.warning("the live picture is drawn as blocks: %s. %s", error, error.hint)
                 self.pixels = None
-        self._display.open()
+        self._hands.submit(self._display.open)
+        self._hands.submit(self._display.dark, False)  # the console before this one may have died in the dark
         self.adjust(self._settings)
 
     def close(self) -> None:
@@ -74,13 +78,14 @@ class Panel:
         if self.pixels is not None:
             self.pixels.end()
         self._light(False)
-        self._display.close()
+        self._hands.submit(self._display.close)
+        self._hands.shutdown()
 
     def adjust(self, settings: PanelSettings) -> None:
         """The settings are these now."""
         self._settings = settings
         self.sleep.after_s = settings.blank_min * 60
-        self._display.brightness(settings.brightness)
+        self._hands.submit(self._display.brightness, settings.brightness)
 
     def put(self, place: Place) -> None:
         """Where the live picture is; called before anything is written to the terminal."""
@@ -118,7 +123,7 @@ class Panel:
         self._dark = dark
         if self.pixels is not None:
             self.pixels.darken(dark)
-        self._display.dark(dark)
+        self._hands.submit(self._display.dark, dark)
 
 
 @contextlib.contextmanager

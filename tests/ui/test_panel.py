@@ -226,9 +226,8 @@ async def go_dark(rig: Rig, fake: FakePanel) -> None:
     panel.look(1e6)
     panel.sleep._stirred_s = 0.0
     assert panel.dark
-    assert fake.screen.blanked == 4
+    await rig.until(lambda: fake.screen.blanked == 4)
     assert (fake.light / "bl_power").read_text() == "4"
-    await rig.pilot.pause()
 
 
 NAPS = PanelSettings(blank_min=5)
@@ -241,7 +240,7 @@ async def test_the_first_touch_on_a_dark_screen_only_lights_it(tmp_path: Path) -
         await go_dark(rig, fake)
         await touch(rig, at)
         assert not rig.app.panel.dark
-        assert fake.screen.blanked == 0
+        await rig.until(lambda: fake.screen.blanked == 0)
         await rig.pilot.pause(0.2)
         assert not rig.box.commands
         await touch(rig, at)
@@ -291,7 +290,16 @@ async def test_it_does_not_go_dark_while_it_records(tmp_path: Path) -> None:
 
 async def test_brightness_follows_its_setting(tmp_path: Path) -> None:
     async with at_panel(tmp_path, settings=PanelSettings(brightness=50)) as (rig, fake):
-        assert (fake.light / "brightness").read_text() == "128"
+        await rig.until(lambda: (fake.light / "brightness").read_text() == "128")
         rig.app.settings = dataclasses.replace(rig.app.settings, panel=PanelSettings(brightness=5))
         rig.app.adjust_panel()
-        assert (fake.light / "brightness").read_text() == "13"
+        await rig.until(lambda: (fake.light / "brightness").read_text() == "13")
+
+
+async def test_a_console_that_died_in_the_dark_is_followed_by_light(tmp_path: Path) -> None:
+    fake = FakePanel(tmp_path, SMALL)
+    fake.screen.blanked = 4
+    (fake.light / "bl_power").write_text("4")
+    async with console(with_exam, size=SMALL, term="linux", panel=fake.panel) as rig:
+        await rig.until(lambda: fake.screen.blanked == 0)
+        await rig.until(lambda: (fake.light / "bl_power").read_text() == "0")
