@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import struct
 from collections.abc import Sequence
 from typing import Final
@@ -69,4 +70,6 @@ def _ask(terminal: VirtualTerminal, op: str, request: int, argument: bytearray) 
     try:
         terminal.calls.ioctl(terminal.fd, request, argument)
     except OSError as error:
+        if error.errno == errno.ENOSYS:
+            raise NotSupported(op, terminal.path, "its driver has no fonts", "Is there a framebuffer?") from error
         raise hardware_error(op, terminal.path, error) from error

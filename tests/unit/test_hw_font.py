@@ -200,3 +200,23 @@ def test_a_real_console_draws_a_sign_with_its_glyph(font):
             assert cells[2 * at] == glyph & 0xFF, sign
     # a bright ground is its dark twin; bold black is number 8: the theme and the palette are made for that
     assert cells[13] == 0x68
+
+
+def test_a_real_console_takes_the_font(font):
+    """A terminal that nobody looks at; its letters are put back when it is let go."""
+    path = "/dev/tty63"
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    except OSError as error:
+        pytest.skip(f"no usable {path} here ({error.strerror}): a real console is not tested")
+    try:
+        terminal = virtual_terminal(fd)
+        before = terminal.cell()
+        try:
+            console.load_font(terminal, font)
+        except NotSupported as error:
+            assert before is None
+            pytest.skip(f"{error}: loading a font is not tested")
+        assert terminal.cell() == (font.width, font.height)
+    finally:
+        os.close(fd)
