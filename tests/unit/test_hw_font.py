@@ -203,7 +203,7 @@ def test_a_real_console_draws_a_sign_with_its_glyph(font):
 
 
 def test_a_real_console_takes_the_font(font):
-    """A terminal that nobody looks at; its letters are put back when it is let go."""
+    """A terminal that nobody looks at."""
     path = "/dev/tty63"
     try:
         fd = os.open(path, os.O_RDWR | os.O_NOCTTY)
