@@ -20,6 +20,7 @@ from typing import Final
 from hw import accelerators
 from hw.base import VideoFormat
 from smartbox_tui.capture.encoder import Encoder, UnitMaker
+from smartbox_tui.capture.guarded import LIMIT_S
 from smartbox_tui.capture.selftest import Verdict, examine
 from smartbox_tui.media.encoders import CODECS, Codec
 from smartbox_tui.media.hardware import HARDWARE, wished
@@ -112,6 +113,7 @@ class Encoders:
     choose    gives the candidates
     settle_s  a format that does not stay so long is not worth a test
     check_s   so far apart are the pictures of one in use that are looked at
+    limit_s   for one unit of one in use
     folder    on tmpfs: what is in use is noted there. A process that died with one in use may have died of it, and
               the next one leaves it alone, until a clean end or the machine's next start
     """
@@ -122,11 +124,13 @@ class Encoders:
         *,
         settle_s: float = _SETTLE_S,
         check_s: float = _CHECK_S,
+        limit_s: float = LIMIT_S,
         folder: Path | None = None,
     ) -> None:
         self.choose = choose
         self.settle_s = settle_s
         self.check_s = check_s
+        self.limit_s = limit_s
         self._lock = threading.Lock()
         self._testing = threading.Lock()
         self._verdicts: dict[tuple[str, str, Format, int], Verdict] = {}

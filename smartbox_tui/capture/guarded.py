@@ -29,9 +29,18 @@ class Failed(ValueError):
 class Guarded:
     """See UnitMaker. `make` is called in the thread that alone uses what it makes, and closes it at last."""
 
-    def __init__(self, make: Callable[[], UnitMaker], form: VideoFormat, name: str, *, open_s: float) -> None:
-        """Raises Failed where it does not open within `open_s`."""
+    def __init__(
+        self,
+        make: Callable[[], UnitMaker],
+        form: VideoFormat,
+        name: str,
+        *,
+        open_s: float,
+        limit_s: float = LIMIT_S,
+    ) -> None:
+        """Raises Failed where it does not open within `open_s`; `limit_s` is for each unit."""
         self.format = form
+        self._limit_s = limit_s
         self.stream: Stream | None = None
         self._make = make
         self._jobs: SimpleQueue[Callable[[UnitMaker], AccessUnit | None] | None] = SimpleQueue()
@@ -47,13 +56,13 @@ class Guarded:
         lost: int,
         *,
         idr: bool,
-        limit_s: float = LIMIT_S,
+        limit_s: float = 0.0,
     ) -> AccessUnit | None:
-        """See UnitMaker. Raises Failed for whatever went wrong, also when `limit_s` have passed."""
+        """See UnitMaker. Raises Failed for whatever went wrong, also when the limit (or another one) has passed."""
         if self._closed:
             raise Failed("it was closed")
         self._jobs.put(lambda maker: maker.encode(picture, timestamp_ns, lost, idr=idr))
-        unit = self._answer(limit_s)
+        unit = self._answer(limit_s or self._limit_s)
         if unit is not None:
             self.stream = unit.stream
         return unit

@@ -200,7 +200,11 @@ class Makers:
         self._encoders.use(candidate, self._codec.name, self._name, used=True)
         try:
             maker = Guarded(
-                lambda: candidate.make(form, plan, self._bitrate, self._gop_bytes), form, self._name, open_s=_OPEN_S
+                lambda: candidate.make(form, plan, self._bitrate, self._gop_bytes),
+                form,
+                self._name,
+                open_s=_OPEN_S,
+                limit_s=self._encoders.limit_s,
             )
             for number, picture in zip(range(_WARM), pictures(plan.width, plan.height), strict=False):
                 at_ns = int(number * NS / plan.fps)
