@@ -54,7 +54,8 @@ def test_a_running_box_is_looked_at_from_all_sides_in_time(box: Box) -> None:
     known = "capture engine settings source.endo source.endo.rate disk.sync disk.speed memory encoder.h264.software"
     for identity in known.split():
         assert found[identity]["ok"] is not None, found[identity]
-    assert found["encoder.h264.software"]["ok"], found
+    software = found["encoder.h264.software"]
+    assert software["ok"] or "too slow" in software["message"], "this machine may do much else"
     assert "pictures a second" in found["source.endo.rate"]["message"]
     assert found["destination.archive"]["ok"] is False, "nobody listens there"
     assert all(item["message"] for item in found.values())

@@ -27,13 +27,12 @@ from smartbox_tui.settings.paths import paths
 
 _MARKS: Final = {True: "ok  ", False: "FAIL", None: "?   "}
 
-FIRST: Final[tuple[dict[str, Field], ...]] = (
-    {"versions": basics.versions, "settings": basics.settings},
-    {"processes": running.processes},
-    {"folders": basics.folders, "disk": disk.disk},  # measured while nothing else works
+FIRST: Final[tuple[tuple[float, dict[str, Field]], ...]] = (
+    (2.5, {"versions": basics.versions, "settings": basics.settings}),
+    (5.5, {"capture": running.capture, "engine": running.engine}),
+    (3.0, {"folders": basics.folders, "disk": disk.disk}),  # measured while nothing else works
 )
-"""One after the other: what comes later builds on it."""
-FIRST_S: Final = 4.0
+"""One after the other, each with its seconds at most: what comes later builds on it."""
 SIDE_BY_SIDE: Final[dict[str, Field]] = {
     "grabbers": grabbers.devices,
     "sources": running.sources,
@@ -50,7 +49,7 @@ SIDE_BY_SIDE: Final[dict[str, Field]] = {
     "services": services.services,
     "machine": machine.machine,
 }
-SIDE_BY_SIDE_S: Final = 16.0
+SIDE_BY_SIDE_S: Final = 18.0
 
 
 def run(options: Options, bundle: Path | None = None) -> int:
@@ -74,8 +73,8 @@ def run(options: Options, bundle: Path | None = None) -> int:
 def checks(context: Context) -> list[Check]:
     """All lines."""
     found: list[Check] = []
-    for group in FIRST:
-        found += run_fields(context, group, FIRST_S)
+    for seconds, group in FIRST:
+        found += run_fields(context, group, seconds)
     return found + run_fields(context, SIDE_BY_SIDE, SIDE_BY_SIDE_S)
 
 

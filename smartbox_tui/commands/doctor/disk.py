@@ -15,7 +15,7 @@ SYNCS: Final = 40
 SYNC_BYTES: Final = 16384
 """About what a recording writes between two of its own."""
 WRITE_BYTES: Final = 16 << 20
-SECONDS: Final = 3.0
+SECONDS: Final = 2.0
 """For all of it, on whatever disk."""
 SYNC_P95_MS: Final = 30.0
 """A still is four of them, and must be safe within 150 ms (DESIGN section 8)."""

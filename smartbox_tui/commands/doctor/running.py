@@ -24,20 +24,27 @@ CONNECT_S: Final = 15.0
 _AT_ONCE: Final = 8
 
 
-def processes(context: Context) -> Iterator[Check]:
-    """Asks both into the context."""
-    for name, socket in (("capture", context.folders.capture_socket), ("engine", context.folders.engine_socket)):
-        if not os.access(socket, os.R_OK | os.W_OK) and _hidden(socket):
-            yield Check(name, None, f"could not be checked because this user may not ask on {socket}",
-                        f"Be in the group {OPERATOR_GROUP}, or run it as root.")  # fmt: skip
-            continue
-        try:
-            answer = client.request(socket, "GET", "/v1/status", timeout_s=ANSWER_S)
-        except SmartBoxError as exc:
-            yield Check(name, False, exc.message, exc.hint)
-            continue
-        setattr(context, name, answer)
-        yield Check(name, True, f"answers on {socket}")
+def capture(context: Context) -> Iterator[Check]:
+    """Asks it into the context."""
+    context.capture, line = _asked("capture", context.folders.capture_socket)
+    yield line
+
+
+def engine(context: Context) -> Iterator[Check]:
+    """Asks it into the context."""
+    context.engine, line = _asked("engine", context.folders.engine_socket)
+    yield line
+
+
+def _asked(name: str, socket: Path) -> tuple[dict[str, Any] | None, Check]:
+    if not os.access(socket, os.R_OK | os.W_OK) and _hidden(socket):
+        why = f"could not be checked because this user may not ask on {socket}"
+        return None, Check(name, None, why, f"Be in the group {OPERATOR_GROUP}, or run it as root.")
+    try:
+        answer: dict[str, Any] = client.request(socket, "GET", "/v1/status", timeout_s=ANSWER_S)
+    except SmartBoxError as exc:
+        return None, Check(name, False, exc.message, exc.hint)
+    return answer, Check(name, True, f"answers on {socket}")
 
 
 def _hidden(socket: Path) -> bool:
