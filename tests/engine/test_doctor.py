@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import subprocess
 import tarfile
 import threading
@@ -90,6 +91,21 @@ def test_a_dead_box_is_looked_at_all_the_same(box: Box) -> None:
     text = box.raw("doctor").stdout
     assert "FAIL engine: " in text
     assert "Start it with `smartbox engine`" in text
+
+
+def test_processes_that_hang_hold_nothing_up(box: Box) -> None:
+    box.start()
+    for process in box.processes.values():
+        process.send_signal(signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        found = by_id(box.raw("doctor", "--json").stdout)
+        assert time.monotonic() - begun < ALL_S
+    finally:
+        for process in box.processes.values():
+            process.send_signal(signal.SIGCONT)
+    assert found["engine"]["ok"] is found["capture"]["ok"] is False
+    assert "did not answer" in found["engine"]["message"]
 
 
 def test_what_hangs_is_left_behind() -> None:
