@@ -83,9 +83,13 @@ def test_the_package_starts_all_of_the_box(machine: VirtualBox) -> None:
 
 def test_without_settings_the_panel_says_what_is_missing(machine: VirtualBox, shots: Path) -> None:
     until(lambda: is_console(machine.screendump(shots / "first-start.png")), SLOW_S, "the console on tty1")
-    text = "\n".join(machine.screen_text())
-    assert "KEINE BILDQUELLE" in text
-    assert "Kein Archiv eingerichtet" in text
+
+    def said() -> bool:
+        text = "\n".join(machine.screen_text())
+        return "KEINE BILDQUELLE" in text and "Kein Archiv eingerichtet" in text
+
+    until(said, SLOW_S, "the console to say it")
+    machine.screendump(shots / "first-start.png")
 
 
 def test_who_is_in_the_group_uses_the_box(machine: VirtualBox) -> None:
