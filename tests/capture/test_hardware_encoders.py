@@ -171,7 +171,7 @@ def test_one_that_fails_in_a_recording_loses_no_frame(
         in_use(rig, "qsv")
         rig.command(commands.RecordStart)
         until(lambda: rig.source().encoder_failed, what="it fails")
-        assert rig.source().encoder == "software"
+        until(lambda: rig.source().encoder == "software", what="software has taken over")
         assert rig.source().encoder_failed == f"qsv: {rig.source().encoder_failed[5:]}"
         assert why in rig.source().encoder_failed
         time.sleep(1.0)
