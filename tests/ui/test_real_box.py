@@ -72,7 +72,7 @@ async def test_worklist_picture_wrong_patient_and_back(demo: Paths) -> None:
         await until(pilot, lambda: app.people.entries)
         await pilot.press("n")
         await choose(pilot, app, "demir")
-        # the list closes on the answer to the choice, the exam is news of its own: a key between them is the filter's
+        # the list closes on its answer, the exam is news of its own: a key between the two is the filter's
         await until(pilot, lambda: "DEMIR" in whose() and isinstance(app.screen, CaptureScreen))
         await pilot.press("space")
         await until(pilot, lambda: app.box.stills == 1)
