@@ -196,6 +196,7 @@ class VirtualBox:
     @property
     def qmp(self) -> Qmp:
         if self._qmp is None:
+            until((self.folder / "qmp").is_socket, 30.0, "QEMU's monitor")
             self._qmp = Qmp(self.folder / "qmp")
         return self._qmp
 
