@@ -81,6 +81,10 @@ def prepare(environ: MutableMapping[str, str]) -> None:
         )
     if term == "linux":
         environ.pop("COLORTERM", None)  # sixteen colours: true ones would be rounded badly
+    with contextlib.suppress(OSError):
+        if all(os.get_terminal_size(2)):  # what a login exported holds only until the window changes
+            for name in ("COLUMNS", "LINES"):
+                environ.pop(name, None)
     for stream in (sys.__stdout__, sys.__stderr__):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")

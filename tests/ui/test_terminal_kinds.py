@@ -28,6 +28,7 @@ from tests.ui.test_terminal import PATIENCE_S, ROOT, Terminal, box, command_line
         ("xterm-256color", {"LC_ALL": "C"}),
         ("xterm-256color", {"LC_ALL": "de_DE.ISO-8859-1"}),
         ("xterm-256color", {"NO_COLOR": "1"}),
+        ("xterm-256color", {"COLUMNS": "80", "LINES": "24"}),  # a login that exports its size
     ],
 )
 async def test_the_screen_is_whole_on_each_terminal(term: str, more: dict[str, str]) -> None:
@@ -58,6 +59,7 @@ async def test_the_screen_is_whole_on_each_terminal(term: str, more: dict[str, s
                 async with asyncio.timeout(PATIENCE_S):
                     while any(part not in seen for part in parts):
                         seen = await screen()
+                        await asyncio.sleep(0.05)  # each look is a program
             except TimeoutError:
                 pytest.fail(f"not all of {parts} on the screen:\n{seen}")
             return seen
