@@ -69,7 +69,10 @@ def test_dying_at_every_step() -> None:
                 if survived:
                     break
             assert died >= LEAST, "it must have died often"
-            assert len(archive.uids()) == len(set(archive.uids())) == died + 1
+            # killed between the last byte and its answer, the engine sends the same object once more
+            sent = {uid: [each for each in archive.stored if each.SOPInstanceUID == uid] for uid in archive.uids()}
+            assert len(sent) == died + 1
+            assert all(copy == copies[0] for copies in sent.values() for copy in copies)
             assert box.smartbox("store", "check")["problems"] == []
         finally:
             box.close()
