@@ -142,7 +142,7 @@ def test_a_power_cut_in_a_recording_loses_nothing_that_was_promised(
     _tell_boot(machine, console_s)
     assert status["exam"] is None
     assert status["suspended"]["id"] == exam
-    until(lambda: "STROM" in "\n".join(machine.screen_text()), SLOW_S, "the panel to ask for the patient")
+    until(lambda: "Strom, Stefan?" in "\n".join(machine.screen_text()), SLOW_S, "the panel to ask")
     machine.screendump(shots / "suspended.png")
 
     machine.ctl("exam", "resume", exam)
