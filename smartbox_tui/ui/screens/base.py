@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Protocol, cast
 
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
 from textual.css.query import NoMatches
+from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.ui.completion import Completion
@@ -94,6 +96,14 @@ class Head(Horizontal, Follower):
         self.set_class(nobody or (exam is None and _waiting(view) > 0), "-assign")
 
 
+class TypingTaken(Message):
+    """From the field that has the focus, on the way that its changes go: what was typed before was heard of."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        super().__init__()
+        self.act = act
+
+
 class BoxScreen(Screen[None]):
     """Subclasses give `compose_body` and `compose_nav`; widgets that follow the state have a `show`."""
 
@@ -153,6 +163,20 @@ class BoxScreen(Screen[None]):
         """To the picture. The capture screen itself stays."""
         if len(self.app.screen_stack) > 1 and self.app.screen is self:
             self.app.pop_screen()
+
+    def after_typing(self, act: Callable[..., None], *arguments: Any) -> None:
+        """Calls it once the field that has the focus has taken what was typed before, and the screen has heard of
+        it: the key of a priority binding overtakes those, and would choose from the list as it was."""
+        if isinstance(self.focused, Input):
+            field = self.focused
+            field.call_later(lambda: field.post_message(TypingTaken(lambda: act(*arguments))))
+        else:
+            act(*arguments)
+
+    @on(TypingTaken)
+    def _act_after_typing(self, message: TypingTaken) -> None:
+        message.stop()
+        message.act()
 
     def show(self, view: View) -> None:
         """Hands the view to every widget that follows it."""

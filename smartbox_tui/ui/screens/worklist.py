@@ -245,8 +245,10 @@ class WorklistScreen(OpensExam):
 
     def action_enter(self) -> None:
         """Selects; once more opens. A button that has the focus is pressed by it."""
-        now, before = time.monotonic(), self._enter_s
-        self._enter_s = now
+        self.after_typing(self._enter, time.monotonic())
+
+    def _enter(self, now: float) -> None:
+        before, self._enter_s = self._enter_s, now
         focused = self.focused
         if isinstance(focused, BigButton):
             self.call_next(focused.action_press)
@@ -349,15 +351,9 @@ class WorklistScreen(OpensExam):
         self.draw()
 
     @on(CommandWasAnswered)
-    def _asked(self, message: CommandWasAnswered) -> None:
-        self._over(message.command)
-
     @on(CommandWasRefused)
-    def _not_asked(self, message: CommandWasRefused) -> None:
-        self._over(message.command)
-
-    def _over(self, command: commands.Command) -> None:
-        if command.id == self._query:
+    def _over(self, message: CommandWasAnswered | CommandWasRefused) -> None:
+        if message.command.id == self._query:
             self._query = ""
             self.draw()
 
