@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.appliance import kept as kept_box
 from tests.appliance.image import image
 from tests.appliance.virtualbox import HOST, VirtualBox
 from tests.support.orthanc import Orthanc, orthanc
@@ -65,12 +66,14 @@ def shots() -> Path:
 @pytest.fixture(scope="session")
 def machine(package: Path, outside: Orthanc) -> Iterator[VirtualBox]:
     """A bare Debian with the package installed as an engineer does it, and the settings of a small workplace."""
-    images = Path(os.environ.get(IMAGES_VARIABLE, SHOTS.parent))
-    made = VirtualBox(image(images))
+    if kept := os.environ.get(kept_box.VARIABLE):
+        made: VirtualBox = kept_box.KeptBox(Path(kept))
+    else:
+        made = VirtualBox(image(Path(os.environ.get(IMAGES_VARIABLE, SHOTS.parent))))
     try:
         made.boot()
-        made.put(package, "/root/smartbox.deb")
-        made.ssh("dpkg --install /root/smartbox.deb && rm /root/smartbox.deb", timeout_s=600)
+        if not kept:
+            kept_box.install(made, package)
         yield made
     finally:
         made.close()

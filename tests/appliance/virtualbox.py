@@ -62,6 +62,12 @@ class VirtualBox:
         create = ("create", "-q", "-f", "qcow2", "-b", str(backing), "-F", "qcow2", str(self.overlay))
         subprocess.run([need("qemu-img"), *create], check=True)
 
+    @property
+    def pid(self) -> int:
+        """QEMU's. Raises AssertionError while the power is off."""
+        assert self._process is not None, "the power is off"
+        return self._process.pid
+
     # ---- power
 
     def power_on(self) -> None:
