@@ -1,4 +1,5 @@
-"""Input devices as <linux/input.h> has them: one open /dev/input/eventN, its events, its keys, its clock."""
+"""Input devices as <linux/input.h> has them: one open /dev/input/eventN, its events, its keys, its clock; and who
+finds one, grabs it and reads it: pedal, scanner and touch panel differ in what they make of the events."""
 
 from __future__ import annotations
 
@@ -7,11 +8,14 @@ import os
 import select
 import struct
 import time
+from collections import deque
 from collections.abc import Iterator
+from typing import Generic, TypeVar
 
 from hw.base import DeviceInfo
 from hw.calls import SystemCalls, hardware_error, io_read, io_write
-from hw.errors import DeviceGone
+from hw.errors import DeviceGone, HardwareError
+from hw.identity import Node, Nodes, resolve
 
 _NS = 1_000_000_000
 
@@ -108,3 +112,107 @@ def keys_of(calls: SystemCalls, path: str) -> set[int] | None:
         return set()
     finally:
         device.close()
+
+
+def is_event(path: str) -> bool:
+    return path.rsplit("/", 1)[-1].startswith("event")
+
+
+Device = TypeVar("Device", bound=InputDevice)
+Told = TypeVar("Told")
+
+
+class InputReader(Generic[Device, Told]):
+    """One input device, grabbed, so that it types and points nowhere else; `Told` is what it is read as. Who is one
+    says which device will do (`_fits`), how it begins (`_begin`) and what its events mean (`_take`)."""
+
+    def __init__(
+        self, kind: type[Device], *, key: str, device: str, calls: SystemCalls | None, nodes: Nodes
+    ) -> None:
+        """`device` is /dev/input/eventN or a key of hw.identity, `key` what it is called until it is open."""
+        self._kind = kind
+        self._name = device
+        self._calls = calls or SystemCalls()
+        self._nodes = nodes
+        self._info = DeviceInfo(key=key, name=key, path=device)
+        self._device: Device | None = None
+        self._told: deque[Told] = deque()
+        self._gone: HardwareError | None = None
+
+    @property
+    def info(self) -> DeviceInfo:
+        return self._info
+
+    def open(self) -> None:
+        """Find the device and grab it. DeviceGone, DeviceBusy (grabbed by another), DeviceRefused, NotSupported."""
+        self.close()
+        node = self._find()
+        try:
+            device = self._device = self._kind(self._calls, node.path)
+            self._begin(device)
+            self._info = device.describe(self._key(node), node.manufacturer, node.serial)
+        except OSError as error:
+            self.close()
+            raise hardware_error("open", node.path, error) from error
+        except HardwareError:
+            self.close()
+            raise
+
+    def read(self, timeout_s: float) -> Told | None:
+        """The next of what it tells, None after `timeout_s`. What was told before the device failed comes first,
+        then the HardwareError, each time until it is opened again."""
+        if self._device is None:
+            raise HardwareError("read", self._info.path, "not open")
+        give_up = time.monotonic() + timeout_s
+        while not self._told:
+            if self._gone is not None:
+                raise self._gone
+            try:
+                if (data := self._device.wait(give_up - time.monotonic())) is not None:
+                    self._take(self._device, data)
+            except OSError as error:
+                self._lose(hardware_error("read", self._info.path, error))
+            except HardwareError as error:
+                self._lose(error)
+            self._wait_over()
+            if not self._told and self._gone is None and time.monotonic() >= give_up:
+                return None
+        return self._told.popleft()
+
+    def close(self) -> None:
+        """Never raises, may be called twice."""
+        if self._device is not None:
+            self._device.close()
+        self._device = None
+        self._told.clear()
+        self._gone = None
+
+    def _begin(self, device: Device) -> None:
+        """Looks whether it is the right kind (NotSupported), takes it, asks what is down. Raises OSError."""
+        raise NotImplementedError
+
+    def _take(self, device: Device, data: bytes) -> None:
+        """Puts what these events tell into `_told`. Raises OSError where the device must be asked, and cannot."""
+        raise NotImplementedError
+
+    def _fits(self, path: str) -> bool | None:
+        """Whether that one of a device's several event devices will do; None where nobody may look."""
+        raise NotImplementedError
+
+    def _key(self, node: Node) -> str:
+        """What the device is called while it is open."""
+        return self._info.key
+
+    def _find(self) -> Node:
+        return resolve(self._name, "input", accept=self._accepted, nodes=self._nodes)
+
+    def _accepted(self, path: str) -> bool:
+        fits = self._fits(path)
+        # No right to look: let the open of the chosen one say so.
+        return is_event(path) if fits is None else fits
+
+    def _wait_over(self) -> None:
+        """Events were taken, or none came: what time alone changes."""
+
+    def _lose(self, error: HardwareError) -> None:
+        self._gone = error

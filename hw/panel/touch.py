@@ -5,17 +5,16 @@ from __future__ import annotations
 import errno
 import struct
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from hw.base import DeviceInfo, TouchEvent
-from hw.calls import SystemCalls, hardware_error, io_read
+from hw.base import TouchEvent
+from hw.calls import SystemCalls, io_read
 from hw.errors import DeviceGone, DeviceRefused, HardwareError, NotSupported
-from hw.evdev import EV_SYN, EVIOCGBIT_KEY, EVIOCGKEY, SYN_DROPPED, InputDevice
-from hw.identity import Node, Nodes, resolve, udev_nodes
+from hw.evdev import EV_SYN, EVIOCGBIT_KEY, EVIOCGKEY, SYN_DROPPED, InputDevice, InputReader, is_event
+from hw.identity import Node, Nodes, udev_nodes
 from hw.panel.contacts import (
     ABS_MT_SLOT,
     ABS_MT_TOOL_TYPE,
@@ -146,7 +145,7 @@ class TouchDevice(InputDevice):
         return {number for number in range(size * 8) if bits[number >> 3] >> (number & 7) & 1}
 
 
-class EvdevTouch:
+class EvdevTouch(InputReader[TouchDevice, TouchEvent]):
     """One panel, grabbed. `device` is "auto", /dev/input/eventN or a key of hw.identity; `never` are the devices of
     pedals and scanners, which "auto" leaves alone. Of several that are equally good the one with the first key is
     taken, after every boot the same."""
@@ -162,65 +161,11 @@ class EvdevTouch:
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         """`key` names it until it is open; then it is the device's own."""
-        self._name = device
+        super().__init__(TouchDevice, key=key, device=device, calls=calls, nodes=nodes)
         self._never = tuple(name.partition("#")[0] for name in never if name)
-        self._calls = calls or SystemCalls()
-        self._nodes = nodes
         self._clock = clock
-        self._info = DeviceInfo(key=key, name=key, path=device)
-        self._device: TouchDevice | None = None
         self._abilities = Abilities(frozenset(), frozenset(), frozenset())
         self._contacts = Contacts(Protocol.SINGLE, Range(0, 1), Range(0, 1), frozenset())
-        self._told: deque[TouchEvent] = deque()
-        self._gone: HardwareError | None = None
-
-    @property
-    def info(self) -> DeviceInfo:
-        return self._info
-
-    def open(self) -> None:
-        """Find the device and grab it. DeviceGone, DeviceBusy (grabbed by another), DeviceRefused, NotSupported."""
-        self.close()
-        node = self._find()
-        path = node.path
-        try:
-            device = self._device = TouchDevice(self._calls, path)
-            self._abilities = device.abilities()
-            protocol = self._abilities.protocol
-            if protocol is None:
-                raise NotSupported("open", path, "the device is no touch panel", "Choose the panel's other device.")
-            device.take()
-            axes = (ABS_X, ABS_Y) if protocol is Protocol.SINGLE else (ABS_MT_X, ABS_MT_Y)
-            across, down = (device.axis(axis)[1] for axis in axes)
-            self._contacts = Contacts(protocol, across, down, self._abilities.buttons)
-            self._contacts.state(device.state(self._abilities), self._clock(), fresh=True)
-            self._info = device.describe(node.key, node.manufacturer, node.serial)
-        except OSError as error:
-            self.close()
-            raise hardware_error("open", path, error) from error
-        except HardwareError:
-            self.close()
-            raise
-
-    def read(self, timeout_s: float) -> TouchEvent | None:
-        if self._device is None:
-            raise HardwareError("read", self._info.path, "not open")
-        give_up = time.monotonic() + timeout_s
-        while not self._told:
-            if self._gone is not None:
-                raise self._gone
-            try:
-                data = self._device.wait(give_up - time.monotonic())
-                if data is not None:
-                    self._take(self._device, data)
-            except OSError as error:
-                self._lose(hardware_error("read", self._info.path, error))
-            except HardwareError as error:
-                self._lose(error)
-            self._told += self._contacts.overdue(self._clock())
-            if not self._told and self._gone is None and time.monotonic() >= give_up:
-                return None
-        return self._told.popleft()
 
     def outdone(self) -> bool:
         """Whether "auto" took a mere pointer, and a touch screen has come since: at power-on they are slow."""
@@ -228,16 +173,27 @@ class EvdevTouch:
             return False
         return any(rank == 0 for rank, _, _, _ in self._candidates()[0])
 
-    def close(self) -> None:
-        if self._device is not None:
-            self._device.close()
-        self._device = None
-        self._told.clear()
-        self._gone = None
+    def _begin(self, device: TouchDevice) -> None:
+        self._abilities = device.abilities()
+        protocol = self._abilities.protocol
+        if protocol is None:
+            hint = "Choose the panel's other device."
+            raise NotSupported("open", device.path, "the device is no touch panel", hint)
+        device.take()
+        axes = (ABS_X, ABS_Y) if protocol is Protocol.SINGLE else (ABS_MT_X, ABS_MT_Y)
+        across, down = (device.axis(axis)[1] for axis in axes)
+        self._contacts = Contacts(protocol, across, down, self._abilities.buttons)
+        self._contacts.state(device.state(self._abilities), self._clock(), fresh=True)
+
+    def _key(self, node: Node) -> str:
+        return node.key
+
+    def _wait_over(self) -> None:
+        self._told += self._contacts.overdue(self._clock())
 
     def _lose(self, error: HardwareError) -> None:
         """The finger first: a touch that is never over would hold a button down for ever."""
-        self._gone = error
+        super()._lose(error)
         self._told += self._contacts.lifted(self._clock())
 
     def _take(self, device: TouchDevice, data: bytes) -> None:
@@ -255,7 +211,7 @@ class EvdevTouch:
 
     def _find(self) -> Node:
         if self._name != AUTO:
-            return resolve(self._name, "input", accept=self._accepted, nodes=self._nodes)
+            return super()._find()
         found, refused = self._candidates()
         if found:
             return min(found)[3]
@@ -269,7 +225,7 @@ class EvdevTouch:
         found: list[tuple[int, str, str, Node]] = []
         refused = False
         for node in self._nodes("input") or _bare_nodes():
-            if not _is_event(node.path) or any(node.matches(name) for name in self._never):
+            if not is_event(node.path) or any(node.matches(name) for name in self._never):
                 continue
             able = self._look(node.path)
             refused = refused or able is None
@@ -277,10 +233,9 @@ class EvdevTouch:
                 found.append((rank, node.key, node.path, node))
         return found, refused
 
-    def _accepted(self, path: str) -> bool:
+    def _fits(self, path: str) -> bool | None:
         able = self._look(path)
-        # No right to look: let the open of the chosen one say so.
-        return _is_event(path) if able is None else able.protocol is not None
+        return None if able is None else able.protocol is not None
 
     def _look(self, path: str) -> Abilities | None:
         """None where nobody may look."""
@@ -295,10 +250,6 @@ class EvdevTouch:
             return Abilities(frozenset(), frozenset(), frozenset())
         finally:
             device.close()
-
-
-def _is_event(path: str) -> bool:
-    return path.rsplit("/", 1)[-1].startswith("event")
 
 
 def _bare_nodes() -> list[Node]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import time
-from collections import deque
+from hw.base import PedalEdge
+from hw.calls import SystemCalls
+from hw.errors import NotSupported
+from hw.evdev import (
+    EV_KEY,
+    EV_SYN,
+    EVIOCGBIT_KEY,
+    EVIOCGKEY,
+    SYN_DROPPED,
+    SYN_REPORT,
+    InputDevice,
+    InputReader,
+    keys_of,
+)
+from hw.identity import Nodes, udev_nodes
 
-from hw.base import DeviceInfo, PedalEdge
-from hw.calls import SystemCalls, hardware_error
-from hw.errors import HardwareError, NotSupported
-from hw.evdev import EV_KEY, EV_SYN, EVIOCGBIT_KEY, EVIOCGKEY, SYN_DROPPED, SYN_REPORT, InputDevice, keys_of
-from hw.identity import Nodes, resolve, udev_nodes
 
-
-class EvdevPedal:
+class EvdevPedal(InputReader[InputDevice, PedalEdge]):
     """One pedal, grabbed, so that its keys do not type into the app.
 
     `device` is /dev/input/eventN or a key of hw.identity, then, where only one button of the device is meant,
@@ -24,66 +31,27 @@ class EvdevPedal:
         self, *, key: str, device: str, calls: SystemCalls | None = None, nodes: Nodes = udev_nodes
     ) -> None:
         """`key` is how the settings name the pedal. ValueError for a CODE that is no number."""
-        self._name, _, code = device.partition("#")
+        path, _, code = device.partition("#")
         self._code = int(code, 0) if code else None
-        self._calls = calls or SystemCalls()
-        self._nodes = nodes
-        self._info = DeviceInfo(key=key, name=key, path=self._name)
-        self._device: InputDevice | None = None
-        self._edges: deque[PedalEdge] = deque()
+        super().__init__(InputDevice, key=key, device=path, calls=calls, nodes=nodes)
         self._held: set[int] = set()
         self._dropped = False
-
-    @property
-    def info(self) -> DeviceInfo:
-        return self._info
 
     @property
     def down(self) -> bool:
         return bool(self._held)
 
-    def open(self) -> None:
-        """Find the device, grab it, set its clock. DeviceGone, DeviceBusy (grabbed by another), NotSupported."""
-        self.close()
-        node = resolve(self._name, "input", accept=self._has_keys, nodes=self._nodes)
-        path = node.path
-        try:
-            self._device = InputDevice(self._calls, path)
-            if not self._ours(self._device.codes(EVIOCGBIT_KEY)):
-                raise NotSupported(
-                    "open", path, "the device has no buttons", "Choose the pedal's other event device."
-                )
-            self._device.take()
-            self._held = self._ours(self._device.codes(EVIOCGKEY))
-            self._info = self._device.describe(self._info.key, node.manufacturer, node.serial)
-        except OSError as error:
-            self.close()
-            raise hardware_error("open", path, error) from error
-        except HardwareError:
-            self.close()
-            raise
-
-    def read(self, timeout_s: float) -> PedalEdge | None:
-        if self._device is None:
-            raise HardwareError("read", self._info.path, "not open")
-        give_up = time.monotonic() + timeout_s
-        while not self._edges:
-            data = self._device.wait(give_up - time.monotonic())
-            if data is None:
-                return None
-            try:
-                self._take(self._device, data)
-            except OSError as error:
-                raise hardware_error("read", self._info.path, error) from error
-        return self._edges.popleft()
-
     def close(self) -> None:
-        if self._device is not None:
-            self._device.close()
-        self._device = None
-        self._edges.clear()
+        super().close()
         self._held.clear()
         self._dropped = False
+
+    def _begin(self, device: InputDevice) -> None:
+        if not self._ours(device.codes(EVIOCGBIT_KEY)):
+            hint = "Choose the pedal's other event device."
+            raise NotSupported("open", device.path, "the device has no buttons", hint)
+        device.take()
+        self._held = self._ours(device.codes(EVIOCGKEY))
 
     def _take(self, device: InputDevice, data: bytes) -> None:
         for at, kind, code, value in device.events(data):
@@ -98,16 +66,12 @@ class EvdevPedal:
 
     def _become(self, held: set[int], at_ns: int) -> None:
         if bool(held) != bool(self._held):
-            self._edges.append(PedalEdge(bool(held), at_ns))
+            self._told.append(PedalEdge(bool(held), at_ns))
         self._held = held
 
     def _ours(self, codes: set[int]) -> set[int]:
         return codes if self._code is None else codes & {self._code}
 
-    def _has_keys(self, path: str) -> bool:
-        """Of a pedal's several event devices only the one with (our) keys will do."""
+    def _fits(self, path: str) -> bool | None:
         keys = keys_of(self._calls, path)
-        if keys is None:
-            # No right to look: let the open of the chosen one say so.
-            return path.rsplit("/", 1)[-1].startswith("event")
-        return bool(self._ours(keys))
+        return None if keys is None else bool(self._ours(keys))

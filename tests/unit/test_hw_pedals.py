@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hw.errors import DeviceBusy, DeviceGone, HardwareError
+from hw.evdev import EVENT
 from hw.fake.evdev import FakeEvdev
 from hw.fake.several import FakeSeveral
 from hw.identity import Node
@@ -55,6 +56,18 @@ def test_an_open_pedal_is_grabbed_so_that_it_does_not_type(keys):
     assert keys.grabbed
     pedal.close()
     assert not keys.grabbed
+
+
+def test_a_device_that_never_falls_silent_holds_up_nobody_who_reads(keys, monkeypatch):
+    """A pedal that is a mouse, and is moved: its events are no edges, and never end."""
+    pedal = evdev(keys)
+    pedal.open()
+    moved = EVENT.pack(0, 0, 2, 0, 1) + EVENT.pack(0, 0, 0, 0, 0)
+    looks = []
+    monkeypatch.setattr(keys, "poll", lambda fd, events, timeout_s: events)
+    monkeypatch.setattr(keys, "read", lambda fd, size: looks.append(size) or moved)
+    assert pedal.read(0.02) is None
+    assert looks
 
 
 def test_a_pedal_that_sends_a_chord_is_pressed_once(keys):
