@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import os
 import pty
+import shlex
 import shutil
 import signal
 import struct
-import subprocess
 import sys
 import tempfile
 import termios
@@ -22,6 +22,7 @@ import pytest
 
 from smartbox_tui.wire import commands
 from tests.support.fakebox import FakeBox
+from tests.support.tmux import Pane
 from tests.ui.rig import MIDDLE, SMALL, busy
 
 ROOT = Path(__file__).parents[2]
@@ -65,55 +66,24 @@ async def test_in_tmux_everything_is_there_and_the_keys_work(
     size: tuple[int, int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with box() as fake:
-        server = f"sb-test-{os.getpid()}-{size[0]}"
-
-        def tmux(*words: str) -> str:
-            return subprocess.run(
-                ["tmux", "-L", server, "-f", "/dev/null", *words],
-                capture_output=True,
-                text=True,
-                cwd=ROOT,
-                check=False,
-            ).stdout
-
-        async def capture() -> str:
-            return await asyncio.to_thread(tmux, "capture-pane", "-p", "-t", "console")
-
         begin = time.monotonic()
-        program = " ".join(command_line(fake.runtime))
-        end = "sleep 1000"  # keeps the pane, so that a traceback could be read in it
-        width, height = map(str, size)
-        await asyncio.to_thread(
-            tmux, "new-session", "-d", "-s", "console", "-x", width, "-y", height, f"{program}; echo LEFT $?; {end}"
-        )
-        try:
+        pane = await asyncio.to_thread(Pane, shlex.join(command_line(fake.runtime)), size, environment())
+        with pane:
             parts = (
                 "Müller, Jörg|14.03.1961 (65)|AUFNAHME|F O T O|Stopp|Marke|Abschließen|Warteschlange|"
                 "Status|NOTFALL|✗ 1 BLOCKIERT|Signal 1920×1080|Platz für 41 h|5 Fotos · 1 Clip|▀"
             ).split("|")
-            missing = parts
-            async with asyncio.timeout(PATIENCE_S):
-                while missing:
-                    seen = await capture()
-                    missing = [part for part in parts if part not in seen]
+            await asyncio.to_thread(pane.shows, *parts)
             started = time.monotonic() - begin
-            pane = int(await asyncio.to_thread(tmux, "display-message", "-p", "-t", "console", "#{pane_pid}"))
-            children = Path(f"/proc/{pane}/task/{pane}/children").read_text(encoding="ascii").split()
-            resident = memory_kib(int(children[0])) if children else memory_kib(pane)
-            await asyncio.to_thread(tmux, "send-keys", "-t", "console", "Space")
+            resident = memory_kib(pane.pid)
+            pane.keys("Space")
             await until(lambda: any(isinstance(item, commands.Still) for item in fake.commands), "the still")
-            await asyncio.to_thread(tmux, "send-keys", "-t", "console", "F10")
-            async with asyncio.timeout(PATIENCE_S):
-                while "LEFT 0" not in (seen := await capture()):
-                    await asyncio.sleep(0.05)
-            assert "Traceback" not in seen
+            pane.keys("F10")
+            assert "Traceback" not in await asyncio.to_thread(pane.shows, "LEFT 0")
             with capsys.disabled():
-                print(
-                    f"\nconsole {width}x{height}: picture after {started:.1f} s, {resident / 1024:.0f} MiB", end=""
-                )
+                shown = f"{size[0]}x{size[1]}: picture after {started:.1f} s, {resident / 1024:.0f} MiB"
+                print(f"\nconsole {shown}", end="")
             assert resident < 150 * 1024
-        finally:
-            await asyncio.to_thread(tmux, "kill-server")
 
 
 class Terminal:

@@ -5,15 +5,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.ui import terminal
-from tests.ui.test_terminal import PATIENCE_S, ROOT, Terminal, box, command_line, environment, until
+from tests.support.tmux import Pane
+from tests.ui.rig import SMALL
+from tests.ui.test_terminal import ROOT, Terminal, box, command_line, environment, until
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
@@ -34,63 +38,26 @@ from tests.ui.test_terminal import PATIENCE_S, ROOT, Terminal, box, command_line
 async def test_the_screen_is_whole_on_each_terminal(term: str, more: dict[str, str]) -> None:
     """tmux is the terminal; TERM says what the console takes it for."""
     async with box() as fake:
-        server = f"sb-kinds-{os.getpid()}"
         values = {"TERM": term, "SSH_CONNECTION": "192.0.2.7 5 192.0.2.8 22", **more}
         setting = " ".join(f"{name}='{value}'" for name, value in values.items())
-        program = f"env -u COLORTERM -u LC_ALL -u LANG {setting} {' '.join(command_line(fake.runtime))}"
+        program = f"env -u COLORTERM -u LC_ALL -u LANG {setting} {shlex.join(command_line(fake.runtime))}"
+        await asyncio.to_thread(_whole, program, more.get("LC_ALL", ""))
 
-        def tmux(*words: str) -> str:
-            return subprocess.run(
-                ["tmux", "-u", "-L", server, "-f", "/dev/null", *words],
-                capture_output=True,
-                text=True,
-                encoding="utf-8",
-                env=environment(),
-                cwd=ROOT,
-                check=False,
-            ).stdout
 
-        async def screen() -> str:
-            return await asyncio.to_thread(tmux, "capture-pane", "-p", "-t", "console")
-
-        async def shows(*parts: str) -> str:
-            seen = ""
-            try:
-                async with asyncio.timeout(PATIENCE_S):
-                    while any(part not in seen for part in parts):
-                        seen = await screen()
-                        await asyncio.sleep(0.05)  # each look is a program
-            except TimeoutError:
-                pytest.fail(f"not all of {parts} on the screen:\n{seen}")
-            return seen
-
-        begin = (
-            "new-session",
-            "-d",
-            "-s",
-            "console",
-            "-x",
-            "80",
-            "-y",
-            "24",
-            f"{program}; echo LEFT $?; sleep 1000",
-        )
-        await asyncio.to_thread(tmux, *begin)
-        try:
-            seen = await shows("Müller, Jörg", "AUFNAHME", "Abschließen", "NOTFALL", "▀", "BLOCKIERT")
-            assert "\N{REPLACEMENT CHARACTER}" not in seen
-            if "ISO" in more.get("LC_ALL", ""):
-                await shows("ISO-8859-1", "LANG=C.UTF-8")
-            await asyncio.to_thread(tmux, "resize-window", "-t", "console", "-x", "60", "-y", "18")
-            await shows("zu klein: 60×18", "80×24")
-            await asyncio.to_thread(tmux, "resize-window", "-t", "console", "-x", "12", "-y", "3")
-            await asyncio.sleep(0.3)
-            await asyncio.to_thread(tmux, "resize-window", "-t", "console", "-x", "80", "-y", "24")
-            seen = await shows("Müller, Jörg", "NOTFALL")
-            await asyncio.to_thread(tmux, "send-keys", "-t", "console", "F10")
-            assert "Traceback" not in await shows("LEFT 0")
-        finally:
-            await asyncio.to_thread(tmux, "kill-server")
+def _whole(program: str, locale: str) -> None:
+    with Pane(program, SMALL, environment()) as pane:
+        seen = pane.shows("Müller, Jörg", "AUFNAHME", "Abschließen", "NOTFALL", "▀", "BLOCKIERT")
+        assert "\N{REPLACEMENT CHARACTER}" not in seen
+        if "ISO" in locale:
+            pane.shows("ISO-8859-1", "LANG=C.UTF-8")
+        pane.resize(60, 18)
+        pane.shows("zu klein: 60×18", "80×24")
+        pane.resize(12, 3)
+        time.sleep(0.3)
+        pane.resize(*SMALL)
+        pane.shows("Müller, Jörg", "NOTFALL")
+        pane.keys("F10")
+        assert "Traceback" not in pane.shows("LEFT 0")
 
 
 @pytest.mark.parametrize("term", ["vt100", "vt220", "dumb", ""])

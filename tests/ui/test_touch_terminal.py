@@ -1,56 +1,56 @@
-"""The keyboard on the screen in the real program on a pty: touches as a terminal reports them."""
+"""The keyboard on the screen in the real program on a real terminal: touches as a terminal reports them."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import statistics
-import time
+import shlex
+import shutil
+
+import pytest
 
 from smartbox_tui.wire import commands
-from tests.ui.test_terminal import PATIENCE_S, Terminal, box, until
+from tests.support.fakebox import FakeBox
+from tests.support.tmux import Pane
+from tests.ui.test_terminal import box, command_line, environment, until
 
-FIRST_FIELD = (10, 4)
-KEYS = {"q": (3, 12), "w": (9, 12), "ENTER": (73, 15), "7": (11, 18), "PAD-ENTER": (73, 18)}
-"""Cells of a terminal of 80 × 24, from 0: the keyboard fills the rows 8 to 22."""
-
-
-async def tap(terminal: Terminal, cell: tuple[int, int]) -> float:
-    """SGR mouse reports of a touch; the seconds until the program has written anything."""
-    x, y = cell[0] + 1, cell[1] + 1
-    before, began = len(terminal.output), time.perf_counter()
-    os.write(terminal.master, f"\x1b[<0;{x};{y}M".encode())
-    async with asyncio.timeout(PATIENCE_S):
-        while len(terminal.output) == before:
-            await asyncio.sleep(0.002)
-    took = time.perf_counter() - began
-    os.write(terminal.master, f"\x1b[<0;{x};{y}m".encode())
-    await asyncio.sleep(0.2)
-    return took
+FIELD = "│ {} "
 
 
+def _typed(fake: FakeBox) -> None:
+    """A patient, each touch once the one before is to be seen."""
+    with Pane(shlex.join(command_line(fake.runtime)), (80, 24), environment()) as pane:
+        pane.shows("NOTFALL")
+        pane.keys("n")
+        pane.shows("Nachname")
+        pane.tap(10, 4)  # the field
+        pane.shows("Leertaste", "▐ Q  ▌")
+        text = ""
+        for key in "Qwwwq":
+            pane.tap_on(f"▐ {key}  ▌")
+            text += key
+            pane.shows(FIELD.format(text), "▐ q  ▌")
+        pane.tap_on("↵")
+        pane.shows("▐ Q  ▌")  # the next field begins with a capital
+        pane.tap_on("↵")
+        pane.shows("   7   ", "ABC")
+        for text in ("7", "77"):
+            pane.tap_on("   7   ")
+            pane.shows(FIELD.format(text))
+        pane.tap_on("↵")
+        pane.shows("   .   ")  # the date's pad
+        pane.tap_on("↵")
+        pane.shows("ABC", "Auftragsnummer", without=("Patienten-ID",))
+        pane.tap_on("↵")
+        pane.shows("Qwwwq", "F O T O")
+        pane.keys("F10")
+        assert "Traceback" not in pane.shows("LEFT 0")
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 async def test_a_patient_is_typed_by_touch_on_a_real_terminal() -> None:
     async with box() as fake:
         fake.exam, fake.pictures = None, []
-        terminal = Terminal(fake.runtime)
-        await until(lambda: b"NOTFALL" in terminal.output, "the first screen")
-        os.write(terminal.master, b"n")
-        await until(lambda: b"Nachname" in terminal.output, "the form")
-        await asyncio.sleep(0.3)
-        await tap(terminal, FIRST_FIELD)
-        await until(lambda: b"Leertaste" in terminal.output, "the keyboard")
-        await asyncio.sleep(0.3)
-        times = [await tap(terminal, KEYS[name]) for name in "qwwwq"]
-        for name in ("ENTER", "ENTER"):
-            await tap(terminal, KEYS[name])
-        for name in ("7", "7", "PAD-ENTER", "PAD-ENTER", "PAD-ENTER"):
-            await tap(terminal, KEYS[name])
+        await asyncio.to_thread(_typed, fake)
         await until(lambda: any(isinstance(item, commands.ExamOpen) for item in fake.commands), "the exam")
         command = next(item for item in fake.commands if isinstance(item, commands.ExamOpen))
         assert command.patient == {"id": "77", "name": "Qwwwq", "birth_date": None, "sex": None}
-        print(f"touch to the terminal's first byte: median {statistics.median(times) * 1e3:.0f} ms")
-        os.kill(terminal.pid, signal.SIGTERM)
-        assert await terminal.status() == 0
-        assert b"Traceback" not in terminal.output
-        os.close(terminal.master)
