@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import struct
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from hw.base import CodeSource
 from hw.errors import DeviceGone, HardwareError
-from hw.evdev import EVENT
+from hw.evdev import EV_KEY
 from hw.fake.evdev import FakeEvdev
 from hw.fake.scanner import ENTER, KEYS, FakeScanner, presses, scan
 from hw.panel.keys import SETTLE_NS
 from hw.panel.scanner import WedgeScanner
+from tests.support.uinput import UinputDevice
 
 
 class PlainBench:
@@ -57,34 +54,10 @@ class KeysBench:
 class UinputBench:
     """A real keyboard, made by the kernel."""
 
-    UI_DEV_CREATE, UI_DEV_DESTROY = 0x5501, 0x5502
-    UI_DEV_SETUP, UI_SET_EVBIT, UI_SET_KEYBIT = 0x405C5503, 0x40045564, 0x40045565
-    UI_GET_SYSNAME = 2 << 30 | 64 << 16 | ord("U") << 8 | 44
-
     def __init__(self) -> None:
-        try:
-            self.fd = os.open("/dev/uinput", os.O_WRONLY)
-        except OSError as error:
-            pytest.skip(f"no usable /dev/uinput here ({error.strerror}): a real keyboard is not tested")
-        self._create()
-        self.scanner = WedgeScanner(key="scanner", device=self.path)
-
-    def _create(self) -> None:
-        fcntl.ioctl(self.fd, self.UI_SET_EVBIT, 1)
-        for code in KEYS:
-            fcntl.ioctl(self.fd, self.UI_SET_KEYBIT, code)
-        setup = struct.pack("4H80sI", 3, 0x1234, 0x5679, 1, b"SmartBox test scanner", 0)
-        fcntl.ioctl(self.fd, self.UI_DEV_SETUP, setup)
-        fcntl.ioctl(self.fd, self.UI_DEV_CREATE)
-        name = bytearray(64)
-        fcntl.ioctl(self.fd, self.UI_GET_SYSNAME, name)
-        folder = Path("/sys/devices/virtual/input", name.split(b"\0")[0].decode())
-        path = Path("/dev/input", next(folder.glob("event*")).name)
-        for _ in range(100):
-            if path.exists():
-                break
-            time.sleep(0.02)
-        self.path = str(path)
+        self.device = UinputDevice("SmartBox test scanner", keys=KEYS)
+        self.scanner = WedgeScanner(key="scanner", device=self.device.path)
+        self.unplug = self.device.unplug
 
     def open(self) -> None:
         self.scanner.open()
@@ -92,23 +65,18 @@ class UinputBench:
 
     def scan(self, text: str) -> None:
         for code, down in [*presses(text), (ENTER, True), (ENTER, False)]:
-            os.write(self.fd, EVENT.pack(0, 0, 1, code, int(down)) + EVENT.pack(0, 0, 0, 0, 0))
+            self.device.send((EV_KEY, code, int(down)))
             time.sleep(0.001)
 
-    def unplug(self) -> None:
-        fcntl.ioctl(self.fd, self.UI_DEV_DESTROY)
-
     def replug(self) -> None:
-        os.close(self.fd)
-        self.fd = os.open("/dev/uinput", os.O_WRONLY)
-        before = self.path
-        self._create()
-        if self.path != before:
+        before = self.device.path
+        self.device.plug()
+        if self.device.path != before:
             pytest.skip("the kernel gave the keyboard another number: by path it is another device")
 
     def end(self) -> None:
         self.scanner.close()
-        os.close(self.fd)
+        self.device.end()
 
 
 BENCHES = {"plain-fake": PlainBench, "wedge-fake-keys": KeysBench, "wedge-uinput": UinputBench}

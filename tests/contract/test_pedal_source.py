@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pty
-import struct
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from hw.base import PedalEdge, PedalSource
 from hw.errors import DeviceGone, HardwareError
-from hw.evdev import EVENT
+from hw.evdev import EV_KEY
 from hw.fake.evdev import FakeEvdev
 from hw.fake.modem import FakeModem
 from hw.pedal.evdev import EvdevPedal
 from hw.pedal.serial_bytes import SerialBytesPedal
 from hw.pedal.serial_line import SerialLinePedal
 from hw.pedal.shared import SharedCalls
+from tests.support.uinput import UinputDevice
 
 KEY_B = 48
 
@@ -119,45 +117,20 @@ class LookedAtBench(ModemBench):
 class UinputBench:
     """A real evdev device, made by the kernel."""
 
-    UI_DEV_CREATE, UI_DEV_DESTROY = 0x5501, 0x5502
-    UI_DEV_SETUP, UI_SET_EVBIT, UI_SET_KEYBIT = 0x405C5503, 0x40045564, 0x40045565
-    UI_GET_SYSNAME = 2 << 30 | 64 << 16 | ord("U") << 8 | 44
-
     def __init__(self) -> None:
-        try:
-            self.fd = os.open("/dev/uinput", os.O_WRONLY)
-        except OSError as error:
-            pytest.skip(f"no usable /dev/uinput here ({error.strerror}): a real input device is not tested")
-        fcntl.ioctl(self.fd, self.UI_SET_EVBIT, 1)
-        fcntl.ioctl(self.fd, self.UI_SET_KEYBIT, KEY_B)
-        setup = struct.pack("4H80sI", 3, 0x1234, 0x5678, 1, b"SmartBox test pedal", 0)
-        fcntl.ioctl(self.fd, self.UI_DEV_SETUP, setup)
-        fcntl.ioctl(self.fd, self.UI_DEV_CREATE)
-        name = bytearray(64)
-        fcntl.ioctl(self.fd, self.UI_GET_SYSNAME, name)
-        folder = Path("/sys/devices/virtual/input", name.split(b"\0")[0].decode())
-        path = Path("/dev/input", next(folder.glob("event*")).name)
-        for _ in range(100):
-            if path.exists():
-                break
-            time.sleep(0.02)
-        self.pedal = EvdevPedal(key="left", device=str(path))
-
-    def _send(self, value: int) -> None:
-        os.write(self.fd, EVENT.pack(0, 0, 1, KEY_B, value) + EVENT.pack(0, 0, 0, 0, 0))
+        self.device = UinputDevice("SmartBox test pedal", keys=[KEY_B])
+        self.pedal = EvdevPedal(key="left", device=self.device.path)
+        self.unplug = self.device.unplug
 
     def press(self) -> None:
-        self._send(1)
+        self.device.send((EV_KEY, KEY_B, 1))
 
     def release(self) -> None:
-        self._send(0)
-
-    def unplug(self) -> None:
-        fcntl.ioctl(self.fd, self.UI_DEV_DESTROY)
+        self.device.send((EV_KEY, KEY_B, 0))
 
     def end(self) -> None:
         self.pedal.close()
-        os.close(self.fd)
+        self.device.end()
 
 
 BENCHES = {

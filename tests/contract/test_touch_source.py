@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import struct
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from hw.base import TouchEvent, TouchKind, TouchSource
 from hw.errors import DeviceBusy, DeviceGone, HardwareError
-from hw.evdev import EVENT
 from hw.fake.touch import FakePanel
 from hw.panel import contacts as code
 from hw.panel.contacts import Protocol
 from hw.panel.touch import INPUT_PROP_DIRECT, EvdevTouch
+from tests.support.uinput import UinputDevice
 
 DOWN, MOVE, UP = TouchKind.DOWN, TouchKind.MOVE, TouchKind.UP
 NEAR = 0.002
@@ -42,25 +38,12 @@ class FakeBench:
 class UinputBench:
     """A real evdev device, made by the kernel. `slots`: a panel of type B, else an absolute pointer."""
 
-    UI_DEV_CREATE, UI_DEV_DESTROY = 0x5501, 0x5502
-    UI_DEV_SETUP, UI_ABS_SETUP = 0x405C5503, 0x401C5504
-    UI_SET_EVBIT, UI_SET_KEYBIT, UI_SET_ABSBIT, UI_SET_PROPBIT = 0x40045564, 0x40045565, 0x40045567, 0x4004556E
-    UI_GET_SYSNAME = 2 << 30 | 64 << 16 | ord("U") << 8 | 44
-
     def __init__(self, slots: bool) -> None:
-        try:
-            self.fd = os.open("/dev/uinput", os.O_WRONLY)
-        except OSError as error:
-            pytest.skip(f"no usable /dev/uinput here ({error.strerror}): a real touch panel is not tested")
         self.slots = slots
         self.button = code.BTN_TOUCH if slots else code.BTN_LEFT
         self._identity = 0
-        for kind in (code.EV_KEY, code.EV_ABS):
-            fcntl.ioctl(self.fd, self.UI_SET_EVBIT, kind)
-        fcntl.ioctl(self.fd, self.UI_SET_KEYBIT, self.button)
         axes = {code.ABS_X: 4095, code.ABS_Y: 4095}
         if slots:
-            fcntl.ioctl(self.fd, self.UI_SET_PROPBIT, INPUT_PROP_DIRECT)
             axes |= {
                 code.ABS_MT_SLOT: 4,
                 code.ABS_MT_X: 4095,
@@ -68,28 +51,13 @@ class UinputBench:
                 code.ABS_MT_TRACKING_ID: 65535,
                 code.ABS_MT_TOOL_TYPE: 15,
             }
-        for axis, most in axes.items():
-            fcntl.ioctl(self.fd, self.UI_SET_ABSBIT, axis)
-            fcntl.ioctl(self.fd, self.UI_ABS_SETUP, struct.pack("H2x6i", axis, 0, 0, most, 0, 0, 0))
-        setup = struct.pack("4H80sI", 3, 0x1234, 0x5678, 1, b"SmartBox test panel", 0)
-        fcntl.ioctl(self.fd, self.UI_DEV_SETUP, setup)
-        fcntl.ioctl(self.fd, self.UI_DEV_CREATE)
-        name = bytearray(64)
-        fcntl.ioctl(self.fd, self.UI_GET_SYSNAME, name)
-        folder = Path("/sys/devices/virtual/input", name.split(b"\0")[0].decode())
-        self.path = Path("/dev/input", next(folder.glob("event*")).name)
-        for _ in range(100):
-            if self.path.exists():
-                break
-            time.sleep(0.02)
-        self.panel = EvdevTouch(device=str(self.path))
+        properties = [INPUT_PROP_DIRECT] if slots else []
+        self.device = UinputDevice("SmartBox test panel", keys=[self.button], axes=axes, properties=properties)
+        self.panel = EvdevTouch(device=self.device.path)
+        self._send, self.unplug = self.device.send, self.device.unplug
 
     def other(self) -> EvdevTouch:
-        return EvdevTouch(device=str(self.path))
-
-    def _send(self, *events: tuple[int, int, int]) -> None:
-        packed = [EVENT.pack(0, 0, *event) for event in (*events, (code.EV_SYN, code.SYN_REPORT, 0))]
-        os.write(self.fd, b"".join(packed))
+        return EvdevTouch(device=self.device.path)
 
     def _place(self, x: float, y: float) -> list[tuple[int, int, int]]:
         axes = (code.ABS_MT_X, code.ABS_MT_Y) if self.slots else (code.ABS_X, code.ABS_Y)
@@ -111,12 +79,9 @@ class UinputBench:
         gone = [(code.EV_ABS, code.ABS_MT_TRACKING_ID, -1)] if self.slots else []
         self._send(*self._slot(finger), *gone, (code.EV_KEY, self.button, 0))
 
-    def unplug(self) -> None:
-        fcntl.ioctl(self.fd, self.UI_DEV_DESTROY)
-
     def end(self) -> None:
         self.panel.close()
-        os.close(self.fd)
+        self.device.end()
 
 
 BENCHES = {
