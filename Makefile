@@ -43,7 +43,7 @@ lint: env
 	$(BIN)/lint-imports
 
 test: env system-test lint
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m tests.run $(JOBS) $(ARGS)
 
 bench: env system-test
 	$(BIN)/python -m tests.bench $(ARGS)
