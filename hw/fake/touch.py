@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import struct
-import threading
-import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hw import evdev
-from hw.calls import SystemCalls
+from hw.fake.evdev import REPORT, FakeInput, bits
 from hw.panel import contacts as touch
 from hw.panel.contacts import Protocol
 from hw.panel.touch import ABSINFO, EVIOCGBIT_ABS, EVIOCGPROP, INPUT_PROP_DIRECT, eviocgabs
 
-_NS = 1_000_000_000
 MOST = 4095
 _SLOTS = 5
 
@@ -28,21 +24,16 @@ class _Finger:
     palm: bool = False
 
 
-class FakePanel(SystemCalls):
+class FakePanel(FakeInput):
     """Plays a panel of that protocol. Give it as `calls`; touch it from any thread, places from 0.0 to 1.0.
 
-    As the kernel does it, values that did not change are not sent. `fail_open` is an errno the next opens fail
-    with, `properties` what EVIOCGPROP says, `extra_keys` further buttons, `grabbed` whether somebody has it,
-    `other_grab` that another program has.
+    As the kernel does it, values that did not change are not sent. `properties` is what EVIOCGPROP says,
+    `extra_keys` are further buttons.
     """
 
-    path = "/dev/input/event0"
-
     def __init__(self, protocol: Protocol = Protocol.SLOTS, name: str = "Fake panel") -> None:
+        super().__init__(name, (3, 0x0EEF, 0xC000, 1))
         self.protocol = protocol
-        self._name = name
-        self._pipe: tuple[int, int] | None = None
-        self._lock = threading.Lock()
         self._fingers: dict[int, _Finger] = {}
         self._next = 1
         self._slot = 0
@@ -52,12 +43,8 @@ class FakePanel(SystemCalls):
         self.properties: set[int] = {INPUT_PROP_DIRECT}
         self.button = touch.BTN_TOUCH
         self.extra_keys: tuple[int, ...] = ()
-        self.gone = False
         self.deaf = False
         """Events are lost, as when the kernel's queue has run over."""
-        self.grabbed = False
-        self.other_grab = False
-        self.fail_open = 0
 
     # ---- fingers
 
@@ -78,76 +65,22 @@ class FakePanel(SystemCalls):
         """Tells that events were lost, with the rest of a packet that is worth nothing."""
         self.deaf = False
         self._write([(evdev.EV_SYN, evdev.SYN_DROPPED, 0), (touch.EV_ABS, touch.ABS_MT_X, 1),
-                     (touch.EV_ABS, touch.ABS_X, 1), (evdev.EV_SYN, evdev.SYN_REPORT, 0)])  # fmt: skip
-
-    def unplug(self) -> None:
-        self.gone = True
-        self._write([(evdev.EV_SYN, evdev.SYN_REPORT, 0)])
+                     (touch.EV_ABS, touch.ABS_X, 1), REPORT])  # fmt: skip
 
     def replug(self) -> None:
-        """It comes back with nobody on it."""
-        self.gone = False
+        super().replug()
         self._fingers.clear()
         self._pressed = False
         self._slot_values = [[0, 0, touch.NOBODY, 0] for _ in range(_SLOTS)]
 
     # ---- the kernel's side
 
-    def open(self, path: str, flags: int) -> int:
-        if self.fail_open:
-            raise OSError(self.fail_open, os.strerror(self.fail_open), path)
-        if self.gone or path != self.path:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        with self._lock:
-            self._pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-            return self._pipe[0]
-
-    def close(self, fd: int) -> None:
-        with self._lock:
-            self.grabbed = False
-            if self._pipe is None or self._pipe[0] != fd:
-                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-            for end in self._pipe:
-                os.close(end)
-            self._pipe = None
-
-    def read(self, fd: int, size: int) -> bytes:
-        data = super().read(fd, size)
-        if self.gone:
-            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
-        return data
-
-    def ioctl(self, fd: int, request: int, argument: object) -> None:
-        if self.gone:
-            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
-        if request == evdev.EVIOCGRAB:
-            if argument and (self.grabbed or self.other_grab):
-                raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
-            self.grabbed = bool(argument)
-            return
-        assert isinstance(argument, bytearray)
-        answer = self._answer(request, argument)
-        if answer is None:
-            raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
-        argument[: len(answer)] = answer
-
     def _answer(self, request: int, argument: bytearray) -> bytes | None:
         axes = {eviocgabs(axis): axis for axis in self._axes()}
-        if request == evdev.EVIOCSCLOCKID:
-            assert struct.unpack("i", argument)[0] == evdev.CLOCK_MONOTONIC
-            return b""
-        if request == evdev.EVIOCGBIT_KEY:
-            return _bits(len(argument), (*self._buttons(), *self.extra_keys))
-        if request == evdev.EVIOCGKEY:
-            return _bits(len(argument), self._buttons() if self._fingers else ())
         if request == EVIOCGBIT_ABS:
-            return _bits(len(argument), tuple(self._axes()))
+            return bits(len(argument), self._axes())
         if request == EVIOCGPROP:
-            return _bits(len(argument), tuple(self.properties))
-        if request == evdev.EVIOCGNAME:
-            return self._name.encode() + b"\0"
-        if request == evdev.EVIOCGID:
-            return struct.pack("4H", 3, 0x0EEF, 0xC000, 1)
+            return bits(len(argument), self.properties)
         if request in axes:
             return ABSINFO.pack(*self._axis(axes[request]), 0, 0, 0)
         if request & 0xFFFF == ord("E") << 8 | 0x0A and self.protocol is Protocol.SLOTS:
@@ -155,7 +88,13 @@ class FakePanel(SystemCalls):
             count = len(argument) // 4 - 1
             values = [slot[at] for slot in self._slot_values][:count]
             return bytes(argument[:4]) + struct.pack(f"{count}i", *values, *[0] * (count - len(values)))
-        return None
+        return super()._answer(request, argument)
+
+    def _keys(self) -> Iterable[int]:
+        return (*self._buttons(), *self.extra_keys)
+
+    def _keys_down(self) -> Iterable[int]:
+        return self._buttons() if self._fingers else ()
 
     def _buttons(self) -> tuple[int, ...]:
         return () if self.protocol is Protocol.PACKETS else (self.button,)
@@ -180,7 +119,7 @@ class FakePanel(SystemCalls):
             Protocol.SINGLE: self._single,
         }[self.protocol]()
         if not self.deaf:
-            self._write([*events, (evdev.EV_SYN, evdev.SYN_REPORT, 0)], at_ns)
+            self._write([*events, REPORT], at_ns)
 
     def _slots(self) -> list[tuple[int, int, int]]:
         events = []
@@ -218,19 +157,5 @@ class FakePanel(SystemCalls):
             events.append((evdev.EV_KEY, self.button, int(self._pressed)))
         return events
 
-    def _write(self, events: list[tuple[int, int, int]], at_ns: int | None = None) -> None:
-        at = time.monotonic_ns() if at_ns is None else at_ns
-        with self._lock:
-            if self._pipe is not None:
-                packed = (evdev.EVENT.pack(at // _NS, at % _NS // 1000, *event) for event in events)
-                os.write(self._pipe[1], b"".join(packed))
-
 
 _VALUES = (touch.ABS_MT_X, touch.ABS_MT_Y, touch.ABS_MT_TRACKING_ID, touch.ABS_MT_TOOL_TYPE)
-
-
-def _bits(size: int, numbers: tuple[int, ...]) -> bytes:
-    bits = bytearray(size)
-    for number in numbers:
-        bits[number >> 3] |= 1 << (number & 7)
-    return bytes(bits)
