@@ -103,10 +103,10 @@ class Pedal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Worklist:
-    """No host: no worklist. What the refresh asks for; a query by hand can ask for anything."""
+class Server:
+    """A DICOM server that the box asks or tells something."""
 
-    host: str = key("", "name or address of the worklist server; empty: none", rule=rules.host)
+    host: str = key("", "name or address; empty: none", rule=rules.host)
     port: int = key(104, "DICOM port of the server", rule=rules.between(1, 65535))
     aet: str = key("", "AE title of the server", rule=rules.ae_title_or_empty)
     calling_aet: str = key("", "the AE title that the box calls with; empty: its own", rule=rules.ae_title_or_empty)
@@ -115,6 +115,12 @@ class Worklist:
     cert_file: str = key("", CERT_DOC, rule=rules.pem_file)
     key_file: str = key("", KEY_DOC, rule=rules.pem_file)
     tls_name: str = key("", NAME_DOC, rule=rules.host)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worklist(Server):
+    """No host: no worklist. What the refresh asks for; a query by hand can ask for anything."""
+
     timeout_s: float = key(
         30.0, "seconds for connecting and for each sign of progress", rule=rules.between(0.5, 600)
     )
@@ -135,18 +141,9 @@ class Worklist:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mpps:
+class Mpps(Server):
     """No host: no performed procedure step server of its own; destinations may take them, too."""
 
-    host: str = key("", "name or address; empty: none", rule=rules.host)
-    port: int = key(104, "DICOM port of the server", rule=rules.between(1, 65535))
-    aet: str = key("", "AE title of the server", rule=rules.ae_title_or_empty)
-    calling_aet: str = key("", "the AE title that the box calls with; empty: its own", rule=rules.ae_title_or_empty)
-    tls: bool = key(False, TLS_DOC)
-    ca_file: str = key("", CA_DOC, rule=rules.pem_file)
-    cert_file: str = key("", CERT_DOC, rule=rules.pem_file)
-    key_file: str = key("", KEY_DOC, rule=rules.pem_file)
-    tls_name: str = key("", NAME_DOC, rule=rules.host)
     timeout_s: float = key(30.0, "seconds for connecting and for each answer", rule=rules.between(0.5, 600))
     retry: Retry = key(Retry, "pauses between attempts")
 
