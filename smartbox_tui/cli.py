@@ -10,11 +10,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
-from smartbox_tui.commands import build_options
 from smartbox_tui.commands.options import Options
 from smartbox_tui.errors import PROCESS_AWAY, SmartBoxError
 
@@ -30,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def run(argv: list[str], started_ns: int | None = None) -> int:
     """The exit status; errors are printed as CONTRACT says."""
-    parser = build_parser()
+    parser = build_parser(argv)
     found, rest = _take_anywhere(parser, argv)
     arguments = parser.parse_args(rest)
     options = Options(
@@ -146,37 +145,41 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **keywords)
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(words: Collection[str] | None = None) -> argparse.ArgumentParser:
+    """`words`: what stands on the command line. The options of commands that are not among them are left out: all
+    of them take as long to make as a tenth of the imports."""
     parser = _Parser(
         prog="smartbox",
         description="Medical capture box. --json, --config FILE, --state DIR and --runtime DIR may stand anywhere.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    demo = commands.add_parser("demo", help="the whole box in one command, simulated where --config says nothing")
-    demo.add_argument("--headless", action="store_true", help="without the console")
-    demo.add_argument(
+    for command, text, options in _COMMANDS:
+        one = commands.add_parser(command, help=text) if text else commands.add_parser(command)  # not for people
+        if options is not None and (words is None or command in words):
+            options(one)
+    return parser
+
+
+def _demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--headless", action="store_true", help="without the console")
+    parser.add_argument(
         "--pacs", metavar="HOST:PORT:AET", help="deliver to this archive instead of the simulated one"
     )
-    for name, text in (
-        ("engine", "store, exams, delivery, API"),
-        ("capture", "grabbers, pedals, recorder"),
-        ("console", "the screen, on this terminal"),
-    ):
-        commands.add_parser(name, help=text)
-    _ctl(commands.add_parser("ctl", help="talk to the running box"))
-    _dicom(commands.add_parser("dicom", help="DICOM files, no engine needed"))
-    store = commands.add_parser("store", help="the spool and its database, with the engine stopped")
-    store_commands = store.add_subparsers(dest="action", required=True, metavar="ACTION")
-    check = store_commands.add_parser("check", help="compare spool and database")
+
+
+def _store(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser("check", help="compare spool and database")
     check.add_argument("--fast", action="store_true", help="without reading every bitstream for its hash")
-    store_commands.add_parser("rebuild", help="make the database anew from the spool")
-    _media(commands.add_parser("media"))  # no help: not for people
-    _panel(commands.add_parser("panel", help="the box's own screen: its letters and colours"))
-    conformance = commands.add_parser("conformance", help="the DICOM conformance statement, as Markdown")
-    conformance.add_argument("--html", action="store_true", help="as one page to print")
-    doctor = commands.add_parser("doctor", help="what works, what does not, and what to do")
-    doctor.add_argument("--bundle", type=Path, metavar="FILE", help="a .tar.gz for service, without patients")
-    return parser
+    actions.add_parser("rebuild", help="make the database anew from the spool")
+
+
+def _conformance(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--html", action="store_true", help="as one page to print")
+
+
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--bundle", type=Path, metavar="FILE", help="a .tar.gz for service, without patients")
 
 
 def _ctl(parser: argparse.ArgumentParser) -> None:
@@ -327,44 +330,9 @@ def _settings(parser: argparse.ArgumentParser) -> None:
 
 
 def _media(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    codes = actions.add_parser("codes", help="says what codes are before a source's camera")
-    codes.add_argument("--source", required=True)
-    poster = actions.add_parser("poster", help="a small JPEG of a picture or a clip")
-    poster.add_argument("file", metavar="FILE", type=Path)
-    poster.add_argument("--out", required=True, type=Path)
-    poster.add_argument("--width", type=int, default=960)
-    remux = actions.add_parser("remux", help="a clip in another container, nothing encoded")
-    remux.add_argument("file", metavar="FILE", type=Path)
-    remux.add_argument("--length", type=int, metavar="N", help="bytes of FILE that belong to it; else all")
-    remux.add_argument("--container", required=True, choices=("ts", "mp4"))
-    remux.add_argument("--out", required=True, type=Path)
-    transcode = actions.add_parser("transcode", help="a clip in another codec")
-    transcode.add_argument("file", metavar="FILE", type=Path)
-    transcode.add_argument("--length", type=int, metavar="N", help="bytes of FILE that belong to it; else all")
-    transcode.add_argument("--codec", required=True, choices=("mpeg2", "h264"))
-    transcode.add_argument("--container", required=True, choices=("ts", "mp4"))
-    transcode.add_argument("--out", required=True, type=Path)
-    transcode.add_argument("--max-bytes", type=int, default=0, metavar="M", help="that it may have; 0: any number")
-    probe = actions.add_parser("probe", help="what a file of video is")
-    probe.add_argument("file", metavar="FILE", type=Path)
-    probe.add_argument("--length", type=int, metavar="N", help="bytes of FILE that belong to it; else all")
-    encoder = actions.add_parser("encoder", help="the self-test of an encoder")
-    encoder.add_argument("codec", choices=("h264", "mpeg2", "hevc"))
-    encoder.add_argument("kind", choices=("software", "nvenc", "qsv", "v4l2m2m"))
-    encoder.add_argument("--size", required=True, metavar="WxH")
-    encoder.add_argument("--fps", required=True, metavar="N/D")
-    encoder.add_argument("--bitrate", required=True, type=int)
-    decode = actions.add_parser("decode", help="JPEGs to plain pixels")
-    decode.add_argument("file", metavar="FILE", type=Path)
-    decode.add_argument("--length", type=int, metavar="N", help="bytes of FILE that belong to it; else all")
-    decode.add_argument("--index", metavar="JSON|-", help="[[offset, length], ...] of each frame; else one JPEG")
-    decode.add_argument("--out", required=True, type=Path)
-    camera = actions.add_parser("camera", help="a picture from a watched folder, made ready for an exam")
-    camera.add_argument("file", metavar="FILE", type=Path)
-    camera.add_argument("--out", required=True, type=Path)
-    camera.add_argument("--crop", default="0,0,0,0")
-    camera.add_argument("--mask", default="")
+    from smartbox_tui.commands import media_options
+
+    media_options.add(parser)
 
 
 def _panel(parser: argparse.ArgumentParser) -> None:
@@ -378,6 +346,8 @@ def _panel(parser: argparse.ArgumentParser) -> None:
 
 
 def _dicom(parser: argparse.ArgumentParser) -> None:
+    from smartbox_tui.commands import build_options
+
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     build_options.add(actions.add_parser("build", help="an object of pictures or a video, whoever made them"))
     send = actions.add_parser("send", help="the engine's own sender")
@@ -394,6 +364,21 @@ def _dicom(parser: argparse.ArgumentParser) -> None:
     export.add_argument("uids", nargs="*", metavar="SOP-UID")
     export.add_argument("--destination", metavar="D")
     export.add_argument("--out", required=True, type=Path, metavar="DIR")
+
+
+_COMMANDS: Final[tuple[tuple[str, str, Callable[[argparse.ArgumentParser], None] | None], ...]] = (
+    ("demo", "the whole box in one command, simulated where --config says nothing", _demo),
+    ("engine", "store, exams, delivery, API", None),
+    ("capture", "grabbers, pedals, recorder", None),
+    ("console", "the screen, on this terminal", None),
+    ("ctl", "talk to the running box", _ctl),
+    ("dicom", "DICOM files, no engine needed", _dicom),
+    ("store", "the spool and its database, with the engine stopped", _store),
+    ("media", "", _media),
+    ("panel", "the box's own screen: its letters and colours", _panel),
+    ("conformance", "the DICOM conformance statement, as Markdown", _conformance),
+    ("doctor", "what works, what does not, and what to do", _doctor),
+)
 
 
 if __name__ == "__main__":

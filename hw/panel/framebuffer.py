@@ -9,13 +9,14 @@ import mmap
 import os
 import struct
 from dataclasses import dataclass
-from typing import Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Final
 
 from hw.calls import SystemCalls, hardware_error
 from hw.errors import DeviceGone, HardwareError, NotSupported
+
+if TYPE_CHECKING:  # who only asks for sizes starts without it
+    import numpy as np
+    from numpy.typing import NDArray
 
 FBIOGET_VSCREENINFO: Final = 0x4600
 FBIOGET_FSCREENINFO: Final = 0x4602
@@ -47,6 +48,8 @@ class Packing:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Of one pixel; 24 bits are three bytes on an axis of their own."""
+        import numpy as np
+
         return np.dtype({16: "<u2", 24: "u1", 32: "<u4"}[self.bits])
 
 
@@ -141,6 +144,8 @@ class Framebuffer:
     def pixels(self) -> NDArray[Any]:
         """The visible screen as height x width of the packing's dtype: writing there shows it. Valid until the
         next call of `open`, `look` or `close`; not kept by the caller. 24 bits: x 3 bytes."""
+        import numpy as np
+
         if self._map is None or self._screen is None:
             raise DeviceGone("draw on", self.path, "the framebuffer is not open", "Start the console again.")
         screen = self._screen

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import gc
 import os
 import signal
+from collections.abc import Iterator
 from typing import Final
 
 from smartbox_tui.commands.options import Options, set_up_logging
 from smartbox_tui.settings.load import PARENT_VARIABLE, load
 from smartbox_tui.settings.paths import paths
+from smartbox_tui.wire import unverified
 
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -30,14 +34,30 @@ def run(name: str, options: Options) -> int:
     loaded = load(options.config, folders.state, fallback=True)
     if name == "engine":
         set_up_logging(name)
-        from smartbox_tui.engine.app import run as run_engine
+        with _importing():
+            from smartbox_tui.engine.app import run as run_engine
 
         return run_engine(folders, loaded, options.config)
     if name == "capture":
         set_up_logging(name)
-        from smartbox_tui.capture.app import run as run_capture
+        with _importing():
+            from smartbox_tui.capture.app import run as run_capture
 
         return run_capture(folders, loaded)
-    from smartbox_tui.ui.app import run as run_console  # it draws on this terminal and logs to SMARTBOX_LOG only
+    with _importing():
+        from smartbox_tui.ui.app import run as run_console  # it draws here and logs to SMARTBOX_LOG only
 
     return run_console(folders, loaded, options.config)
+
+
+@contextlib.contextmanager
+def _importing() -> Iterator[None]:
+    """What modules make stays for good: the garbage collector looks at it neither while they are imported, which it
+    would do again and again, nor ever after."""
+    gc.disable()
+    try:
+        unverified.load()
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
