@@ -7,6 +7,8 @@ loop for good. Here both only tell the app to leave.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import selectors
 import threading
@@ -16,6 +18,7 @@ from typing import IO, Any, Final
 from textual._xterm_parser import XTermParser
 from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
 
 HANG_UP_STATUS: Final = 1
 """The exit status after the terminal went away: systemd starts the console again on it."""
@@ -66,18 +69,33 @@ class BoxDriver(LinuxDriver):
             old.stop()
             self._writer_thread.start()
 
+    def send_message(self, message: Message) -> None:
+        """As Textual's; RuntimeError once the app has gone, and nothing is left over that nobody awaits."""
+        if self._loop.is_closed():
+            raise RuntimeError("the app has gone")
+        posting = self._app._post_message(message)
+        try:
+            asyncio.run_coroutine_threadsafe(posting, loop=self._loop)
+        except RuntimeError:  # in this very moment
+            posting.close()
+            raise
+
     def _run_input_thread(self) -> None:
         try:
             self.run_input_thread()
         except (OSError, EOFError):
             self.hang_up()
+        except RuntimeError:
+            if not self._loop.is_closed():
+                raise
 
     def hang_up(self) -> None:
         """The terminal is gone: the app leaves with status 1. From any thread."""
         if self.gone.is_set():
             return
         self.gone.set()
-        self._loop.call_soon_threadsafe(self._leave)
+        with contextlib.suppress(RuntimeError):  # the app has gone before
+            self._loop.call_soon_threadsafe(self._leave)
 
     def _leave(self) -> None:
         self._app.exit(return_code=HANG_UP_STATUS)

@@ -79,14 +79,14 @@ async def panel(
     """The thread ends with the block. `waits`: until the panel is there."""
     device = device or FakePanel(Protocol.SLOTS)
     thread = thread_for(device)
-    try:
-        async with console(script, touch=thread, size=size, **more) as rig:
-            driver = rig.app._driver
-            assert driver is not None
+    async with console(script, touch=thread, size=size, **more) as rig:
+        driver = rig.app._driver
+        assert driver is not None
+        try:
             thread.start(driver.process_message)
             made = Panel(rig, device, thread)
             if waits:
                 await made.ready()
             yield made
-    finally:
-        thread.end()
+        finally:
+            thread.end()  # before the app, as the driver of a real terminal does it
