@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from textual import on
 from textual.events import CursorPosition, DescendantFocus, Event, Key, MouseDown, MouseEvent, MouseUp
+from textual.filter import LineFilter
 from textual.widgets import Input
 
 from smartbox_tui.errors import SmartBoxError
@@ -26,6 +27,7 @@ from smartbox_tui.ui.fingers import Touchable
 from smartbox_tui.ui.gallery import Gallery
 from smartbox_tui.ui.halfblocks import Depth
 from smartbox_tui.ui.i18n import Texts
+from smartbox_tui.ui.ink import DarkInk
 from smartbox_tui.ui.leaving import forget_terminal, leave_on_signals
 from smartbox_tui.ui.link import BoxLink, BoxMessage, SettingsHaveChanged
 from smartbox_tui.ui.lit import Lit
@@ -72,6 +74,7 @@ class ConsoleApp(Lit, Touchable):
     ) -> None:
         """`config`: the settings file that was named on the command line, read again when settings change;
         `touch`: the panel's, on the box's own screen."""
+        self._ink = DarkInk(enabled=False)
         super().__init__(driver_class=PanelDriver if touch else BoxDriver)
         self.touch = touch
         # a finger that drags scrolls; text is for those to mark who have a clipboard
@@ -116,7 +119,12 @@ class ConsoleApp(Lit, Touchable):
     def _colour(self) -> None:
         """By the setting; `auto` by the terminal."""
         few = {"true-colour": False, "console": True}.get(self.settings.display.theme)
-        self.theme = theme.theme_for(terminal.few_colours(self._environ) if few is None else few).name
+        few = terminal.few_colours(self._environ) if few is None else few
+        self._ink.enabled = few
+        self.theme = theme.theme_for(few).name
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*super().get_line_filters(), *([self._ink] if self._ink.enabled else ())]
 
     async def on_mount(self) -> None:
         depths = {"standard": Depth.SIXTEEN, "256": Depth.CUBE}
