@@ -27,6 +27,8 @@ _COUNTS: Final = (256, 512)
 _QUIET: Final = b"\x1b%G\x1b[9;0]\x1b[14;0]\x1b[?25l"
 """UTF-8; the console's own blanking and power saving off (console_codes(4)); no cursor."""
 
+_CLEARED: Final = b"\x1b[0m\x1b[H\x1b[2J"
+
 
 def load_font(terminal: VirtualTerminal, font: Font) -> None:
     """The terminal's letters from now on: rows and columns change with it. Raises HardwareError."""
@@ -64,6 +66,11 @@ def set_palette(terminal: VirtualTerminal, palette: Sequence[tuple[int, int, int
 def quiet() -> bytes:
     """What to write to the terminal so that it neither blanks by itself nor shows a cursor."""
     return _QUIET
+
+
+def cleared() -> bytes:
+    """What to write so that nothing is on it."""
+    return _CLEARED
 
 
 def _ask(terminal: VirtualTerminal, op: str, request: int, argument: bytearray) -> None:

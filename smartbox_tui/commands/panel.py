@@ -71,7 +71,8 @@ def setup(
     sysfs: Path = Path("/sys"),
 ) -> int:  # fmt: skip
     """Font, palette, brightness, no blanking by the kernel. Each part is done whatever becomes of the others; 0
-    only when all were: the unit that runs it before the console goes on in any case."""
+    only when all were: the unit that runs it before the console goes on in any case. Run on that very terminal, as
+    by the unit, it clears it: a screen whose console has died looks alive."""
     calls = calls or SystemCalls()
     failures: list[str] = []
     settings = _settings(options, failures)
@@ -92,13 +93,25 @@ def setup(
             _try(failures, lambda: console.load_font(terminal, shipped(choice.name)))
         _try(failures, lambda: console.set_palette(terminal, PALETTE))
         _try(failures, lambda: _write(fd, console.quiet()))
+        on_it = _is_that(fd)
+        if on_it:
+            _try(failures, lambda: _write(fd, console.cleared()))
     finally:
         calls.close(fd)
     display = Display(Framebuffer(calls=screen), sysfs)
     display.brightness(settings.brightness)
     _steady(sysfs)
-    out(_report(choice, failures), _sentences(choice, failures), as_json=options.json)
+    if failures or not on_it:
+        out(_report(choice, failures), _sentences(choice, failures), as_json=options.json)
     return 1 if failures else 0
+
+
+def _is_that(fd: int, ours: int = 1) -> bool:
+    """Whether what is printed goes to that terminal."""
+    try:
+        return os.fstat(ours).st_rdev == os.fstat(fd).st_rdev != 0
+    except OSError:
+        return False
 
 
 def _settings(options: Options, failures: list[str]) -> Panel:

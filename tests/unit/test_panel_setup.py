@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import struct
 from pathlib import Path
 
@@ -169,6 +170,24 @@ def test_the_rest_is_done_when_a_part_fails(box, tmp_path, capsys):
     # a font that was asked for needs no framebuffer
     assert setup(box, tmp_path, '[panel]\nfont = "16x32"\n') == 0
     assert terminal.font == (16, 32)
+
+
+def test_by_the_unit_it_clears_what_a_dead_console_left(box, tmp_path, capsys, monkeypatch):
+    terminal, _, _ = box
+    assert setup(box, tmp_path) == 0
+    assert b"\x1b[2J" not in terminal.file.read_bytes(), "of somebody who asks at another terminal"
+    capsys.readouterr()
+    monkeypatch.setattr(panel, "_is_that", lambda fd: True)
+    assert setup(box, tmp_path) == 0
+    assert terminal.file.read_bytes().endswith(b"\x1b[2J")
+    assert capsys.readouterr().out == ""
+
+
+def test_the_terminal_that_is_printed_to_is_known():
+    (_, one), (_, other) = pty.openpty(), pty.openpty()
+    assert panel._is_that(one, os.dup(one))
+    assert not panel._is_that(one, other)
+    assert not panel._is_that(one, -1)
 
 
 def test_settings_that_cannot_be_read_are_no_reason_for_an_unreadable_screen(box, tmp_path, capsys):
