@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import itertools
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +17,7 @@ import numpy as np
 import pytest
 
 from hw.base import Controlled, Frame, PixelFormat, SignalState, Telling, VideoFormat, VideoSource
+from hw.calls import SystemCalls, io_both
 from hw.errors import DeviceGone, HardwareError, NotSupported
 from hw.fake.pictures import luma_of, picture
 from hw.fake.source import Fail, FakeSource
@@ -23,17 +27,23 @@ from hw.video.strip import read_strip
 from hw.video.v4l2 import abi
 from hw.video.v4l2.device import V4l2Source
 from hw.video.v4l2.formats import picture_bytes
+from hw.video.v4l2.query import text_of
+from hw.video.v4l2.requests import Requests
 
 WIDTH, HEIGHT, FPS = 320, 240, Fraction(50)
+VIDIOC_S_INPUT = io_both("V", 39, 4)
 ASKED = {"key": "endo", "name": "Endoscope", "width": WIDTH, "height": HEIGHT, "fps": FPS}
 
 
 @dataclass
 class Bench:
+    """`restore` puts a pulled device back, once its source is closed."""
+
     source: VideoSource
     pull: Callable[[], None] | None = None
     strip: bool = True
     real_time: bool = True
+    restore: Callable[[], None] = lambda: None
 
 
 def write_video(path: Path, count: int = 40) -> Path:
@@ -84,6 +94,39 @@ def real(tmp_path):
     pytest.skip("no /dev/video* that captures here: a real grabber is not tested")
 
 
+def vivid(kind):
+    """The kernel's test grabber at its input of that kind; unbound from its driver it is pulled."""
+    driver = Path("/sys/bus/platform/drivers/vivid")
+
+    def node():
+        names = Path("/sys/class/video4linux").glob("video*/name")
+        found = [name.parent.name for name in names if name.read_text().startswith("vivid-000-vid-cap")]
+        return f"/dev/{found[0]}" if found else ""
+
+    def put_back():
+        if not (driver / "vivid.0").exists():
+            (driver / "bind").write_text("vivid.0")
+        until = time.monotonic() + 30
+        while not (node() and os.access(node(), os.W_OK)):
+            assert time.monotonic() < until, "the test grabber does not come back"
+            time.sleep(0.05)
+
+    def make(tmp_path):
+        if not (path := node()):
+            pytest.skip("no vivid here: a grabber's inputs and its unplugging are not tested on the kernel")
+        fd = os.open(path, os.O_RDWR)
+        try:
+            inputs = Requests(SystemCalls(), fd).inputs()
+            index = next(each.index for each in inputs if text_of(each.name).startswith(kind))
+            fcntl.ioctl(fd, VIDIOC_S_INPUT, ctypes.c_int(index))
+        finally:
+            os.close(fd)
+        source = video_source("v4l2", device=path, **ASKED)
+        return Bench(source, lambda: (driver / "unbind").write_text("vivid.0"), strip=False, restore=put_back)
+
+    return make
+
+
 SIZE = [(WIDTH, HEIGHT)]
 BENCHES = {
     "pattern": pattern,
@@ -104,6 +147,8 @@ BENCHES = {
     "v4l2-wall-clock": grabber(sizes={"YUYV": SIZE}, wall_clock=True),
     "scripted": scripted,
     "v4l2-real": real,
+    "vivid-webcam": vivid("Webcam"),
+    "vivid-hdmi": vivid("HDMI"),
 }
 
 
@@ -112,6 +157,7 @@ def bench(request, tmp_path):
     bench = BENCHES[request.param](tmp_path)
     yield bench
     bench.source.close()
+    bench.restore()
 
 
 def take(source: VideoSource, count: int) -> list[Frame]:
@@ -253,7 +299,7 @@ def test_controls_are_told_while_it_is_open_and_take_what_they_are_told(bench):
     for control in source.controls():
         assert control.kind in ("number", "switch", "choice")
         assert control.minimum <= control.value <= control.maximum
-        assert set(control.choices) <= set(range(control.minimum, control.maximum + 1))
+        assert all(control.minimum <= choice <= control.maximum for choice in control.choices)
         if control.writable:
             source.set_control(control.name, control.value)
         with pytest.raises(NotSupported):
