@@ -88,7 +88,9 @@ def refresh(box: VirtualBox) -> None:
             shutil.copytree(_ROOT / name, Path(folder, name), ignore=shutil.ignore_patterns("__pycache__"))
         unchecked = ("--invalidation-mode", "unchecked-hash", "-s", folder, "-p", _INSTALLED)
         subprocess.run([sys.executable, "-m", "compileall", "-q", *unchecked, folder], check=True)
-        packed = subprocess.run(["tar", "-C", folder, "-cz", "."], check=True, capture_output=True).stdout
+        packed = subprocess.run(
+            ["tar", "-C", folder, "-cz", "smartbox_tui", "hw"], check=True, capture_output=True
+        ).stdout
     box.ssh(f"tar -xz -C {_INSTALLED}", stdin=packed)
     box.ssh("systemctl restart 'smartbox-*'")
 
