@@ -12,6 +12,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from smartbox_tui.commands.doctor.needles import LEAST, Needles
+
 GONE: Final = "[patient]"
 _UUID: Final = re.compile(r"(?i)(?<![0-9a-f])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![0-9a-f])")
 _UID: Final = re.compile(r"(?<![\d.])(?:2\.25\.\d+|[0-2](?:\.\d+){3,})(?!\.?\d)")
@@ -24,9 +26,6 @@ _PERSON: Final = re.compile(r"[^\s^=\"'<>()\[\]{},;:]+\^[^\s\"'<>()\[\]{},;:]*")
 """A DICOM person name (PS3.5 6.2.1)."""
 _SPLIT: Final = re.compile(r"[\s^=\\,;/|]+")
 _JOINED: Final = re.compile(r"[-'’.]")
-_WHEREVER: Final = 6
-"""Signs of a word that is taken out wherever it stands; a shorter one not in the middle of another word."""
-_LEAST: Final = 2
 _SURE: Final = 4
 """A shorter word that is found at the last look may be anything: it was taken out where it stood alone."""
 _DATE: Final = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})$")
@@ -41,9 +40,8 @@ class Scrubber:
     def __init__(self, known: Iterable[str]) -> None:
         self._salt = secrets.token_bytes(16)
         words = {form for text in known for word in _words(text) for form in _forms(word)}
-        self.needles = frozenset(words)
-        self._known = _pattern(words)
-        self._sure = _pattern(word for word in words if len(word) >= _SURE)
+        self._known = Needles(words)
+        self._sure = Needles(word for word in words if len(word) >= _SURE)
 
     def text(self, text: str) -> str:
         """The text without what is known and without identifiers."""
@@ -51,9 +49,7 @@ class Scrubber:
         text = _PERSON.sub(GONE, text)
         text = _UUID.sub(lambda found: self._name("id", found[0]), text)
         text = _UID.sub(self._uid, text)
-        if self._known is not None:
-            text = self._known.sub(GONE, text)
-        return _LONG_DIGITS.sub("[number]", text)
+        return _LONG_DIGITS.sub("[number]", self._known.replaced(text, GONE))
 
     def value(self, value: Any) -> Any:
         """The same of every text in a JSON value, keys too."""
@@ -69,7 +65,7 @@ class Scrubber:
         """Whether nothing known is left in it, in whatever way it may be written: the last look, at every byte."""
         text = data.decode("utf-8", "replace")
         forms = (text, data.decode("latin-1"), _unescaped(text))
-        return self._sure is None or not any(self._sure.search(form) for form in forms)
+        return not any(True for form in forms for _ in self._sure.found(form))
 
     def _uid(self, found: re.Match[str]) -> str:
         uid = found[0]
@@ -79,19 +75,6 @@ class Scrubber:
         # letters only: no number of it can be taken for somebody's
         digest = hashlib.blake2b(text.lower().encode(), key=self._salt, digest_size=5).hexdigest()
         return f"{kind}-{digest.translate(str.maketrans('0123456789', 'ghijklmnop'))}"
-
-
-def _pattern(words: Iterable[str]) -> re.Pattern[str] | None:
-    """Any of them, the longest first. Letters are told from digits: `Ali_2` has the name Ali, `quality` has not."""
-    parts = []
-    for word in sorted((each for each in words if len(each) >= _LEAST), key=lambda each: (-len(each), each)):
-        if word.isdecimal():
-            parts.append(rf"(?<!\d){word}(?!\d)")
-        elif len(word) >= _WHEREVER:
-            parts.append(re.escape(word))
-        else:
-            parts.append(rf"(?<![^\W\d_]){re.escape(word)}(?![^\W\d_])")
-    return re.compile("|".join(parts), re.IGNORECASE) if parts else None
 
 
 def _is_address(text: str) -> bool:
@@ -108,7 +91,7 @@ def _words(text: str) -> Iterator[str]:
             yield word
             # of a double name each; of a number no part, which would be somebody else's
             yield from (
-                each for each in _JOINED.split(word) if each != word and len(each) > _LEAST and each.isalpha()
+                each for each in _JOINED.split(word) if each != word and len(each) > LEAST and each.isalpha()
             )
 
 
