@@ -20,9 +20,10 @@ from smartbox_tui.dicom.scu.association import CONTEXTS_MAX, OUR_MAX_PDU, REJECT
 from smartbox_tui.dicom.scu.negotiation import APPLICATION_CONTEXT
 from smartbox_tui.dicom.scu.status import TABLE, UNKNOWN
 from smartbox_tui.model.answer import Outcome
+from smartbox_tui.model.instance import IMPLICIT_VR_LE
 from smartbox_tui.model.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
-VERIFICATION_CONTEXTS: Final = ((echo.VERIFICATION, echo.IMPLICIT),)
+VERIFICATION_CONTEXTS: Final = ((echo.VERIFICATION, IMPLICIT_VR_LE),)
 NAMES: Final = {
     **promises.NAMES,
     find.MODALITY_WORKLIST: "Modality Worklist Information Model - FIND",

@@ -8,6 +8,7 @@ from typing import Final
 
 from smartbox_tui.dicom.scu import commit, dimse, echo
 from smartbox_tui.model.commitment import Report
+from smartbox_tui.model.instance import EXPLICIT_VR_LE, IMPLICIT_VR_LE
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,12 @@ Handlers = Mapping[str, Handler]
 """By the service's name."""
 
 VERIFICATION: Final = Service(
-    "Verification", (echo.VERIFICATION,), (echo.IMPLICIT, commit.EXPLICIT), "SCP", (dimse.C_ECHO_RQ,), False, 0
+    "Verification", (echo.VERIFICATION,), (IMPLICIT_VR_LE, EXPLICIT_VR_LE), "SCP", (dimse.C_ECHO_RQ,), False, 0
 )
 COMMITMENT: Final = Service(
     "Storage Commitment",
     (commit.STORAGE_COMMITMENT,),
-    (commit.EXPLICIT, commit.IMPLICIT),
+    (EXPLICIT_VR_LE, IMPLICIT_VR_LE),
     "SCU",
     (dimse.N_EVENT_REPORT_RQ,),
     True,

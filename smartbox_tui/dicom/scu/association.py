@@ -15,6 +15,7 @@ from smartbox_tui.dicom.scu.negotiation import read_acceptance, request_pdu
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.dicom.scu.tls import TlsTrouble
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.instance import EXPLICIT_VR_LE, IMPLICIT_VR_LE
 from smartbox_tui.model.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 OUR_MAX_PDU: Final = 16384  # we receive responses only
@@ -107,6 +108,14 @@ class Association:
                 transfer_syntax_uid,
             ):
                 return context.id
+        return None
+
+    def context_of(self, sop_class_uid: str) -> tuple[int, bool] | None:
+        """The accepted context of a class without pixels, and whether it is Explicit VR; None: there is none."""
+        for syntax in (IMPLICIT_VR_LE, EXPLICIT_VR_LE):
+            context_id = self.context_id(sop_class_uid, syntax)
+            if context_id is not None:
+                return context_id, syntax == EXPLICIT_VR_LE
         return None
 
     @property

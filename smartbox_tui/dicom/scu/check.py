@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from smartbox_tui.dicom.scu import commit, find, get, mpps
 from smartbox_tui.dicom.scu.association import Association, associate
-from smartbox_tui.dicom.scu.echo import IMPLICIT, VERIFICATION, connected, echo_on, failed, leave, passed
+from smartbox_tui.dicom.scu.echo import VERIFICATION, connected, echo_on, failed, leave, passed
 from smartbox_tui.dicom.scu.link import connect
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.instance import IMPLICIT_VR_LE
 from smartbox_tui.model.worklist import WorklistKeys
 
 _ENOUGH: Final = 500
@@ -97,9 +98,9 @@ def _report(
         link = connect(peer)
         steps += connected(peer, link)
         step = "associate"
-        association = associate(peer, [(VERIFICATION, IMPLICIT), *contexts], link)
+        association = associate(peer, [(VERIFICATION, IMPLICIT_VR_LE), *contexts], link)
         steps.append(passed("associate", f"{peer.name} accepts an association from {peer.calling_aet}."))
-        if association.context_id(VERIFICATION, IMPLICIT) is not None:
+        if association.context_id(VERIFICATION, IMPLICIT_VR_LE) is not None:
             step = "echo"
             echo_on(association)
             steps.append(passed("echo", "The server answers C-ECHO."))

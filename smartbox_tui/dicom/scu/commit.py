@@ -21,13 +21,12 @@ from smartbox_tui.dicom.scu.link import LinkLost
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.commitment import Reference, Report
+from smartbox_tui.model.instance import EXPLICIT_VR_LE, IMPLICIT_VR_LE
 
 STORAGE_COMMITMENT: Final = "1.2.840.10008.1.20.1"
 INSTANCE: Final = "1.2.840.10008.1.20.1.1"
 """The well-known SOP Instance (PS3.4 J.3.5)."""
-IMPLICIT: Final = "1.2.840.10008.1.2"
-EXPLICIT: Final = "1.2.840.10008.1.2.1"
-CONTEXTS: Final = ((STORAGE_COMMITMENT, IMPLICIT), (STORAGE_COMMITMENT, EXPLICIT))
+CONTEXTS: Final = ((STORAGE_COMMITMENT, IMPLICIT_VR_LE), (STORAGE_COMMITMENT, EXPLICIT_VR_LE))
 
 REFERENCES_MAX: Final = 200
 """In one request: its answer fits into any archive's limits, and one that is lost is not lost for thousands."""
@@ -173,11 +172,7 @@ class CommitSession:
             if not field & dimse.RESPONSE:
                 self._take(association, command, data)
                 continue
-            if (
-                field != dimse.N_ACTION_RQ | dimse.RESPONSE
-                or command.get(dimse.RESPONDED_TO) != message_id
-                or dimse.STATUS not in command
-            ):
+            if not dimse.answers(command, dimse.N_ACTION_RQ, message_id) or dimse.STATUS not in command:
                 raise LinkLost("refused", "its answer belongs to another message")
             return command
         raise LinkLost("timeout", "it talks of other things")
@@ -228,10 +223,8 @@ class CommitSession:
 
 def context_of(association: Association) -> tuple[int, bool]:
     """The accepted context and whether it is Explicit VR. Raises no-context."""
-    for syntax in (IMPLICIT, EXPLICIT):
-        context_id = association.context_id(STORAGE_COMMITMENT, syntax)
-        if context_id is not None:
-            return context_id, syntax == EXPLICIT
+    if (found := association.context_of(STORAGE_COMMITMENT)) is not None:
+        return found
     raise SmartBoxError(
         "no-context",
         f"{association.peer.name} accepts the association, but no storage commitment.",

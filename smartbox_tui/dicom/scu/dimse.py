@@ -102,15 +102,7 @@ def echo_rq(message_id: int, sop_class_uid: str) -> bytes:
 
 def find_rq(message_id: int, sop_class_uid: str) -> bytes:
     """C-FIND-RQ; the identifier follows as its data set (PS3.7 9.3.2.1)."""
-    return encode(
-        {
-            SOP_CLASS_UID: sop_class_uid,
-            COMMAND_FIELD: C_FIND_RQ,
-            MESSAGE_ID: message_id,
-            PRIORITY: PRIORITY_MEDIUM,
-            DATA_SET_TYPE: DATA_SET,
-        }
-    )
+    return _query(message_id, sop_class_uid, C_FIND_RQ)
 
 
 def cancel_rq(responded_to: int) -> bytes:
@@ -160,15 +152,24 @@ def n_action_rq(message_id: int, sop_class_uid: str, sop_instance_uid: str, acti
 
 def get_rq(message_id: int, sop_class_uid: str) -> bytes:
     """C-GET-RQ; the identifier follows as its data set (PS3.7 9.3.3.1)."""
+    return _query(message_id, sop_class_uid, C_GET_RQ)
+
+
+def _query(message_id: int, sop_class_uid: str, field: int) -> bytes:
     return encode(
         {
             SOP_CLASS_UID: sop_class_uid,
-            COMMAND_FIELD: C_GET_RQ,
+            COMMAND_FIELD: field,
             MESSAGE_ID: message_id,
             PRIORITY: PRIORITY_MEDIUM,
             DATA_SET_TYPE: DATA_SET,
         }
     )
+
+
+def answers(answer: Command, field: int, message_id: int) -> bool:
+    """Whether it is the response to that request, `field` being the request's."""
+    return answer.get(COMMAND_FIELD) == field | RESPONSE and answer.get(RESPONDED_TO) == message_id
 
 
 def response(request: Command, status: int) -> bytes:

@@ -11,9 +11,9 @@ from smartbox_tui.dicom.scu.link import Link, LinkLost, connect
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.dicom.scu.tls import TlsTrouble
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.instance import IMPLICIT_VR_LE
 
 VERIFICATION: Final = "1.2.840.10008.1.1"
-IMPLICIT: Final = "1.2.840.10008.1.2"
 
 
 def echo(peer: Peer) -> None:
@@ -22,7 +22,7 @@ def echo(peer: Peer) -> None:
     Raises SmartBoxError: what `associate` raises; no-context (verification not accepted); timeout, refused
     (lost); archive-refused (a status other than success).
     """
-    association = associate(peer, [(VERIFICATION, IMPLICIT)])
+    association = associate(peer, [(VERIFICATION, IMPLICIT_VR_LE)])
     try:
         echo_on(association)
     except SmartBoxError as exc:
@@ -48,7 +48,7 @@ def check_destination(peer: Peer, contexts: Iterable[tuple[str, str]] = ()) -> d
         link = connect(peer)
         steps += connected(peer, link)
         step = "associate"
-        association = associate(peer, [(VERIFICATION, IMPLICIT), *pairs][:128], link)
+        association = associate(peer, [(VERIFICATION, IMPLICIT_VR_LE), *pairs][:128], link)
         steps.append(passed("associate", f"{peer.name} accepts an association from {peer.calling_aet}."))
         step = "echo"
         echo_on(association)
@@ -78,7 +78,7 @@ def leave(association: Association, error: SmartBoxError) -> None:
 def echo_on(association: Association) -> None:
     """C-ECHO on an association that asked for it; raises as `echo` does."""
     peer = association.peer
-    context_id = association.context_id(VERIFICATION, IMPLICIT)
+    context_id = association.context_id(VERIFICATION, IMPLICIT_VR_LE)
     if context_id is None:
         raise SmartBoxError(
             "no-context",
@@ -93,10 +93,7 @@ def echo_on(association: Association) -> None:
         raise SmartBoxError(
             exc.code, f"{peer.name} did not answer C-ECHO: {exc.why}.", "The archive's log says more."
         ) from exc
-    if (
-        answer.get(dimse.COMMAND_FIELD) != dimse.C_ECHO_RQ | dimse.RESPONSE
-        or answer.get(dimse.RESPONDED_TO) != message_id
-    ):
+    if not dimse.answers(answer, dimse.C_ECHO_RQ, message_id):
         raise SmartBoxError("refused", f"{peer.name} answered C-ECHO with another message.", "Is it an archive?")
     status = int(answer.get(dimse.STATUS, -1))
     if status != 0:

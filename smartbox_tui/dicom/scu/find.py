@@ -15,12 +15,11 @@ from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.dicom.scu.query import NameFilter, identifier
 from smartbox_tui.dicom.worklist import entry_of
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.instance import EXPLICIT_VR_LE, IMPLICIT_VR_LE
 from smartbox_tui.model.worklist import WorklistEntry, WorklistKeys
 
 MODALITY_WORKLIST: Final = "1.2.840.10008.5.1.4.31"
-IMPLICIT: Final = "1.2.840.10008.1.2"
-EXPLICIT: Final = "1.2.840.10008.1.2.1"
-CONTEXTS: Final = ((MODALITY_WORKLIST, IMPLICIT), (MODALITY_WORKLIST, EXPLICIT))
+CONTEXTS: Final = ((MODALITY_WORKLIST, IMPLICIT_VR_LE), (MODALITY_WORKLIST, EXPLICIT_VR_LE))
 
 _ENTRY_MAX: Final = 1 << 20
 PENDING: Final = (0xFF00, 0xFF01)  # FF01: it does not support some optional key
@@ -111,16 +110,15 @@ def find_on(
 ) -> FindResult:
     """As `find_worklist`, on an association whose contexts hold CONTEXTS; the caller ends it."""
     peer = association.peer
-    implicit_id = association.context_id(MODALITY_WORKLIST, IMPLICIT)
-    context_id = implicit_id or association.context_id(MODALITY_WORKLIST, EXPLICIT)
-    if context_id is None:
+    if (found := association.context_of(MODALITY_WORKLIST)) is None:
         raise SmartBoxError(
             "no-context",
             f"{peer.name} accepts the association, but not the modality worklist service.",
             "Have the worklist enabled for our AE title, or check that this is the worklist server's port.",
         )
-    query, wanted = identifier(keys, explicit=implicit_id is None)
-    running = _Query(association, context_id, implicit_id is None, wanted, on_entry, cancelled, limit, charset)
+    context_id, explicit = found
+    query, wanted = identifier(keys, explicit=explicit)
+    running = _Query(association, context_id, explicit, wanted, on_entry, cancelled, limit, charset)
     try:
         running.send(query)
         return running.read()
@@ -171,11 +169,7 @@ class _Query:
             answer, data = self._association.receive_message(
                 self._context_id, max_dataset=_ENTRY_MAX, on_wait=self._look
             )
-            if (
-                answer.get(dimse.COMMAND_FIELD) != dimse.C_FIND_RQ | dimse.RESPONSE
-                or answer.get(dimse.RESPONDED_TO) != self._message_id
-                or dimse.STATUS not in answer
-            ):
+            if not dimse.answers(answer, dimse.C_FIND_RQ, self._message_id) or dimse.STATUS not in answer:
                 raise LinkLost("refused", "it answered with another message")
             status = int(answer[dimse.STATUS])
             comment = str(answer.get(dimse.ERROR_COMMENT, ""))

@@ -17,12 +17,13 @@ from smartbox_tui.dicom.scu.association import Association, associate
 from smartbox_tui.dicom.scu.link import LinkLost
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.instance import EXPLICIT_VR_LE, IMPLICIT_VR_LE
 
 STUDY_GET: Final = "1.2.840.10008.5.1.4.1.2.2.3"
 STUDY_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
-IMPLICIT: Final = "1.2.840.10008.1.2"
-EXPLICIT: Final = "1.2.840.10008.1.2.1"
-CONTEXTS: Final = tuple((model, syntax) for model in (STUDY_GET, STUDY_FIND) for syntax in (IMPLICIT, EXPLICIT))
+CONTEXTS: Final = tuple(
+    (model, syntax) for model in (STUDY_GET, STUDY_FIND) for syntax in (IMPLICIT_VR_LE, EXPLICIT_VR_LE)
+)
 MAX_PDU: Final = 131072
 _P_DATA: Final = 4
 _COMMAND_MAX: Final = 65536
@@ -100,7 +101,7 @@ class _Get:
             field = int(command.get(dimse.COMMAND_FIELD, 0))
             if field == dimse.C_STORE_RQ and number != context:
                 self._take(number, command)
-            elif field == dimse.C_GET_RQ | dimse.RESPONSE and command.get(dimse.RESPONDED_TO) == message_id:
+            elif dimse.answers(command, dimse.C_GET_RQ, message_id):
                 self._skip(number, command)
                 self.status = int(command.get(dimse.STATUS, 0))
                 if self.status not in _PENDING:
@@ -117,10 +118,7 @@ class _Get:
         found = False
         while True:
             number, command = self._command()
-            if (
-                command.get(dimse.COMMAND_FIELD) != dimse.C_FIND_RQ | dimse.RESPONSE
-                or command.get(dimse.RESPONDED_TO) != message_id
-            ):
+            if not dimse.answers(command, dimse.C_FIND_RQ, message_id):
                 raise LinkLost("refused", "it answered with another message")
             self._skip(number, command)
             status = int(command.get(dimse.STATUS, 0))
@@ -129,15 +127,14 @@ class _Get:
             found = True
 
     def _request(self, model: str, request: Callable[[int, str], bytes]) -> tuple[int, int]:
-        for syntax in (IMPLICIT, EXPLICIT):
-            context = self._association.context_id(model, syntax)
-            if context is not None:
-                identifier = from_json(identifier_of(self._key), explicit=syntax == EXPLICIT)
-                message_id = self._association.next_message_id()
-                pdus = self._association.command_pdus(context, request(message_id, model), identifier)
-                self._link.send(pdus)
-                return context, message_id
-        raise _not_given(self._association)
+        found = self._association.context_of(model)
+        if found is None:
+            raise _not_given(self._association)
+        context, explicit = found
+        identifier = from_json(identifier_of(self._key), explicit=explicit)
+        message_id = self._association.next_message_id()
+        self._link.send(self._association.command_pdus(context, request(message_id, model), identifier))
+        return context, message_id
 
     def _take(self, number: int, command: dimse.Command) -> None:
         """One C-STORE: handed on when it is what was asked for; anything else is read and refused."""
@@ -208,10 +205,8 @@ def identifier_of(key: Key) -> dict[str, dict[str, object]]:
 
 def context_of(association: Association) -> int:
     """The accepted context of C-GET. Raises no-context."""
-    for syntax in (IMPLICIT, EXPLICIT):
-        context_id = association.context_id(STUDY_GET, syntax)
-        if context_id is not None:
-            return context_id
+    if (found := association.context_of(STUDY_GET)) is not None:
+        return found[0]
     raise _not_given(association)
 
 

@@ -13,11 +13,10 @@ from smartbox_tui.dicom.scu.association import Association, associate
 from smartbox_tui.dicom.scu.link import LinkLost
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.model.instance import EXPLICIT_VR_LE, IMPLICIT_VR_LE
 
 PERFORMED_STEP: Final = "1.2.840.10008.3.1.2.3.3"
-IMPLICIT: Final = "1.2.840.10008.1.2"
-EXPLICIT: Final = "1.2.840.10008.1.2.1"
-CONTEXTS: Final = ((PERFORMED_STEP, IMPLICIT), (PERFORMED_STEP, EXPLICIT))
+CONTEXTS: Final = ((PERFORMED_STEP, IMPLICIT_VR_LE), (PERFORMED_STEP, EXPLICIT_VR_LE))
 
 _ANSWER_MAX: Final = 1 << 20
 _NO_LONGER: Final = 0xA710
@@ -118,10 +117,8 @@ def meaning(status: int, comment: str = "", error_id: int = 0, *, setting: bool)
 
 def context_of(association: Association) -> tuple[int, bool]:
     """The accepted context and whether it is Explicit VR. Raises no-context."""
-    for syntax in (IMPLICIT, EXPLICIT):
-        context_id = association.context_id(PERFORMED_STEP, syntax)
-        if context_id is not None:
-            return context_id, syntax == EXPLICIT
+    if (found := association.context_of(PERFORMED_STEP)) is not None:
+        return found
     raise SmartBoxError(
         "no-context",
         f"{association.peer.name} accepts the association, but no performed procedure steps.",
@@ -163,11 +160,7 @@ def _call(
 def _answer(association: Association, context_id: int, field: int, message_id: int) -> Answer:
     try:
         answer, _ = association.receive_message(context_id, max_dataset=_ANSWER_MAX)
-        if (
-            answer.get(dimse.COMMAND_FIELD) != field | dimse.RESPONSE
-            or answer.get(dimse.RESPONDED_TO) != message_id
-            or dimse.STATUS not in answer
-        ):
+        if not dimse.answers(answer, field, message_id) or dimse.STATUS not in answer:
             raise LinkLost("refused", "its answer belongs to another message")
     except LinkLost as exc:
         raise StepLost(

@@ -277,8 +277,7 @@ class _Slots:
 
 def _belongs(answer: dimse.Command, message_id: int, sop_instance_uid: str) -> bool:
     return (
-        answer.get(dimse.COMMAND_FIELD) == dimse.C_STORE_RQ | dimse.RESPONSE
-        and answer.get(dimse.RESPONDED_TO) == message_id
+        dimse.answers(answer, dimse.C_STORE_RQ, message_id)
         and answer.get(dimse.SOP_INSTANCE_UID, sop_instance_uid) in (sop_instance_uid, "")
         and dimse.STATUS in answer
     )
