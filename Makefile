@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-TEST_PACKAGES := orthanc orthanc-dicomweb dcmtk dicom3tools ffmpeg tmux mount dosfstools e2fsprogs libc6-dev
+TEST_PACKAGES := orthanc orthanc-dicomweb dcmtk dicom3tools ffmpeg tmux screen mount dosfstools e2fsprogs libc6-dev
 APPLIANCE_PACKAGES := qemu-system-x86 qemu-utils mmdebstrap openssh-client
 APPLIANCE_TESTS := tests/appliance
 PO := $(wildcard smartbox_tui/ui/locale/*/LC_MESSAGES/*.po)

@@ -8,6 +8,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -42,6 +43,15 @@ async def test_the_screen_is_whole_on_each_terminal(term: str, more: dict[str, s
         setting = " ".join(f"{name}='{value}'" for name, value in values.items())
         program = f"env -u COLORTERM -u LC_ALL -u LANG {setting} {shlex.join(command_line(fake.runtime))}"
         await asyncio.to_thread(_whole, program, more.get("LC_ALL", ""))
+
+
+@pytest.mark.skipif(None in map(shutil.which, ("tmux", "screen")), reason="GNU screen is not installed")
+async def test_the_screen_is_whole_in_gnu_screen() -> None:
+    async with box() as fake:
+        with tempfile.TemporaryDirectory(prefix="sb-") as sockets:
+            bare = f"env -u COLORTERM -u LC_ALL -u LANG LC_CTYPE=C.UTF-8 SCREENDIR={sockets}"
+            program = f"{bare} screen -c /dev/null -U {shlex.join(command_line(fake.runtime))}"
+            await asyncio.to_thread(_whole, program, "")
 
 
 def _whole(program: str, locale: str) -> None:
