@@ -27,11 +27,12 @@ _CMDLINE: Final = (
 
 
 def accelerator() -> list[str]:
-    """KVM only where the processor announces it; that /dev/kvm exists says nothing."""
+    """KVM only where the processor announces it, which /dev/kvm alone does not; emulation where KVM then fails."""
+    emulation = ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max"]
     flags = Path("/proc/cpuinfo").read_text().split()
     if ("vmx" in flags or "svm" in flags) and os.access("/dev/kvm", os.W_OK):
-        return ["-accel", "kvm", "-cpu", "host"]
-    return ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max"]
+        return ["-accel", "kvm", *emulation]
+    return emulation
 
 
 class VirtualBox:
