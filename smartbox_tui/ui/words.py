@@ -123,6 +123,17 @@ PEDAL: Final = {
     "back": N_("The pedal {pedal} is back."),
 }
 """Gestures that are news to the operator; the others are seen by what they did."""
+PEDAL_STATE: Final = {
+    "ok": N_("ready"),
+    "starting": N_("is looked for"),
+    "stuck": N_("is stuck"),
+    "gone": N_("not plugged in"),
+    "busy": N_("another program has it"),
+    "refused": N_("may not be used"),
+    "failed": N_("does not work"),
+}
+PEDAL_PRESS: Final = {"short": N_("short: {what}"), "long": N_("long: {what}"), "double": N_("double: {what}")}
+"""The settings' keys of what a pedal does."""
 
 
 def person(name: str) -> str:

@@ -72,6 +72,7 @@ class FakeBox(fakepeople.People, QueuePages):
     )
     deliveries: dict[int, state.Delivery] = field(default_factory=dict)
     alarms: list[state.Alarm] = field(default_factory=list)
+    pedals: list[state.Pedal] = field(default_factory=list)
     hours_left: float = 41.3
     storage: dict[str, Any] = field(default_factory=dict)
     clock: str = "trusted"
@@ -275,7 +276,12 @@ class FakeBox(fakepeople.People, QueuePages):
         return {"status": self.status(), "instances": self.pictures, "deliveries": rows}
 
     def _capture_snapshot(self) -> dict[str, Any]:
-        return {"sources": self.sources, "exam": self._held(), "instances": self.pictures}
+        return {
+            "sources": self.sources,
+            "exam": self._held(),
+            "instances": self.pictures,
+            "pedals": self.pedals,
+        }
 
     async def _queue(self, request: web.Request) -> web.StreamResponse:
         return serve.reply({"deliveries": list(self.deliveries.values())})

@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from smartbox_tui.settings.paths import Paths
-from smartbox_tui.settings.schema import Display
+from smartbox_tui.settings.schema import Display, Pedal
 from smartbox_tui.ui.app import ConsoleApp
 from smartbox_tui.ui.panel import Panel
 from smartbox_tui.ui.state import Presence
@@ -100,6 +100,7 @@ async def console(
     late: str = "",
     touch: TouchThread | None = None,
     panel: Callable[[Path], Panel] | None = None,
+    pedals: tuple[Pedal, ...] | None = None,
 ) -> AsyncIterator[Rig]:
     """Connected to both processes when it begins; the one called `late` came up after the console. `panel` makes
     what the box's own screen has, given the runtime folder."""
@@ -111,6 +112,7 @@ async def console(
             language=language,
             without_patient=without_patient,
             display=Display(keyboard=keyboard),
+            pedals=loaded().settings.pedals if pedals is None else pedals,
         )
         clock, messages = StillClock(), list[Message]()
         async with FakeBox(runtime) as box:

@@ -13,7 +13,7 @@ from smartbox_tui.ui.alarms import alarm_lines
 from smartbox_tui.ui.i18n import N_
 from smartbox_tui.ui.notices import ROLES, TERMINALS, sessions, since
 from smartbox_tui.ui.screens.base import BoxScreen
-from smartbox_tui.ui.setting_words import destination_kind
+from smartbox_tui.ui.setting_words import CHOICES, destination_kind
 from smartbox_tui.ui.state import Presence
 from smartbox_tui.ui.view import Shown, View
 from smartbox_tui.ui.widgets.big_button import BigButton
@@ -37,6 +37,7 @@ class StatusText(Shown):
             (t("Processes"), self._processes(view)),
             (t("Alarms"), self._alarms(view)),
             (t("Sources"), self._sources(view)),
+            (t("Pedals"), self._pedals(view)),
             (t("Archives"), self._destinations(view)),
             (t("Queue"), self._queue(view)),
             (t("Box"), self._box(view)),
@@ -81,6 +82,29 @@ class StatusText(Shown):
             detail = " · ".join(filter(None, (device, words.encoder(view.t, source))))
             style = _GOOD if source.signal_state == "ok" else _WAIT
             rows.append((style, source.name or source.id, words.signal(view.t, source), detail))
+        return rows
+
+    def _pedals(self, view: View) -> list[Row]:
+        """What each does; of one that does not work, where it is looked for."""
+        t = view.t
+        styles = {"ok": _GOOD, "starting": _NONE, "stuck": _BAD}
+        set_up = {pedal.id: pedal for pedal in view.settings.pedals}
+        rows = []
+        for item in sorted(view.box.pedals, key=lambda pedal: pedal.id):
+            kind = t(CHOICES.get(item.kind, item.kind))
+            known = set_up.get(item.id) if item.state in ("ok", "starting") else None
+            if known is not None:
+                does = {press: getattr(known, press) for press in words.PEDAL_PRESS}
+                told = [
+                    t(words.PEDAL_PRESS[press], what=t(CHOICES[what]))
+                    for press, what in does.items()
+                    if what != "none"
+                ]
+                detail = " · ".join([kind, *told])
+            else:
+                detail = t("{device} ({kind})", device=item.device, kind=kind) if item.device else kind
+            word = t(words.PEDAL_STATE.get(item.state, item.state))
+            rows.append((styles.get(item.state, _WAIT), item.id, word, detail))
         return rows
 
     def _destinations(self, view: View) -> list[Row]:
