@@ -15,7 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from hw.calls import SystemCalls
+from hw.calls import SystemCalls, io_read
+from hw.errors import DeviceBusy
 from hw.evdev import EV_KEY, EVENT, EVIOCGBIT_KEY, EVIOCGNAME, EVIOCGRAB, KEY_BYTES
 from hw.identity import Node, Nodes, udev_nodes
 from hw.pedal.lines import errors_of
@@ -38,6 +39,9 @@ _TOUCH: Final = frozenset({0x145, 0x14A})  # BTN_TOOL_FINGER, BTN_TOUCH: panels 
 _POWER: Final = frozenset({116, 142, 143})  # KEY_POWER, KEY_SLEEP, KEY_WAKEUP: the box's own buttons
 _LETTERS: Final = frozenset({*range(16, 26), *range(30, 39), *range(44, 51)})
 _ESCAPE: Final = 1
+_GAMEPAD: Final = frozenset(range(0x120, 0x140))  # BTN_JOYSTICK to BTN_THUMBR
+_EVIOCGBIT_ABS: Final = io_read("E", 0x20 + 3, 8)
+_PLACE: Final = 0b11  # ABS_X, ABS_Y
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,8 @@ class _Keys(_Port):
     the way out for the person who teaches."""
 
     def __init__(self, calls: SystemCalls, node: Node) -> None:
-        """Raises OSError; ENOTTY for what is no pedal: no buttons, a touch panel, the power button."""
+        """Raises OSError; EBUSY where another program has it; ENOTTY for what is no pedal: no buttons, a touch
+        panel, the power button."""
         super().__init__(calls, node, os.O_RDONLY)
         try:
             bits = bytearray(KEY_BYTES)
@@ -95,11 +100,30 @@ class _Keys(_Port):
             calls.ioctl(self.fd, EVIOCGNAME, name)
             self._name = name.split(b"\0", 1)[0].decode("utf-8", "replace").strip()
             self._keyboard = self._codes >= _LETTERS
-            if not self._keyboard:
-                calls.ioctl(self.fd, EVIOCGRAB, 1)
+            self._grab()
         except OSError:
             self.close()
             raise
+
+    def _grab(self) -> None:
+        """A keyboard for a moment only: of one that another program has nothing would be heard."""
+        try:
+            self.calls.ioctl(self.fd, EVIOCGRAB, 1)
+        except OSError as error:
+            if error.errno == errno.EBUSY and self._points():
+                raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY)) from None
+            raise
+        if self._keyboard:
+            self.calls.ioctl(self.fd, EVIOCGRAB, 0)
+
+    def _points(self) -> bool:
+        """Whether it says a place: the console's own touch panel, where it is no gamepad."""
+        bits = bytearray(8)
+        try:
+            self.calls.ioctl(self.fd, _EVIOCGBIT_ABS, bits)
+        except OSError:
+            return False
+        return bits[0] & _PLACE == _PLACE and not self._codes & _GAMEPAD
 
     def look(self) -> Taught | None:
         data = self.read(EVENT.size * 64)
@@ -252,7 +276,7 @@ def _raw(fd: int, speed: int = _SPEEDS[0]) -> None:
 class PedalTeacher:
     """`also`: serial ports by path that udev does not know. `without`: a device that is no pedal, by key or path.
 
-    A device that another program has is left out. Used once.
+    A device that another program has is left out, and is told where nothing else was pressed. Used once.
     """
 
     def __init__(
@@ -268,9 +292,11 @@ class PedalTeacher:
         self._calls = calls or SystemCalls()
         self._nodes = nodes
         self._ports: dict[str, _Port] = {}
+        self._busy: dict[str, str] = {}
 
     def wait(self, seconds: float, ended: threading.Event) -> Taught | None:
-        """What was pressed first; None after `seconds`, or when `ended` is set. Blocks."""
+        """What was pressed first; None after `seconds`, or when `ended` is set. Blocks. Raises DeviceBusy after
+        `seconds` where another program has some that could be pedals; `path` names them."""
         give_up_s = time.monotonic() + seconds
         again_s = 0.0
         try:
@@ -292,10 +318,15 @@ class PedalTeacher:
             for port in self._ports.values():
                 port.close()
             self._ports.clear()
+        if self._busy:
+            names = ", ".join(sorted(set(self._busy.values())))
+            hint = "End the other program: fuser -v shows which it is."
+            raise DeviceBusy("listen to", names, "another program has it", hint)
         return None
 
     def _open(self) -> None:
         """Opens what is there and not yet open."""
+        self._busy.clear()
         for node in self._nodes("input"):
             if _EVENT_NODE.search(node.path):
                 self._try(_Keys, node)
@@ -309,5 +340,6 @@ class PedalTeacher:
             return
         try:
             self._ports[node.path] = kind(self._calls, node)
-        except OSError:
-            pass  # somebody else's, no pedal, or gone again
+        except OSError as error:  # no pedal, or gone again
+            if error.errno == errno.EBUSY:
+                self._busy[node.path] = node.info.name

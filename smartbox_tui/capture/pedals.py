@@ -13,7 +13,7 @@ from uuid import uuid4
 import msgspec
 
 from hw.base import PedalEdge, PedalSource
-from hw.errors import HardwareError
+from hw.errors import DeviceBusy, HardwareError
 from hw.pedal.factory import DEBOUNCE_NS
 from hw.pedal.gesture import GestureKind, GestureRecognizer, PedalFree, PedalStuck, Told
 from hw.pedal.teach import Taught
@@ -22,7 +22,7 @@ from smartbox_tui.capture.desk import Sessions, trigger_ns
 from smartbox_tui.capture.emergency import Emergencies
 from smartbox_tui.capture.recordings import Recordings
 from smartbox_tui.capture.taking import Pin, Stills
-from smartbox_tui.capture.trouble import pedal_state
+from smartbox_tui.capture.trouble import not_heard, pedal_state
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings.schema import Pedal as PedalSettings
 from smartbox_tui.wire import commands, events, state, times
@@ -300,7 +300,8 @@ class PedalBoard:
         self._ended = threading.Event()
 
     def teach(self, seconds: float) -> Taught:
-        """What was pressed. The configured pedals do nothing meanwhile. Raises timeout, bad-value, in-use."""
+        """What was pressed. The configured pedals do nothing meanwhile. Raises timeout, bad-value, in-use;
+        device-busy where nothing was pressed, and another program has what could be the pedal."""
         if not 0 < seconds <= TEACH_MAX_S:
             raise SmartBoxError("bad-value", f"Teaching takes up to {TEACH_MAX_S:.0f} s.", "Give a time within it.")
         if not self._teaching.acquire(blocking=False):
@@ -309,6 +310,8 @@ class PedalBoard:
             for pedal in self:
                 pedal.pause()
             taught = self._teacher(seconds, self._ended)
+        except DeviceBusy as exc:
+            raise not_heard(exc) from exc
         finally:
             for pedal in self:
                 pedal.resume()

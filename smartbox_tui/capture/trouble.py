@@ -80,6 +80,11 @@ def pedal_state(exc: Exception) -> tuple[str, str]:
             return "failed", f"Its driver failed: {type(exc).__name__}."
 
 
+def not_heard(exc: DeviceBusy) -> SmartBoxError:
+    """Nobody has pressed a pedal that could be listened to; `exc.path` names those that could not."""
+    return SmartBoxError("device-busy", f"Another program has {exc.path}: no press on it was heard.", exc.hint)
+
+
 def no_picture(source: str, state: SignalState, text: str) -> SmartBoxError:
     """The error of a trigger while there is no picture."""
     if state is SignalState.GONE:

@@ -47,6 +47,7 @@ class FakeSettings:
         self.environ = environ or {}
         self.report: dict[str, Any] = {"ok": True, "steps": [], "accepted": [], "peer": {}}
         self.pedal: dict[str, str] | None = {"kind": "evdev", "device": "usb-0:3", "name": "Footswitch"}
+        self.busy_pedal = ""
         self.trouble = ""
 
     @property
@@ -104,6 +105,9 @@ class FakeSettings:
             case commands.ConnectionTest():
                 return self.report, []
             case commands.TeachPedal():
+                if self.busy_pedal:
+                    what = f"Another program has {self.busy_pedal}: no press on it was heard."
+                    raise SmartBoxError("device-busy", what, "End it.")
                 if self.pedal is None:
                     raise SmartBoxError("timeout", "No pedal was pressed.", "Press it.")
                 return {"pedal": self.pedal}, []

@@ -275,6 +275,12 @@ async def test_a_pedal_is_taught_by_pressing_it() -> None:
         await rig.press("t")
         await at(rig, TeachScreen)
         await rig.until(lambda: "No pedal was pressed." in rig.text())
+        assert "Is it plugged in?" in rig.text()
+        rig.box.settings.busy_pedal = "Foot Switch"
+        await rig.press("t")
+        await rig.until(lambda: "Another program has what could be the pedal" in rig.text())
+        assert "Foot Switch" in rig.text()
+        rig.box.settings.busy_pedal = ""
         rig.box.settings.pedal = {"kind": "serial-bytes", "device": "/dev/ttyS0?press=44", "name": "Pedal"}
         await rig.press("t")
         await rig.until(lambda: any("does not tell when it is let go" in said for said in rig.said()))

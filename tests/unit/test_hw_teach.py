@@ -13,10 +13,13 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from hw.calls import SystemCalls
+from hw.errors import DeviceBusy
 from hw.fake.evdev import FakeEvdev
 from hw.fake.modem import FakeModem
 from hw.fake.several import FakeSeveral
+from hw.fake.touch import FakePanel
 from hw.identity import Node
+from hw.panel.contacts import BTN_LEFT, Protocol
 from hw.pedal.evdev import EvdevPedal
 from hw.pedal.lines import TIOCGICOUNT
 from hw.pedal.serial_bytes import SerialBytesPedal
@@ -239,11 +242,13 @@ def test_the_speed_of_the_line_is_found_by_pressing_again(line: tuple[int, str])
     assert taught[0].device == f"{path}?press=31&release=30&baud=38400"
 
 
-def test_a_port_that_a_pedal_of_ours_holds_is_left_alone(line: tuple[int, str]) -> None:
+def test_a_port_that_somebody_holds_is_left_alone_and_named(line: tuple[int, str]) -> None:
     master, path = line
     pedal = SerialBytesPedal(key="p", device=path)
     pedal.open()
-    assert teach(lambda: os.write(master, b"x") and None, None, (), also=(path,)) is None
+    with pytest.raises(DeviceBusy) as caught:
+        teach(lambda: os.write(master, b"x") and None, None, (), also=(path,))
+    assert caught.value.path == path
     assert pedal.read(1.0).down
     pedal.close()
 
@@ -254,3 +259,40 @@ def test_it_ends_when_it_is_told_to() -> None:
     started = time.monotonic()
     assert PedalTeacher(nodes=lambda subsystem: []).wait(30, ended) is None
     assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("codes", [(KEY_B,), KEYBOARD])
+def test_a_pedal_that_another_program_has_is_left_out_and_named(codes: tuple[int, ...]) -> None:
+    device = FakeEvdev(codes, "Foot Switch")
+    device.other_grab = True
+    with pytest.raises(DeviceBusy) as caught:
+        teach(lambda: None, device, (INPUT,))
+    assert caught.value.path == "Foot Switch"
+    assert caught.value.hint
+    assert not device.grabbed
+
+
+def test_the_pointer_that_the_console_has_is_no_pedal_that_is_missed() -> None:
+    panel = FakePanel(Protocol.SINGLE)
+    panel.button, panel.other_grab = BTN_LEFT, True
+    assert teach(lambda: None, panel, (INPUT,)) is None
+
+
+def test_of_one_that_is_free_again_nothing_is_told() -> None:
+    device = FakeEvdev((KEY_B,))
+    device.other_grab = True
+
+    def act() -> None:
+        device.other_grab = False
+
+    assert teach(act, device, (INPUT,)) is None
+
+
+def test_who_presses_another_one_is_told_that_and_nothing_else() -> None:
+    first, second = FakeEvdev((KEY_A,)), FakeEvdev((KEY_B,))
+    first.other_grab = True
+    second.path = "/dev/input/event1"
+    other = Node("/dev/input/event1", "pci-0000:00:14.0-usb-0:9:1.0")
+    taught = teach(second.press, FakeSeveral(first, second), (INPUT, other))
+    assert taught is not None
+    assert taught.device == "pci-0000:00:14.0-usb-0:9"

@@ -38,6 +38,7 @@ class TeachScreen(SettingsBase):
         super().__init__()
         self._taught = taught
         self._since_s: float | None = None
+        self._busy = ""
 
     def compose_body(self) -> Iterable[Widget]:
         yield Center(Vertical(Question(self._headline, self._detail), id="teach-box"))
@@ -59,6 +60,9 @@ class TeachScreen(SettingsBase):
         return view.t("Press the pedal now …")
 
     def _detail(self, view: View) -> str:
+        if self._since_s is None and self._busy:
+            why = view.t("Another program has what could be the pedal: end that one, then touch “Again”.")
+            return f"{why}\n{self._busy}"
         if self._since_s is None:
             return view.t("Is it plugged in? Touch “Again” and press it firmly.")
         left = max(0, round(WAIT_S - (view.now_s - self._since_s)))
@@ -70,7 +74,7 @@ class TeachScreen(SettingsBase):
         """One at a time."""
         if self._since_s is None:
             view = self.console.view()
-            self._since_s = view.now_s
+            self._since_s, self._busy = view.now_s, ""
             self.console.order(commands.TeachPedal(id=new_id(), seconds=WAIT_S), self)
             self.show(view)
 
@@ -90,6 +94,7 @@ class TeachScreen(SettingsBase):
     def _refused(self, message: CommandWasRefused) -> None:
         if isinstance(message.command, commands.TeachPedal):
             self._since_s = None
-            if message.error.code == "timeout":
+            self._busy = message.error.message if message.error.code == "device-busy" else ""
+            if message.error.code in ("timeout", "device-busy"):
                 message.stop()
             self.draw()
