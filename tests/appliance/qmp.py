@@ -23,7 +23,7 @@ class Qmp:
         self.events: list[dict[str, Any]] = []
         self.command("qmp_capabilities")
 
-    def command(self, name: str, **arguments: Any) -> Any:
+    def command(self, name: str, /, **arguments: Any) -> Any:
         self._socket.sendall(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
         while line := self._lines.readline():
             answer = json.loads(line)

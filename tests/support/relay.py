@@ -14,17 +14,19 @@ from typing import Final, Self
 _PIECE: Final = 16384
 _RESET: Final = struct.pack("ii", 1, 0)
 _LOOK_S: Final = 0.2
+_P_DATA: Final = 4  # the PDU's type is its first byte
 _LATE_S: Final = 0.1  # what a thread that woke late may catch up
 
 
 class Relay:
     """`bytes_per_s` counts towards the archive, for all connections together, and may be changed while it runs;
-    `away`: who calls is hung up on at once."""
+    `away`: who calls is hung up on at once; `passed`: bytes that have gone on to the archive."""
 
     def __init__(self, target_port: int, bytes_per_s: int) -> None:
         self.bytes_per_s = bytes_per_s
         self.target_port = target_port
         self.away = False
+        self.passed = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._open: list[socket.socket] = []
@@ -33,6 +35,8 @@ class Relay:
         self._next_at = time.monotonic()
         self._flowing = threading.Event()
         self._flowing.set()
+        self._answering = threading.Event()
+        self._answering.set()
         self._deaf = False
         self._cut_in: int | None = None
 
@@ -46,6 +50,7 @@ class Relay:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._flowing.set()
+        self._answering.set()
         self.cut()
 
     def cut(self, *, hard: bool = False) -> None:
@@ -70,6 +75,13 @@ class Relay:
             self._flowing.clear()
         else:
             self._flowing.set()
+
+    def hold_answers(self, held: bool) -> None:
+        """What a DICOM archive says of objects waits (PS3.8, 9.3.5); that it takes an association does not."""
+        if held:
+            self._answering.clear()
+        else:
+            self._answering.set()
 
     def drop(self, dropping: bool) -> None:
         """What comes is taken and thrown away in both directions, as on a line that has died without a word; a
@@ -108,10 +120,13 @@ class Relay:
             while data := source.recv(_PIECE) if slow else self._answer(source):
                 if slow:
                     data = self._paced(data)
+                elif data[0] == _P_DATA:
+                    self._answering.wait()
                 while not self._flowing.wait(_LOOK_S):
                     pass
                 if not self._deaf:
                     sink.sendall(data)
+                    self.passed += len(data) if slow else 0
                 if slow and self._is_time_to_cut():
                     self.cut()
         for item in (source, sink):
