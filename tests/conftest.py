@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.box import Box, settings
+from tests.support.box import Box, running, settings
 from tests.support.orthanc import Orthanc, orthanc
 
 
@@ -19,12 +19,8 @@ def archive(tmp_path: Path) -> Iterator[Orthanc]:
 
 @pytest.fixture
 def box(archive: Orthanc) -> Iterator[Box]:
-    made = Box(settings(archive.port))
-    try:
-        made.start()  # one process may have started when the other does not
+    with running(settings(archive.port)) as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.box import PROGRAM, Box, settings, until
+from tests.support.box import PROGRAM, Box, running, settings, until
 from tests.support.frames import assert_no_frame_lost_or_doubled, count_frames, strips_of_clip
 from tests.support.orthanc import Orthanc
 from tests.support.relay import Relay
@@ -103,13 +103,8 @@ def test_capture_dies_in_a_recording_and_loses_at_most_the_last_second(
 @pytest.fixture
 def slow(archive: Orthanc) -> Iterator[tuple[Box, Relay]]:
     """A box whose way to the archive takes a second for every 60 kB."""
-    with Relay(archive.port, bytes_per_s=60_000) as relay:
-        made = Box(settings(relay.port))
-        try:
-            made.start()
-            yield made, relay
-        finally:
-            made.close()
+    with Relay(archive.port, bytes_per_s=60_000) as relay, running(settings(relay.port)) as made:
+        yield made, relay
 
 
 def sending_exam(box: Box, stills: int = 8) -> dict[str, str]:

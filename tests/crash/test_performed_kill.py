@@ -12,11 +12,11 @@ from uuid import uuid4
 
 import pytest
 
-from smartbox_tui.dicom import scp
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.wire import client
 from tests.engine.performed_rig import COMPLETED, DISCONTINUED, REASON, mpps, uid
-from tests.support.box import Box, settings, until
+from tests.support.archive import own_archive
+from tests.support.box import Box, running, settings, until
 from tests.support.mpps import StepServer, step_server, value_of
 
 pytestmark = pytest.mark.crash
@@ -33,14 +33,11 @@ def server(tmp_path: Path) -> Iterator[StepServer]:
 
 @pytest.fixture
 def box(tmp_path: Path, server: StepServer) -> Iterator[Box]:
-    archive = scp.start("127.0.0.1", 0, "ORTHANC", tmp_path / "archive")
-    made = Box(settings(archive.port, send="immediately", extra=mpps(server.port)))
-    try:
-        made.start()
+    with (
+        own_archive(tmp_path / "archive") as archive,
+        running(settings(archive.port, send="immediately", extra=mpps(server.port))) as made,
+    ):
         yield made
-    finally:
-        made.close()
-    archive.stop()
 
 
 def test_steps_of_an_exam_that_is_reassigned_by_a_dying_engine(box: Box, server: StepServer) -> None:

@@ -16,6 +16,7 @@ from smartbox_tui.dicom import scp
 from smartbox_tui.spool import ledger
 from smartbox_tui.spool.sidecar import SidecarState
 from smartbox_tui.wire import client
+from tests.support.archive import own_archive
 from tests.support.box import Box, CtlError, settings, until
 from tests.support.dcmtk import free_port
 from tests.support.spooled import put_exam, put_still
@@ -23,9 +24,8 @@ from tests.support.spooled import put_exam, put_still
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[scp.Archive]:
-    made = scp.start("127.0.0.1", 0, "ORTHANC", tmp_path / "archive", require_called_aet=True)
-    yield made
-    made.stop()
+    with own_archive(tmp_path / "archive", require_called_aet=True) as made:
+        yield made
 
 
 @pytest.fixture

@@ -13,18 +13,14 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.box import Box, CtlError, settings, until
+from tests.support.box import Box, CtlError, running, settings, until
 from tests.support.dcmtk import free_port
 
 
 @pytest.fixture(scope="module")
 def box() -> Iterator[Box]:
-    made = Box(settings(free_port()))
-    try:
-        made.start()
+    with running(settings(free_port())) as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture

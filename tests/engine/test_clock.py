@@ -19,7 +19,7 @@ from smartbox_tui.spool import clock as box_clock
 from smartbox_tui.spool.examfile import read_exam, read_revision
 from smartbox_tui.store import queries
 from tests.engine.performed_rig import COMPLETED, accepted, messages, mpps, uid
-from tests.support.box import Box, settings, until
+from tests.support.box import Box, running, settings, until
 from tests.support.movedclock import MovedClock
 from tests.support.mpps import step_server, value_of
 from tests.support.orthanc import Orthanc
@@ -41,12 +41,8 @@ def moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, archive: Orthanc) -> 
 def wrong(moved: MovedClock, archive: Orthanc) -> Iterator[Box]:
     """A box six years behind, which waits for its clock for ever and sends at once."""
     moved.set(YEARS, synchronised=False)
-    made = Box(settings(archive.port, send="immediately").replace("wait_s = 0", FOR_EVER))
-    try:
-        made.start()
+    with running(settings(archive.port, send="immediately").replace("wait_s = 0", FOR_EVER)) as made:
         yield made
-    finally:
-        made.close()
 
 
 def states(box: Box, exam: str) -> list[str]:

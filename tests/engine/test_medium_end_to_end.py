@@ -10,34 +10,19 @@ from pathlib import Path
 import pytest
 
 from tests.engine.medium_rig import everything, named
-from tests.support.box import Box, CtlError, until
-from tests.support.dcmtk import dciodvfy, free_port
+from tests.support.box import Box, CtlError, no_archive, running, until
+from tests.support.dcmtk import dciodvfy
 from tests.support.mounted import Disk, disk
 
 
 def config() -> str:
-    return f"""
-port = {free_port()}
-station_name = "TEST1"
-language = "en"
-[clock]
-wait_s = 0
-[[sources]]
-id = "endo"
-kind = "pattern"
-size = "640x360"
-fps = 30
-"""
+    return no_archive(size="640x360", fps=30)
 
 
 @pytest.fixture
 def box() -> Iterator[Box]:
-    made = Box(config())
-    try:
-        made.start()
+    with running(config()) as made:
         yield made
-    finally:
-        made.close()
 
 
 def exam(box: Box, **patient: str) -> str:

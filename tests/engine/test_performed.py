@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,34 +15,14 @@ from tests.engine.performed_rig import (
     accepted,
     alarms,
     mpps,
+    performed_archive,  # noqa: F401 (fixtures)
+    performed_box,  # noqa: F401
+    performed_server,  # noqa: F401
     uid,
     wait_for,
 )
 from tests.support.box import Box, CtlError, settings, until
 from tests.support.mpps import StepServer, step_server, value_of
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[scp.Archive]:
-    made = scp.start("127.0.0.1", 0, "ORTHANC", tmp_path / "archive")
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[StepServer]:
-    with step_server(tmp_path / "mpps", running=False) as made:
-        yield made
-
-
-@pytest.fixture
-def box(archive: scp.Archive, server: StepServer) -> Iterator[Box]:
-    made = Box(settings(archive.port, extra=mpps(server.port)))
-    try:
-        made.start()
-        yield made
-    finally:
-        made.close()
 
 
 def test_in_progress_at_the_opening_completed_at_the_close(box: Box, server: StepServer) -> None:

@@ -3,47 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from smartbox_tui.dicom import scp
 from tests.engine.performed_rig import (
     COMPLETED,
     DISCONTINUED,
     IN_PROGRESS,
     REASON,
-    mpps,
+    performed_archive,  # noqa: F401 (fixtures)
+    performed_box,  # noqa: F401
+    performed_server,  # noqa: F401
     uid,
     wait_for,
 )
-from tests.support.box import Box, settings, until
-from tests.support.mpps import StepServer, step_server, value_of
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[scp.Archive]:
-    made = scp.start("127.0.0.1", 0, "ORTHANC", tmp_path / "archive")
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[StepServer]:
-    with step_server(tmp_path / "mpps", running=False) as made:
-        yield made
-
-
-@pytest.fixture
-def box(archive: scp.Archive, server: StepServer) -> Iterator[Box]:
-    made = Box(settings(archive.port, extra=mpps(server.port)))
-    try:
-        made.start()
-        yield made
-    finally:
-        made.close()
+from tests.support.box import Box, until
+from tests.support.mpps import StepServer, value_of
 
 
 def reassign(box: Box, exam: str, name: str = "Richtig^Rita") -> dict[str, Any]:

@@ -15,15 +15,15 @@ from smartbox_tui.dicom.compose import Composition
 from smartbox_tui.engine.delivery import precheck
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.spool.sidecar import Sidecar, write_sidecar
+from tests.support.archive import own_archive
 from tests.support.box import Box, settings, until
 from tests.support.spooled import jpeg, put_exam, put_still
 
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[scp.Archive]:
-    made = scp.start("127.0.0.1", 0, "ORTHANC", tmp_path / "archive", require_called_aet=True)
-    yield made
-    made.stop()
+    with own_archive(tmp_path / "archive", require_called_aet=True) as made:
+        yield made
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.wire import client
-from tests.support.box import Box, settings, until
+from tests.support.box import Box, running, settings, until
 from tests.support.orthanc import Orthanc
 from tests.support.reassigning import KOS, RIGHT, held_by, notes_in, pictures_of, reassign, rejected
 from tests.support.relay import Relay
@@ -207,13 +207,8 @@ def test_bad_reassignments_are_refused_and_change_nothing(box: Box, archive: Ort
 @pytest.fixture
 def slow(archive: Orthanc) -> Iterator[tuple[Box, Relay]]:
     """A box whose way to the archive takes a second for every 100 kB."""
-    with Relay(archive.port, bytes_per_s=100_000) as relay:
-        made = Box(settings(relay.port))
-        try:
-            made.start()
-            yield made, relay
-        finally:
-            made.close()
+    with Relay(archive.port, bytes_per_s=100_000) as relay, running(settings(relay.port)) as made:
+        yield made, relay
 
 
 def test_what_is_being_sent_is_aborted_and_counts_as_sent(slow: tuple[Box, Relay], archive: Orthanc) -> None:

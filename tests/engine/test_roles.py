@@ -22,19 +22,8 @@ from smartbox_tui.wire import access, client, events
 from smartbox_tui.wire.hub import Hub
 from smartbox_tui.wire.serve import Caller
 from smartbox_tui.wire.stream import Link
-from tests.support.box import Box, until
-from tests.support.dcmtk import free_port
+from tests.support.box import Box, no_archive, running, sessions, until
 
-CONFIG = f"""
-port = {free_port()}
-[clock]
-wait_s = 0
-[[sources]]
-id = "endo"
-kind = "pattern"
-size = "320x240"
-fps = 10
-"""
 SOMEBODY = 65534
 ASK = """
 import json, os, sys
@@ -52,17 +41,8 @@ except SmartBoxError as exc:
 
 @pytest.fixture(scope="module")
 def box() -> Iterator[Box]:
-    made = Box(CONFIG)
-    try:
-        made.start()
+    with running(no_archive()) as made:
         yield made
-    finally:
-        made.close()
-
-
-def sessions(box: Box) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = client.get(box.runtime / "engine.sock", "/v1/status")["sessions"]
-    return found
 
 
 def audited(box: Box, action: str) -> list[tuple[str, dict[str, Any]]]:

@@ -9,10 +9,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from smartbox_tui.wire import client
 from tests.support.dcmtk import free_port
 
 T = TypeVar("T")
@@ -154,6 +156,39 @@ class Box:
             except subprocess.TimeoutExpired:
                 process.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def running(config: str) -> Iterator[Box]:
+    """A box with these settings, capture and engine started; ended in any case."""
+    made = Box(config)
+    try:
+        made.start()  # one process may have started when the other does not
+        yield made
+    finally:
+        made.close()
+
+
+def sessions(box: Box) -> list[dict[str, Any]]:
+    """The consoles that the engine knows."""
+    found: list[dict[str, Any]] = client.get(box.runtime / "engine.sock", "/v1/status")["sessions"]
+    return found
+
+
+def no_archive(*, size: str = "320x240", fps: int = 10) -> str:
+    """Settings for one pattern source, and nowhere to send its pictures."""
+    return f"""
+port = {free_port()}
+station_name = "TEST1"
+language = "en"
+[clock]
+wait_s = 0
+[[sources]]
+id = "endo"
+kind = "pattern"
+size = "{size}"
+fps = {fps}
+"""
 
 
 def settings(

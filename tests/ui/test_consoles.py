@@ -11,37 +11,14 @@ from typing import Any
 
 import pytest
 
-from smartbox_tui.wire import client
-from tests.support.box import PROGRAM, Box
-from tests.support.dcmtk import free_port
+from tests.support.box import PROGRAM, Box, no_archive, running, sessions
 from tests.ui.test_terminal import PATIENCE_S, Terminal, until
-
-CONFIG = f"""
-port = {free_port()}
-language = "en"
-[clock]
-wait_s = 0
-[[sources]]
-id = "endo"
-kind = "pattern"
-size = "320x240"
-fps = 10
-"""
 
 
 @pytest.fixture
 def box() -> Iterator[Box]:
-    made = Box(CONFIG)
-    try:
-        made.start()
+    with running(no_archive()) as made:
         yield made
-    finally:
-        made.close()
-
-
-def sessions(box: Box) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = client.get(box.runtime / "engine.sock", "/v1/status")["sessions"]
-    return found
 
 
 async def count(box: Box, wanted: int) -> list[dict[str, Any]]:

@@ -16,7 +16,8 @@ from smartbox_tui.ui.app import ConsoleApp
 from smartbox_tui.ui.screens.exam import ExamScreen
 from smartbox_tui.ui.state import Presence
 from smartbox_tui.ui.widgets.big_button import BigButton
-from tests.support.box import Box, settings
+from tests.support.archive import own_archive
+from tests.support.box import Box, running, settings
 from tests.ui.svg import screen_svg
 
 PATIENCE_S = 90.0
@@ -24,17 +25,14 @@ PATIENCE_S = 90.0
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[scp.Archive]:
-    made = scp.start("127.0.0.1", 0, "ORTHANC", tmp_path / "archive", require_called_aet=True)
-    yield made
-    made.stop()
+    with own_archive(tmp_path / "archive", require_called_aet=True) as made:
+        yield made
 
 
 @pytest.fixture
 def box(archive: scp.Archive) -> Iterator[Box]:
-    made = Box(settings(archive.port, send="manual"))
-    made.start()
-    yield made
-    made.close()
+    with running(settings(archive.port, send="manual")) as made:
+        yield made
 
 
 async def until(pilot: Pilot[int], holds: Callable[[], object]) -> None:
