@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import os
-import struct
-from typing import Final
 
 from hw.calls import SystemCalls
-
-FBIOGET_VSCREENINFO: Final = 0x4600
-_VSCREENINFO_BYTES: Final = 160
+from hw.panel.framebuffer import FBIOGET_VSCREENINFO, VAR
 
 
 def panel_pixels(path: str = "/dev/fb0", calls: SystemCalls | None = None) -> tuple[int, int] | None:
@@ -19,12 +15,12 @@ def panel_pixels(path: str = "/dev/fb0", calls: SystemCalls | None = None) -> tu
         fd = calls.open(path, os.O_RDONLY)
     except OSError:
         return None
-    info = bytearray(_VSCREENINFO_BYTES)
+    info = bytearray(VAR.size)
     try:
         calls.ioctl(fd, FBIOGET_VSCREENINFO, info)
     except OSError:
         return None
     finally:
         calls.close(fd)
-    width, height = struct.unpack_from("2I", info)
+    width, height = VAR.unpack(info)[:2]
     return (width, height) if width and height else None
