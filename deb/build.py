@@ -7,6 +7,7 @@ rules; documents. Two builds of one commit with one set of wheels are the same b
 
 from __future__ import annotations
 
+import email.utils
 import gzip
 import hashlib
 import importlib.metadata
@@ -85,7 +86,7 @@ def main(out: Path) -> Path:
         stage = Path(work) / "stage"
         _environment(stage, Path(work))
         _files(stage)
-        _documents(stage, version)
+        _documents(stage, version, int(epoch))
         _byte_compile(stage)
         _permissions(stage)
         _control(stage, version, architecture)
@@ -169,12 +170,22 @@ def _files(stage: Path) -> None:
         shutil.copyfile(ROOT / source, target)
 
 
-def _documents(stage: Path, version: str) -> None:
+def _documents(stage: Path, version: str, epoch: int) -> None:
     documents = stage / "usr/share/doc/smartbox"
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         shutil.copyfile(path, documents / path.name)
-    changes = (ROOT / "CHANGELOG.md").read_bytes()
-    (documents / "changelog.gz").write_bytes(gzip.compress(changes, mtime=0))
+    (documents / "CHANGELOG.md.gz").write_bytes(gzip.compress((ROOT / "CHANGELOG.md").read_bytes(), mtime=0))
+    (documents / "changelog.gz").write_bytes(gzip.compress(changelog(version, epoch).encode(), mtime=0))
+
+
+def changelog(version: str, epoch: int) -> str:
+    """As deb-changelog(5) wants it, of one entry: people read the other one."""
+    maintainer = re.search(r"^Maintainer: (.+)$", (HERE / "control").read_text("utf-8"), re.M)[1]  # type: ignore[index]
+    at = email.utils.formatdate(epoch)
+    return (
+        f"{PACKAGE} ({version}) stable; urgency=medium\n\n"
+        f"  * What is new stands in CHANGELOG.md.gz beside this file.\n\n -- {maintainer}  {at}\n"
+    )
 
 
 def _byte_compile(stage: Path) -> None:

@@ -78,3 +78,11 @@ def test_the_example_is_right_where_somebody_uncomments_it(tmp_path: Path) -> No
     assert loaded.sources[0].id == "endo"
     assert loaded.destinations[0].aet == "PACS"
     assert loaded.worklist.host == "10.0.0.6"
+
+
+def test_the_changelog_is_one_that_debians_tools_read(build: ModuleType) -> None:
+    text = build.changelog("1.2.3", 1_700_000_000)
+    heading, empty, change, blank, trailer = text.splitlines()
+    assert heading == "smartbox (1.2.3) stable; urgency=medium"
+    assert (empty, blank, change[:4]) == ("", "", "  * ")
+    assert re.fullmatch(r" -- .+ <\S+@\S+>  Tue, 14 Nov 2023 22:13:20 [+-]0000", trailer)  # two blanks
