@@ -167,9 +167,17 @@ class BoxScreen(Screen[None]):
     def after_typing(self, act: Callable[..., None], *arguments: Any) -> None:
         """Calls it once the field that has the focus has taken what was typed before, and the screen has heard of
         it: the key of a priority binding overtakes those, and would choose from the list as it was."""
+        field = self.focused
+        if isinstance(field, Input):
+            self.in_turn(field.post_message, TypingTaken(lambda: act(*arguments)))
+        else:
+            act(*arguments)
+
+    def in_turn(self, act: Callable[..., object], *arguments: Any) -> None:
+        """Calls it once the field that has the focus has taken what was typed before, and before it takes what is
+        typed after. The screen may not have heard of it yet."""
         if isinstance(self.focused, Input):
-            field = self.focused
-            field.call_later(lambda: field.post_message(TypingTaken(lambda: act(*arguments))))
+            self.focused.call_later(act, *arguments)
         else:
             act(*arguments)
 

@@ -155,6 +155,8 @@ class ExamsScreen(OpensExam):
 
     @on(ReadingFailed)
     def _failed(self, message: ReadingFailed) -> None:
+        if message.target != self._target():
+            return  # of the tab before
         self._said = sentence(self.console.view().t, message.error.code)[0]
         self._fill(self.console.view())
 

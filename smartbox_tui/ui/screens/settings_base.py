@@ -10,6 +10,7 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.css.query import NoMatches
 from textual.message_pump import MessagePump
+from textual.widgets import Input
 
 from smartbox_tui.ui.i18n import N_
 from smartbox_tui.ui.screens.base import BoxScreen
@@ -59,7 +60,7 @@ class SettingsBase(BoxScreen):
     BINDINGS = [
         Binding("escape", "back", show=False),
         Binding("u", "undo", show=False),
-        Binding("enter", "tap", show=False),
+        Binding("enter", "tap", show=False, priority=True),  # as the arrows: else one behind it would overtake it
         Binding("up", "move(-1)", show=False, priority=True),
         Binding("down", "move(1)", show=False, priority=True),
         Binding("pageup", "page(-1)", show=False, priority=True),
@@ -96,7 +97,9 @@ class SettingsBase(BoxScreen):
         return lists.first()
 
     def action_tap(self) -> None:
-        """Enter, where no button and no field has taken it."""
+        """Enter, where no button and no field has the focus."""
+        if isinstance(self.focused, (BigButton, Input)):
+            raise SkipAction
         self._list.tap(by_key=True)
 
     def action_move(self, step: int) -> None:

@@ -267,25 +267,32 @@ class WorklistScreen(OpensExam):
         self.open(self.purpose.command(worklist=item.id), side)
 
     def action_move(self, step: int) -> None:
+        self.after_typing(self._move, step)
+
+    def _move(self, step: int) -> None:
         if self._chosen is not None:
             self._choose(None)
         self._list.move(step)
 
     def action_page(self, step: int) -> None:
-        self._list.page(step)
+        self.after_typing(self._list.page, step)
 
     def action_leave(self) -> None:
         """One step back: the selection, then the filter, then the screen."""
+        self.in_turn(self._leave)  # it empties the filter: of what stands there now, not of what comes then
+
+    def _leave(self) -> None:
         if self._chosen is not None:
             self._choose(None)
         elif self._filter.value:
             self._filter.value = ""
         else:
-            self.action_back()
+            self.call_later(self.action_back)  # not in the field, which goes with the screen
 
     def on_key(self, event: events.Key) -> None:
-        """Whatever is typed looks for somebody, also when a button was touched last."""
-        if event.character and event.is_printable and not isinstance(self.focused, Input):
+        """Whatever is typed looks for somebody, also when a button was touched last. The filter keeps what it was
+        given itself: what comes here had another way, and may come after the focus has moved."""
+        if event.character and event.is_printable:
             event.stop()
             event.prevent_default()
             self._filter.focus()
