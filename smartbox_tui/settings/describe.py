@@ -33,8 +33,13 @@ _RESTARTS: Final = {
     "recording": "capture",
     "without_patient": "capture",
     "scanner": "console",
+    "panel.live": "console",
+    "panel.font": "console",
+    "panel.dpi": "console",
+    "display.preview_fps": "console",
 }
-"""Which process must be started anew before a changed value holds; all others hold at once."""
+"""Which process must be started anew before a changed value holds, by the section or the key's path; all others
+hold at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,8 @@ def _keys(kind: Any, section: str, prefix: str = "") -> Iterator[Key]:
         if dataclasses.is_dataclass(hints[item.name]):
             yield from _keys(hints[item.name], section, f"{prefix}{item.name}.")
         else:
-            yield _key(item, hints[item.name], prefix, _RESTARTS.get(section, ""))
+            restart = _RESTARTS.get(f"{section}.{prefix}{item.name}", _RESTARTS.get(section, ""))
+            yield _key(item, hints[item.name], prefix, restart)
 
 
 def _key(item: Any, hint: Any, prefix: str, restart: str) -> Key:

@@ -378,3 +378,5 @@ AFTER_RECORDING: Final = N_("The recorder starts anew after the recording.")
 RECORDER_AWAY: Final = N_("It holds when the recorder is back.")
 RECORDER_BY_HAND: Final = N_("It holds after a restart of the box.")
 PROCESSES: Final = {"engine": N_("engine"), "console": N_("screen"), "capture": N_("recorder")}
+BY_HAND: Final = ("engine", "console")
+"""Those that do not start anew by themselves."""

@@ -266,6 +266,22 @@ async def test_a_test_that_cannot_be_made_says_why() -> None:
         await rig.until(lambda: "A value is not right." in rig.text())
 
 
+async def test_what_holds_only_after_a_restart_says_so_before_and_after() -> None:
+    async with settings() as rig:
+        await choose(rig, "panel")
+        await at(rig, SettingsFormScreen)
+        await choose(rig, "font")
+        await at(rig, SettingValueScreen)
+        assert "It holds after a restart of: screen" in rig.text()
+        await rig.press("2")
+        await at(rig, SettingsFormScreen)
+        await rig.press("f2")
+        await rig.until(lambda: any("It holds after a restart of: screen." in said for said in rig.said()))
+        await choose(rig, "brightness")
+        await at(rig, SettingValueScreen)
+        assert "It holds after a restart" not in rig.text().split("Saved.")[0]
+
+
 async def test_a_pedal_is_taught_by_pressing_it() -> None:
     async with settings() as rig:
         await choose(rig, "pedals")

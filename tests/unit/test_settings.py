@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.settings import whole
+from smartbox_tui.settings import describe, whole
 from smartbox_tui.settings.load import load, settings_from
 from smartbox_tui.settings.schema import Settings
 
@@ -123,3 +123,24 @@ def test_release_when_committed_needs_a_promise_of_everybody(tmp_path: Path, tex
     file.write_text(f'[retention]\nrelease = "committed"\n[[destinations]]\nname = "a"\n{text}\n')
     found = [path for path, _ in whole.problems(load(file, None, {}).settings)]
     assert found == (["destinations.a.commitment"] if wrong else [])
+
+
+@pytest.mark.parametrize(
+    ("path", "process"),
+    [
+        ("panel.live", "console"),
+        ("panel.font", "console"),
+        ("panel.dpi", "console"),
+        ("display.preview_fps", "console"),
+        ("scanner.device", "console"),
+        ("panel.brightness", ""),
+        ("panel.touch", ""),
+        ("display.theme", ""),
+        ("sources.endo.fps", "capture"),
+        ("port", "engine"),
+    ],
+)
+def test_each_key_says_what_must_start_anew_for_it(path: str, process: str) -> None:
+    key = describe.place(path).key
+    assert key is not None
+    assert key.restart == process

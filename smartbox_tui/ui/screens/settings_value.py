@@ -41,6 +41,9 @@ class Meaning(Shown):
         notes = [setting_words.bounds(t, key)]
         if not key.required and key.default not in ("", None):
             notes.append(t("Default: {value}", value=setting_words.value(t, key, key.default)))
+        if key.restart in setting_words.BY_HAND:
+            process = t(setting_words.PROCESSES[key.restart])
+            notes.append(t("It holds after a restart of: {names}.", names=process).rstrip("."))
         return Content("\n".join([*lines, " · ".join(note for note in notes if note)]).rstrip())
 
 
