@@ -1,0 +1,104 @@
+"""The kernel's test grabber (vivid) in the virtual box: its knobs, its plug, and the driver's own count of its
+pictures, which it writes into each of them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.appliance.virtualbox import VirtualBox
+
+HDMI, WEBCAM = 0, 1
+DEVICE: Final = "/dev/video0"
+NO_SIGNAL, NO_LOCK, OUT_OF_RANGE, SELECTED = 1, 2, 3, 4
+"""Of dv_timings_signal_mode; 0: as set."""
+TIMINGS: Final = {"640x480p59": 0, "720x576p50": 4, "1280x720p24": 5, "1280x720p25": 6, "1280x720p60": 9}
+"""Of the control dv_timings."""
+BLACK, COLOUR_BARS = 5, 0
+COUNTERS_ONLY, NO_TEXT = 1, 2
+
+_DRIVER: Final = "/sys/bus/platform/drivers/vivid"
+_CELL: Final = (16, 8)
+_AT: Final = (16, 16 + 14 * 8)
+"""Top and left of the first digit: the text begins at (16, 16) with " HH:MM:SS:mmm "."""
+_MOST_OFF: Final = 5
+"""Of the 128 pixels of a cell; two digits differ in twice as many."""
+
+
+class Grabber:
+    def __init__(self, box: VirtualBox) -> None:
+        self._box = box
+
+    def choose(self, entry: int) -> None:
+        """The input; not while somebody streams."""
+        self._box.ssh(f"v4l2-ctl -d {DEVICE} -i {entry}")
+
+    def set(self, **controls: int) -> None:
+        self._box.ssh(f"v4l2-ctl -d {DEVICE} -c {','.join(f'{name}={value}' for name, value in controls.items())}")
+
+    def reset(self) -> None:
+        """As after the boot."""
+        self.unplug()
+        self.plug()
+
+    def unplug(self) -> None:
+        self._box.ssh(f"test ! -e {_DRIVER}/vivid.0 || echo vivid.0 >{_DRIVER}/unbind")
+
+    def plug(self) -> None:
+        self._box.ssh(f"test -e {_DRIVER}/vivid.0 || echo vivid.0 >{_DRIVER}/bind; udevadm settle")
+
+    def rates(self, width: int, height: int) -> list[float]:
+        """Of the webcam's input in that size, lowest first."""
+        told = self._box.ssh(
+            f"v4l2-ctl -d {DEVICE} --list-frameintervals=width={width},height={height},pixelformat=NV12"
+        )
+        return sorted(float(rate) for rate in re.findall(r"\(([0-9.]+) fps\)", told))
+
+
+class Counter:
+    """Reads the driver's number of a picture out of the picture."""
+
+    def __init__(self, box: VirtualBox) -> None:
+        """Learns the ten digits from pictures whose numbers v4l2-ctl tells. Not while somebody streams."""
+        width, height, count = 320, 180, 12
+        told = box.ssh(
+            f"v4l2-ctl -d {DEVICE} -i {WEBCAM} >/dev/null; v4l2-ctl -d {DEVICE} "
+            f"--set-fmt-video=width={width},height={height},pixelformat=NV12 --set-parm=5 --verbose "
+            f"--stream-mmap=8 --stream-count={count} --stream-to=/run/pictures.raw 2>&1"
+        )
+        numbers = [int(number) for number in re.findall(r"seq: *([0-9]+) ", told)]
+        assert len(numbers) >= count, told
+        raw = np.frombuffer(box.fetch("/run/pictures.raw"), np.uint8).reshape(count, -1)
+        box.ssh("rm /run/pictures.raw")
+        self._digits: dict[str, NDArray[np.bool_]] = {}
+        for picture, number in zip(raw, numbers, strict=False):
+            luma = picture[: width * height].reshape(height, width)
+            for place, digit in enumerate(str(number)):
+                seen = self._digits.setdefault(digit, _cell(luma, place))
+                assert (seen == _cell(luma, place)).all(), f"the digit {digit} looks differently in {number}"
+        assert len(self._digits) == 10, numbers
+
+    def read(self, luma: NDArray[np.uint8]) -> int:
+        """Raises AssertionError where the picture shows none."""
+        number = ""
+        while digit := self._digit(luma, len(number)):
+            number += digit
+        assert number, "no number in the picture"
+        return int(number)
+
+    def _digit(self, luma: NDArray[np.uint8], place: int) -> str:
+        cell = _cell(luma, place)
+        off = {digit: int((shape != cell).sum()) for digit, shape in self._digits.items()}
+        nearest = min(off, key=lambda digit: off[digit])
+        return nearest if off[nearest] <= _MOST_OFF else ""
+
+
+def _cell(luma: NDArray[np.uint8], place: int) -> NDArray[np.bool_]:
+    """Where its letter is dark."""
+    (top, left), (height, width) = _AT, _CELL
+    left += place * width
+    dark: NDArray[np.bool_] = luma[top : top + height, left : left + width] < 128
+    return dark
