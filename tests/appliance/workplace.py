@@ -129,11 +129,13 @@ class Workplace:
 
     # ---- outside
 
-    def arrived(self, exam: str) -> list[str]:
-        """The SOP Instance UIDs that the archive holds of an exam, sorted."""
-        study = self.box.ask("engine", f"/v1/exams/{exam}")["exam"]["study_instance_uid"]
+    def arrived(self, exam: str = "") -> list[str]:
+        """The SOP Instance UIDs that the archive holds, of an exam or of all, sorted."""
         tags = [self.archive.json(f"/instances/{one}/simplified-tags") for one in self.archive.instances()]
-        return sorted(each["SOPInstanceUID"] for each in tags if each["StudyInstanceUID"] == study)
+        if exam:
+            study = self.box.ask("engine", f"/v1/exams/{exam}")["exam"]["study_instance_uid"]
+            tags = [each for each in tags if each["StudyInstanceUID"] == study]
+        return sorted(each["SOPInstanceUID"] for each in tags)
 
     def data_set(self, uid: str) -> pydicom.Dataset:
         from io import BytesIO
