@@ -12,7 +12,7 @@ ARGS ?=
 JOBS ?= $(shell expr $$(nproc) + 1)
 
 .PHONY: env demo test lint bench fault screenshots conformance matrix lock system-venv system-test clean
-.PHONY: appliance appliance-smoke deb
+.PHONY: appliance appliance-smoke appliance-ci appliance-bench deb
 
 env: .venv/.stamp $(MO)
 
@@ -78,6 +78,12 @@ appliance appliance-smoke: deb
 	  $(BIN)/python -m pytest -q -s $(APPLIANCE_TESTS) $(ARGS)
 
 appliance-smoke: APPLIANCE_TESTS := tests/appliance/test_smoke.py
+
+# Boot time, idle memory, live picture, touch: JSON.
+appliance-bench: deb
+	@.ci/packages $(TEST_PACKAGES) $(APPLIANCE_PACKAGES)
+	SMARTBOX_DEB=$$(realpath $$(ls -t dist/smartbox_*_$$(dpkg --print-architecture).deb | head -1)) \
+	  $(BIN)/python -m tests.bench.appliance_bench $(ARGS)
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,6 +1,6 @@
 """`make bench`: all figures in one JSON object, beside the bars of DESIGN section 8. Never part of `make test`.
 
-python -m tests.bench [--seconds 600] [--out bench.json] [--only box,sender,long,media,encoder,ui]
+python -m tests.bench [--seconds 600] [--out bench.json] [--only box,sender,long,media,encoder,ui,touch,panel,start]
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench")
     parser.add_argument("--seconds", default="600")
     parser.add_argument("--out", default="bench.json")
-    parser.add_argument("--only", default="box,sender,long,media,encoder,ui,touch,panel")
+    parser.add_argument("--only", default="box,sender,long,media,encoder,ui,touch,panel,start")
     options = parser.parse_args()
     wanted = options.only.split(",")
     result: dict[str, Any] = {"machine": {"python": platform.python_version(), "kernel": platform.release()}}
@@ -50,6 +50,8 @@ def main() -> int:
         result["touch"] = _run("touch_bench")
     if "panel" in wanted:
         result["panel"] = _run("panel_bench")
+    if "start" in wanted:
+        result["start"] = _run("start_bench")
     text = json.dumps(result, indent=1)
     Path(options.out).write_text(text + "\n", encoding="utf-8")
     print(text)
