@@ -41,7 +41,7 @@ class Workplace:
     def __init__(self, box: VirtualBox, archive: Orthanc) -> None:
         self.box, self.archive = box, archive
         self._before = box.ssh(f"cat {SETTINGS}")
-        self._restart = UNITS
+        self._restart: tuple[str, ...] = UNITS
 
     def leave(self) -> None:
         """Also when a test has failed: what it left open is closed."""
@@ -50,13 +50,13 @@ class Workplace:
         self.box.write(SETTINGS, self._before)
         self.box.ssh(f"systemctl restart --no-block {' '.join(UNITS)}")
 
-    def configure(self, *sources: dict[str, Any]) -> None:
-        """Writes the settings with these sources, starts capture anew (the first time all of the box), and answers
+    def configure(self, *sources: dict[str, Any], more: str = "") -> None:
+        """Writes the settings with these sources and `more` of their text, starts capture anew (the first time all of the box), and answers
         when it serves."""
         parts = [_BASE.format(host=HOST, port=self.archive.port)]
         for source in sources:
             parts += ["[[sources]]", *(f"{key} = {json.dumps(value)}" for key, value in source.items())]
-        self.box.write(SETTINGS, "\n".join(parts) + "\n")
+        self.box.write(SETTINGS, "\n".join(parts) + "\n" + more)
         self.box.ssh(f"systemctl stop {' '.join(self._restart)}; systemctl start --no-block {' '.join(UNITS)}")
         first, self._restart = self._restart == UNITS, UNITS[:1]
         wanted = [source["id"] for source in sources]
