@@ -51,8 +51,8 @@ class Workplace:
         self.box.ssh(f"systemctl restart --no-block {' '.join(UNITS)}")
 
     def configure(self, *sources: dict[str, Any], more: str = "") -> None:
-        """Writes the settings with these sources, and `more` behind them; starts capture anew (the first time all of
-        the box), and answers when it serves."""
+        """Writes the settings: these sources, then `more`. Starts capture anew (the first time all of the box), and
+        answers when it serves."""
         parts = [_BASE.format(host=HOST, port=self.archive.port)]
         for source in sources:
             parts += ["[[sources]]", *(f"{key} = {json.dumps(value)}" for key, value in source.items())]
