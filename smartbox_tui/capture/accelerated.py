@@ -11,7 +11,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Final
 from hw import accelerators
 from hw.base import VideoFormat
 from smartbox_tui.capture.encoder import Encoder, UnitMaker
-from smartbox_tui.capture.guarded import LIMIT_S
+from smartbox_tui.capture.guarded import LIMIT_S, Late
 from smartbox_tui.capture.selftest import Verdict, examine
 from smartbox_tui.media.encoders import CODECS, Codec
 from smartbox_tui.media.hardware import HARDWARE, wished
@@ -35,6 +36,11 @@ _TEST_S: Final = 30.0
 
 _SETTLE_S: Final = 1.0
 _CHECK_S: Final = 10.0
+_AGAIN_S: Final = 60.0
+_LONGER: Final = 4
+_TRIES: Final = 3
+_FORGOTTEN_S: Final = 3600.0
+"""One that has worked for so long begins to be counted anew."""
 _NOTE: Final = "encoder-"
 
 
@@ -89,14 +95,14 @@ def judged(command: list[str], timeout_s: float) -> Verdict:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return Verdict(False, f"its test did not end within {timeout_s:.0f} s")
+        return Verdict(False, f"its test did not end within {timeout_s:.0f} s", slow=True)
     except OSError as exc:
         return Verdict(False, f"its test could not be started: {exc.strerror}")
     if done.returncode < 0:
         return Verdict(False, f"its driver crashed in the test (signal {-done.returncode})")
     try:
         said = json.loads(done.stdout)
-        return Verdict(bool(said["ok"]), str(said["text"]), float(said["picture_ms"]))
+        return Verdict(bool(said["ok"]), str(said["text"]), float(said["picture_ms"]), bool(said["slow"]))
     except (ValueError, KeyError, TypeError):
         return Verdict(False, f"its test ended with status {done.returncode}")
 
@@ -107,6 +113,25 @@ def verdict_of(codec: str, kind: str, plan: Format, bitrate: int) -> Verdict:
     return examine(lambda form, plan, bits: Encoder(chosen, form, plan, bits), codec, plan, bitrate)
 
 
+_Kind = tuple[str, str]
+"""Codec and the settings' word for the encoder."""
+_Format = tuple[str, str, Format, int]
+"""The same, the plan and the bits a second."""
+_Key = _Kind | _Format
+
+
+@dataclass(slots=True)
+class _TooLate:
+    """One that was too slow, `times` so far: in use, or in the test of a format. Not looked at before `until_s`,
+    nor before `answered`; `back`: it has passed its test since, and only the count is kept."""
+
+    why: str
+    times: int
+    until_s: float
+    answered: Callable[[], bool]
+    back: bool = False
+
+
 class Encoders:
     """What the process knows of its hardware's encoders, for all sources. Any thread.
 
@@ -114,6 +139,7 @@ class Encoders:
     settle_s  a format that does not stay so long is not worth a test
     check_s   so far apart are the pictures of one in use that are looked at
     limit_s   for one unit of one in use
+    again_s   after that one that was too late is tested anew; then after four times that, and again
     folder    on tmpfs: what is in use is noted there. A process that died with one in use may have died of it, and
               the next one leaves it alone, until a clean end or the machine's next start
     """
@@ -125,16 +151,19 @@ class Encoders:
         settle_s: float = _SETTLE_S,
         check_s: float = _CHECK_S,
         limit_s: float = LIMIT_S,
+        again_s: float = _AGAIN_S,
         folder: Path | None = None,
     ) -> None:
         self.choose = choose
         self.settle_s = settle_s
         self.check_s = check_s
         self.limit_s = limit_s
+        self._again_s = again_s
         self._lock = threading.Lock()
         self._testing = threading.Lock()
-        self._verdicts: dict[tuple[str, str, Format, int], Verdict] = {}
-        self._failed: dict[tuple[str, str], str] = {}
+        self._verdicts: dict[_Format, Verdict] = {}
+        self._failed: dict[_Kind, str] = {}
+        self._late: dict[_Key, _TooLate] = {}
         self._folder = folder
         for note in self._notes():
             _, codec, kind, source = note.name.split("-", 3)
@@ -143,16 +172,26 @@ class Encoders:
 
     def verdict(self, candidate: Candidate, codec: str, plan: Format, bitrate: int) -> Verdict:
         """What the test of it says, which is made once for each format, one at a time; that it failed in a
-        recording counts for all formats."""
+        recording counts for all formats. What was only slow is tested anew, later."""
         key = (codec, candidate.kind, plan, bitrate)
         with self._testing:
-            if why := self._failed.get((codec, candidate.kind)):
+            with self._lock:
+                why, waiting = self._failed.get(key[:2]), self._waiting(key)
+            if why:
                 return Verdict(False, why)
+            for late in waiting.values():
+                if time.monotonic() < late.until_s or not late.answered():
+                    return Verdict(False, late.why)
             found = self._verdicts.get(key)
             if found is None:
                 found = candidate.test(plan, bitrate)
                 with self._lock:
-                    self._verdicts[key] = found
+                    if found.ok or not (waiting or found.slow):
+                        self._verdicts[key] = found
+                        for late in waiting.values():
+                            late.back = True
+                    else:  # the machine may have as little time as before
+                        self._put_off(next(iter(waiting), key), found.text, lambda: True)
                 log.log(
                     logging.INFO if found.ok else logging.WARNING,
                     "encoder %s for %s %s: %s",
@@ -160,10 +199,44 @@ class Encoders:
                 )
             return found
 
-    def failed(self, candidate: Candidate, codec: str, why: str) -> None:
-        """It is not tried again while the process lives."""
+    def failed(self, candidate: Candidate, codec: str, why: str, exc: Exception) -> None:
+        """It is not tried again while the process lives; one that was only late is, some times."""
+        key = (codec, candidate.kind)
         with self._lock:
-            self._failed[codec, candidate.kind] = why
+            if isinstance(exc, Late):
+                self._put_off(key, why, exc.answered)
+            else:
+                self._failed[key] = why
+
+    def again_s(self, found: Iterable[Candidate], codec: str, plan: Format, bitrate: int) -> float | None:
+        """Seconds until it is worth a look whether one of them may be used after all; None: it never is."""
+        with self._lock:
+            able = [(codec, each.kind) for each in found if (codec, each.kind) not in self._failed]
+            waiting = [list(self._waiting((*kind, plan, bitrate)).values()) for kind in able]
+        untils = [max(late.until_s for late in each) for each in waiting if each]
+        wait_s = min(untils, default=0.0) - time.monotonic()
+        return None if not untils else wait_s if wait_s > 0 else self._again_s
+
+    def _waiting(self, key: _Format) -> dict[_Key, _TooLate]:
+        """What was too slow and is not back: in use first. The caller has the lock."""
+        known = {each: self._late[each] for each in (key[:2], key) if each in self._late}
+        return {each: late for each, late in known.items() if not late.back}
+
+    def _put_off(self, key: _Key, why: str, answered: Callable[[], bool]) -> None:
+        """The caller has the lock."""
+        before, now_s = self._late.pop(key, None), time.monotonic()
+        times = before.times + 1 if before is not None and now_s < before.until_s + _FORGOTTEN_S else 1
+        for each in [each for each in self._verdicts if each[: len(key)] == key]:
+            del self._verdicts[each]
+        if times > _TRIES:
+            why = f"{why}; it was tried {times} times"
+            if len(key) == 2:
+                self._failed[key] = why
+            else:
+                self._verdicts[key] = Verdict(False, why)
+            return
+        until_s = now_s + self._again_s * _LONGER ** (times - 1)
+        self._late[key] = _TooLate(f"{why}; it is tried again when nothing is recorded", times, until_s, answered)
 
     def use(self, candidate: Candidate, codec: str, source: str, *, used: bool) -> None:
         """Notes that a source's clips are made by it, or no more."""

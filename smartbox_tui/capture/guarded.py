@@ -26,6 +26,15 @@ class Failed(ValueError):
     """The maker made nothing of a picture, or not in time: it is of no more use."""
 
 
+class Late(Failed):
+    """It has not answered in time: its driver hangs, or the machine had no time for it. `answered` says later which
+    it was: whether it has answered since, and let go of everything."""
+
+    def __init__(self, limit_s: float, answered: Callable[[], bool]) -> None:
+        super().__init__(f"it has not answered for {limit_s:.1f} s")
+        self.answered = answered
+
+
 class Guarded:
     """See UnitMaker. `make` is called in the thread that alone uses what it makes, and closes it at last."""
 
@@ -46,7 +55,8 @@ class Guarded:
         self._jobs: SimpleQueue[Callable[[UnitMaker], AccessUnit | None] | None] = SimpleQueue()
         self._answers: SimpleQueue[AccessUnit | Exception | None] = SimpleQueue()
         self._closed = False
-        threading.Thread(target=self._work, name=f"hardware-{name}", daemon=True).start()
+        self._thread = threading.Thread(target=self._work, name=f"hardware-{name}", daemon=True)
+        self._thread.start()
         self._answer(open_s)
 
     def encode(
@@ -84,7 +94,8 @@ class Guarded:
                 raise Failed(sentence(answer)) from answer
             return answer
         self.close()
-        raise Failed(f"it has not answered for {limit_s:.1f} s")
+        thread = self._thread
+        raise Late(limit_s, lambda: not thread.is_alive())
 
     # ---- the maker's own thread
 

@@ -32,6 +32,7 @@ _OPEN_S: Final = 10.0
 """Loading a driver and the first picture may take that long; nobody waits for it."""
 
 _WARM: Final = 3
+_BUSY_S: Final = 5.0
 
 
 class Makers:
@@ -71,7 +72,7 @@ class Makers:
         self.kind = SOFTWARE
         """What makes the units, by the settings' word."""
         self.failed = ""
-        """Which encoder has failed in use, and why, as a sentence; empty: none."""
+        """Which encoder has failed in use, and why, as a sentence; empty: none, or it is in use again."""
 
     @property
     def note(self) -> str:
@@ -143,6 +144,8 @@ class Makers:
         candidate, maker = better
         before.close()
         self._maker, self._candidate, self.kind = maker, candidate, candidate.kind
+        if self.failed.startswith(f"{candidate.kind}: "):
+            self.failed = ""
         if self._plan is not None:
             self._check = SpotCheck(self._name, self._codec.name, self._plan, self._encoders.check_s)
         log.info("%s: %s encodes from now on", self._name, candidate.kind)
@@ -152,7 +155,7 @@ class Makers:
         candidate = self._candidate
         assert candidate is not None
         why = sentence(exc)
-        self._encoders.failed(candidate, self._codec.name, f"it failed in use: {why}")
+        self._encoders.failed(candidate, self._codec.name, f"it failed in use: {why}", exc)
         self.failed = f"{candidate.kind}: {why}"
         log.error("%s: %s failed, software encodes from now on: %s", self._name, candidate.kind, why)
         return self._begin(form, plan)
@@ -165,17 +168,30 @@ class Makers:
             threading.Thread(target=self._find, args=arguments, name=f"test-{self._name}", daemon=True).start()
 
     def _find(self, form: VideoFormat, plan: Format, round_: int) -> None:
+        self._wait(round_, self._encoders.settle_s)
+        while self._round == round_ and not self._found(form, plan, round_):
+            wait_s = self._encoders.again_s(self._candidates, self._codec.name, plan, self._bitrate)
+            if wait_s is None:
+                return
+            self._wait(round_, wait_s)
+            while self._round == round_ and self._recording():  # a test costs what the recording may need
+                self._wait(round_, _BUSY_S)
+
+    def _wait(self, round_: int, seconds: float) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._round != round_, self._encoders.settle_s)
+            self._changed.wait_for(lambda: self._round != round_, seconds)
+
+    def _found(self, form: VideoFormat, plan: Format, round_: int) -> bool:
+        """Whether there is a better one now."""
         for candidate in self._candidates:
             if self._round != round_:
-                return
+                return False
             try:
                 why = candidate.missing() or self._refusal(candidate, plan)
                 maker = None if why else self._warmed(candidate, form, plan)
             except Failed as exc:
                 why, maker = f"it passed its test and failed then: {exc}", None
-                self._encoders.failed(candidate, self._codec.name, why)
+                self._encoders.failed(candidate, self._codec.name, why, exc)
             except Exception as exc:  # a defect of a driver's or ours costs the hardware, never the recording
                 log.exception("%s: the search for an encoder", self._name)
                 why, maker = sentence(exc), None
@@ -186,9 +202,10 @@ class Makers:
                     continue
                 if self._round == round_:
                     self._better = (candidate, maker)
-                    return
+                    return True
             maker.close()
             self._encoders.use(candidate, self._codec.name, self._name, used=False)
+        return False
 
     def _refusal(self, candidate: Candidate, plan: Format) -> str:
         verdict = self._encoders.verdict(candidate, self._codec.name, plan, self._bitrate)

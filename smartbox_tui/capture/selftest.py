@@ -52,15 +52,21 @@ class Verdict:
     """`text`: what the encoder makes, or why it is not used; a part of a sentence, without its name.
 
     picture_ms  mean time that a picture took; 0 where none was made
+    slow        it took too long: so it may be the machine, which had no time for it
     """
 
     ok: bool
     text: str
     picture_ms: float = 0.0
+    slow: bool = False
 
 
 class _Refused(ValueError):
     """A sentence's part: why."""
+
+
+class _TooSlow(_Refused):
+    """The same, of the time that it took."""
 
 
 def examine(make: Make, codec: str, plan: Format, bitrate: int) -> Verdict:
@@ -68,7 +74,7 @@ def examine(make: Make, codec: str, plan: Format, bitrate: int) -> Verdict:
     try:
         return _examined(make, codec, plan, bitrate)
     except (_Refused, av.FFmpegError, ValueError, OSError) as exc:
-        return Verdict(False, sentence(exc))
+        return Verdict(False, sentence(exc), slow=isinstance(exc, _TooSlow))
 
 
 def sentence(exc: BaseException) -> str:
@@ -96,7 +102,7 @@ def _examined(make: Make, codec: str, plan: Format, bitrate: int) -> Verdict:
     _check_stream(codec, units, plan, bitrate)
     psnr_db = _check_pictures(codec, units, originals)
     if picture_ms > _SHARE * 1000 / plan.fps:
-        raise _Refused(
+        raise _TooSlow(
             f"it is too slow: {picture_ms:.0f} ms for a picture, every {float(1000 / plan.fps):.0f} ms one comes"
         )
     text = f"{plan.width}x{plan.height} at {float(plan.fps):.4g}, {picture_ms:.1f} ms a picture, {psnr_db:.0f} dB"
@@ -120,7 +126,7 @@ def _units(maker: UnitMaker, originals: list[Any], plan: Format) -> tuple[list[A
             raise _Refused("it made no IDR picture when it was asked for one")
         units.append(unit)
         if time.monotonic() - begun > _MOST_S * count / plan.fps:
-            raise _Refused(
+            raise _TooSlow(
                 f"it is far too slow: {len(units)} of {count} pictures in {time.monotonic() - begun:.1f} s"
             )
     return units, (time.monotonic() - begun) * 1000 / (count - 1)

@@ -68,7 +68,7 @@ def _encoder(arguments: argparse.Namespace, options: Options) -> int:
         verdict = verdict_of(arguments.codec, arguments.kind, plan, arguments.bitrate)
     except KeyError:
         raise SmartBoxError("refused", f"There is no {arguments.codec} by {arguments.kind}.", "") from None
-    answer = {"ok": verdict.ok, "text": verdict.text, "picture_ms": verdict.picture_ms}
+    answer = {"ok": verdict.ok, "text": verdict.text, "picture_ms": verdict.picture_ms, "slow": verdict.slow}
     out(answer, f"{arguments.kind}: {verdict.text}", as_json=options.json)
     return 0
 

@@ -16,6 +16,7 @@ from smartbox_tui.capture import accelerated, selftest
 from smartbox_tui.capture.accelerated import Candidate, Encoders, judged, survey, verdict_of
 from smartbox_tui.capture.access import AccessUnit, Stream
 from smartbox_tui.capture.encoder import Encoder, OtherThanAsked
+from smartbox_tui.capture.guarded import Failed
 from smartbox_tui.capture.selftest import Verdict, examine, pictures, psnr
 from smartbox_tui.media import h264, hevc
 from smartbox_tui.media.encoders import CODECS, Codec, opened
@@ -209,8 +210,8 @@ def test_a_test_is_made_once_for_each_format_and_a_failure_in_use_counts_for_all
     for plan in (PLAN, PLAN, other, PLAN):
         assert known.verdict(one, "h264", plan, 1_000_000).ok
     assert asked == [PLAN, other]
-    known.failed(one, "h264", "it failed in use: it stalled")
-    assert known.verdict(one, "h264", PLAN, 1_000_000) == Verdict(False, "it failed in use: it stalled")
+    known.failed(one, "h264", "it failed in use: it made nothing", Failed("it made nothing"))
+    assert known.verdict(one, "h264", PLAN, 1_000_000) == Verdict(False, "it failed in use: it made nothing")
     assert known.verdict(one, "hevc", PLAN, 1_000_000).ok
 
 
@@ -224,7 +225,9 @@ def test_a_test_is_made_once_for_each_format_and_a_failure_in_use_counts_for_all
     ],
 )
 def test_a_driver_that_crashes_or_hangs_does_so_in_the_child(program: str, why: str) -> None:
-    assert judged([sys.executable, "-c", program], 1.0 if "sleep" in program else 30.0) == Verdict(False, why)
+    assert judged([sys.executable, "-c", program], 1.0 if "sleep" in program else 30.0) == Verdict(
+        False, why, slow="sleep" in program
+    )
     assert not judged(["/nowhere/at/all"], 1.0).ok
 
 

@@ -181,10 +181,10 @@ def candidate(kind: str, make: Make, *, good: bool | None = None, missing: str =
     return Candidate(kind, make, test, lambda: missing)
 
 
-def encoders(*found: Candidate, folder: Path | None = None, limit_s: float = 5.0) -> Encoders:
-    """With a limit for one unit that a loaded machine keeps, too."""
+def encoders(*found: Candidate, folder: Path | None = None, limit_s: float = 5.0, again_s: float = 1.0) -> Encoders:
+    """With a limit for one unit that a loaded machine keeps, too; what it was too slow for is soon tested anew."""
 
     def choose(_codec: str, wish: str) -> tuple[Candidate, ...]:
         return found if wish != "software" else ()
 
-    return Encoders(choose, settle_s=0.0, check_s=0.5, limit_s=limit_s, folder=folder)
+    return Encoders(choose, settle_s=0.0, check_s=0.5, limit_s=limit_s, again_s=again_s, folder=folder)
