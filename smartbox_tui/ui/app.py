@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from textual import on
-from textual.events import CursorPosition, DescendantFocus, Event, Key, MouseDown, MouseEvent, MouseUp
+from textual.events import CursorPosition, DescendantFocus, Event, InputEvent, Key, MouseDown, MouseEvent, MouseUp
 from textual.filter import LineFilter
 from textual.widgets import Input
 
@@ -152,6 +152,8 @@ class ConsoleApp(Lit, Touchable):
     async def on_event(self, event: Event) -> None:
         """Keeps the time of the press: the trigger carries it, so that the picture is that of the press. Textual's
         events are stamped with the monotonic clock when they are read from the terminal."""
+        if isinstance(event, InputEvent) and not self.screen_stack:
+            return  # the app comes or goes: there is nothing that was meant
         if self.wakes(event):
             return
         first = isinstance(event, MouseEvent) and not event.is_forwarded

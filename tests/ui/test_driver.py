@@ -10,11 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from textual.events import Key, MouseDown, MouseEvent, MouseMove, MouseUp
 from textual.message import Message
 
 from hw.fake.touch import FakePanel
 from smartbox_tui.ui.driver import BoxDriver
 from tests.support.box import until
+from tests.ui.rig import console
 from tests.ui.touch_rig import thread_for
 
 
@@ -96,3 +98,16 @@ def test_the_finger_stops_when_the_app_has_gone() -> None:
         gc.collect()
     assert len(sent) == 1
     assert [str(each.message) for each in warned] == []
+
+
+@pytest.mark.parametrize("kind", [MouseDown, MouseUp, MouseMove])
+async def test_a_finger_on_the_screen_while_the_app_goes_is_no_error(kind: type[MouseEvent]) -> None:
+    async with console() as rig:
+        stack = rig.app._screen_stack
+        screens, stack[:] = list(stack), []
+        try:
+            await rig.app.on_event(kind(None, 3, 3, 0, 0, 1, False, False, False, screen_x=3, screen_y=3))
+            await rig.app.on_event(Key("r", "r"))
+        finally:
+            stack[:] = screens
+        assert not rig.box.commands
