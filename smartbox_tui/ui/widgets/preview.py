@@ -14,8 +14,6 @@ from typing import Final
 
 import numpy as np
 from textual.geometry import Offset, Region
-from textual.strip import Strip
-from textual.widget import Widget
 
 from smartbox_tui.ui import words
 from smartbox_tui.ui.halfblocks import Depth
@@ -26,7 +24,7 @@ from smartbox_tui.ui.sentences import CAPTURE_AWAY
 from smartbox_tui.ui.state import TAKEN_S, BoxState, Presence, Taken
 from smartbox_tui.ui.view import View
 from smartbox_tui.ui.widgets.picture import Inset, Scene, draw, worded
-from smartbox_tui.ui.widgets.strip import HalfBlockStrip
+from smartbox_tui.ui.widgets.strip import HalfBlockStrip, StripWidget
 from smartbox_tui.wire.preview import PreviewPicture, PreviewReader
 
 LOCAL_FPS: Final = 10.0
@@ -66,7 +64,7 @@ def _smaller(picture: PreviewPicture) -> PreviewPicture:
     return PreviewPicture(rgb.shape[1], rgb.shape[0], rgb.tobytes(), picture.sequence, picture.timestamp_ns)
 
 
-class Preview(Widget):
+class Preview(StripWidget):
     """Draws at most `fps` pictures a second, fewer when the terminal has not taken the last one yet."""
 
     DEFAULT_CSS = "Preview { width: 1fr; height: 1fr; background: $ink; }"
@@ -84,7 +82,6 @@ class Preview(Widget):
         self._reader: PreviewReader | None = None
         self._file = ""
         self._seen: deque[PreviewPicture] = deque(maxlen=_REMEMBERED)
-        self._strips: list[HalfBlockStrip] = []
         self._drawn_for: tuple[Scene, str, Offset, bool] | None = None
         self._view: View | None = None
         self._inset: tuple[Taken, Inset] | None = None
@@ -115,16 +112,6 @@ class Preview(Widget):
     def on_unmount(self) -> None:
         if self._reader is not None:
             self._reader.close()
-
-    def render_lines(self, crop: Region) -> list[Strip]:
-        """Finished lines, past Textual's styles: see halfblocks. A part of a line is cut from it."""
-        rows = self._strips[crop.y : crop.bottom]
-        blank = Strip.blank(crop.width, self.rich_style)
-        if crop.x == 0 and all(strip.cell_length == crop.width for strip in rows):
-            lines: list[Strip] = list(rows)
-        else:
-            lines = [strip.crop(crop.x, crop.right) for strip in rows]
-        return lines + [blank] * (crop.height - len(lines))
 
     def _look(self) -> None:
         if self._reader is None or not self.screen.is_current:

@@ -7,7 +7,9 @@ from typing import Any
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
+from textual.geometry import Region
 from textual.strip import Strip
+from textual.widget import Widget
 
 from smartbox_tui.ui.halfblocks import HALF, Pixels
 
@@ -47,3 +49,21 @@ class HalfBlockStrip(Strip):
                 style = Style(color=Color.from_rgb(*above), bgcolor=Color.from_rgb(*below))
                 segments.append(Segment(HALF, style))
         return segments
+
+
+class StripWidget(Widget):
+    """A widget whose picture stands ready in `_strips`, a strip a row."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._strips: list[HalfBlockStrip] = []
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Finished lines, past Textual's styles: see halfblocks. A part of a line is cut from it."""
+        rows = self._strips[crop.y : crop.bottom]
+        blank = Strip.blank(crop.width, self.rich_style)
+        if crop.x == 0 and all(strip.cell_length == crop.width for strip in rows):
+            lines: list[Strip] = list(rows)
+        else:
+            lines = [strip.crop(crop.x, crop.right) for strip in rows]
+        return lines + [blank] * (crop.height - len(lines))

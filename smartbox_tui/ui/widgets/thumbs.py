@@ -7,10 +7,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from textual import events
-from textual.geometry import Region
 from textual.message import Message
-from textual.strip import Strip
-from textual.widget import Widget
 
 from smartbox_tui.ui import halfblocks, words
 from smartbox_tui.ui.gallery import Gallery, Size
@@ -18,7 +15,7 @@ from smartbox_tui.ui.halfblocks import Depth, Pixels
 from smartbox_tui.ui.state import key_of
 from smartbox_tui.ui.view import Follower, View
 from smartbox_tui.ui.widgets.picture import BORDER, strips
-from smartbox_tui.ui.widgets.strip import HalfBlockStrip
+from smartbox_tui.ui.widgets.strip import HalfBlockStrip, StripWidget
 from smartbox_tui.wire import state
 
 _CELLS: Final = ((90, (22, 7)), (60, (16, 5)), (0, (10, 3)))
@@ -46,7 +43,7 @@ def cells(columns: int, rows: int, count: int, *, width: int, height: int) -> li
     ]
 
 
-class Thumbs(Widget, Follower):
+class Thumbs(StripWidget, Follower):
     """`newest_first` for the strip of an exam under way; the grid of an exam screen begins with the first."""
 
     DEFAULT_CSS = "Thumbs { height: 1fr; background: $night; }"
@@ -67,7 +64,6 @@ class Thumbs(Widget, Follower):
         self._pictures: Sequence[state.Instance] = ()
         self._view: View | None = None
         self._shown: list[tuple[Cell, int]] = []
-        self._strips: list[HalfBlockStrip] = []
         self._drawn: object = None
         self.first = 0
 
@@ -102,16 +98,6 @@ class Thumbs(Widget, Follower):
         """How many fit."""
         width, height = self._cell
         return len(cells(self.size.width, self.size.height, 1000, width=width, height=height))
-
-    def render_lines(self, crop: Region) -> list[Strip]:
-        """Finished lines, as the preview's."""
-        rows = self._strips[crop.y : crop.bottom]
-        blank = Strip.blank(crop.width, self.rich_style)
-        if crop.x == 0 and all(strip.cell_length == crop.width for strip in rows):
-            lines: list[Strip] = list(rows)
-        else:
-            lines = [strip.crop(crop.x, crop.right) for strip in rows]
-        return lines + [blank] * (crop.height - len(lines))
 
     def _paint(self) -> None:
         view, size = self._view, self.size
@@ -195,7 +181,7 @@ def _write(texts: dict[int, list[str]], row: int, column: int, text: str, width:
             line[at] = sign
 
 
-class Large(Widget, Follower):
+class Large(StripWidget, Follower):
     """One picture as large as there is room."""
 
     DEFAULT_CSS = "Large { width: 1fr; height: 1fr; background: $ink; }"
@@ -204,7 +190,6 @@ class Large(Widget, Follower):
         super().__init__(id=id)
         self._view: View | None = None
         self._picture: state.Instance | None = None
-        self._strips: list[HalfBlockStrip] = []
         self._drawn: object = None
 
     def fill(self, picture: state.Instance | None) -> None:
@@ -218,8 +203,6 @@ class Large(Widget, Follower):
     def on_resize(self) -> None:
         self._drawn = None
         self._paint()
-
-    render_lines = Thumbs.render_lines
 
     def _paint(self) -> None:
         view, (columns, rows), item = self._view, self.size, self._picture
