@@ -6,6 +6,7 @@ import os
 import pty
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -18,9 +19,12 @@ from hw.pedal.evdev import EvdevPedal
 from hw.pedal.serial_bytes import SerialBytesPedal
 from hw.pedal.serial_line import SerialLinePedal
 from hw.pedal.shared import SharedCalls
+from tests.support.box import until
+from tests.support.gadget import Gadget
 from tests.support.uinput import UinputDevice
 
 KEY_B = 48
+ADAPTER_PORT = 3
 
 
 class FakeEvdevBench:
@@ -133,11 +137,69 @@ class UinputBench:
         self.device.end()
 
 
+class AdapterBench:
+    """A real serial adapter, as far as the kernel makes one (USB CDC-ACM, gadget over dummy_hcd)."""
+
+    options: str
+
+    def __init__(self) -> None:
+        if not Gadget.possible(ADAPTER_PORT):
+            pytest.skip("no USB gadgets here (dummy_hcd, libcomposite, configfs, root)")
+        self.gadget = Gadget(ADAPTER_PORT)
+        self.gadget.drop()
+        before = _adapters()
+        self.gadget.make("acm")
+        self.gadget.plug()
+        path = until(lambda: _adapters() - before, 60, "the adapter").pop()
+        self.pedal: PedalSource = self.pedal_at(str(path))
+
+    def pedal_at(self, path: str) -> PedalSource:
+        raise NotImplementedError
+
+    def unplug(self) -> None:
+        self.gadget.close()
+        self.gadget.drop()
+
+    def end(self) -> None:
+        self.pedal.close()
+        self.unplug()
+
+
+class AdapterLineBench(AdapterBench):
+    """Its DSR follows who has the far end open; cdc-acm wakes who waits for it."""
+
+    def pedal_at(self, path: str) -> PedalSource:
+        return SerialLinePedal(key="left", device=f"{path}?line=dsr")
+
+    def press(self) -> None:
+        self.gadget.open()
+
+    def release(self) -> None:
+        self.gadget.close()
+
+
+class AdapterBytesBench(AdapterBench):
+    def pedal_at(self, path: str) -> PedalSource:
+        return SerialBytesPedal(key="left", device=f"{path}?press=31&release=30")
+
+    def press(self) -> None:
+        self.gadget.send("7831")
+
+    def release(self) -> None:
+        self.gadget.send("3078")
+
+
+def _adapters() -> set[Path]:
+    return set(Path("/dev").glob("ttyACM*"))
+
+
 BENCHES = {
     "evdev-fake": FakeEvdevBench,
     "evdev-shared": SharedBench,
     "evdev-uinput": UinputBench,
     "serial-bytes-pty": PtyBench,
+    "serial-bytes-adapter": AdapterBytesBench,
+    "serial-line-adapter": AdapterLineBench,
     "serial-line-fake": ModemBench,
     "serial-line-looked-at-fake": LookedAtBench,
 }
@@ -180,7 +242,7 @@ def test_an_edge_each_with_the_monotonic_time_of_the_press(bench):
 
 
 def test_a_fast_foot_loses_nothing(bench):
-    if isinstance(bench, ModemBench):
+    if isinstance(bench, (ModemBench, AdapterLineBench)):
         pytest.skip("on a modem line what is over at once is no foot, but a spike")
     bench.pedal.open()
     for _ in range(5):
@@ -244,3 +306,26 @@ def test_what_is_not_there_cannot_be_opened(bench):
         bench.pedal.open()
     assert caught.value.hint
     bench.pedal.close()
+
+
+def test_the_driver_of_a_real_adapter_wakes_who_waits():
+    """TIOCMIWAIT, on what the kernel has for it; without it the line would be looked at for ever."""
+    bench = AdapterLineBench()
+    try:
+        bench.pedal.open()
+        assert bench.pedal.waits
+        before = time.monotonic_ns()
+        bench.press()
+        after = time.monotonic_ns()
+        down = bench.pedal.read(10.0)
+        assert down.down
+        assert before <= down.timestamp_ns
+        print(f"woken {(down.timestamp_ns - after) / 1e6:.1f} ms after the far end was open")
+        assert bench.pedal.waits, "and goes on waiting"
+        bench.release()
+        assert not bench.pedal.read(10.0).down
+        bench.unplug()
+        with pytest.raises(DeviceGone):
+            bench.pedal.read(10.0)
+    finally:
+        bench.end()
