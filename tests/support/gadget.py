@@ -1,5 +1,5 @@
 """USB devices that the kernel plays to itself: gadgets of configfs (Documentation/usb/gadget_configfs.rst) on the
-buses of dummy_hcd. Needs root, the modules dummy_hcd and libcomposite, and configfs; of Python its own library only:
+buses of dummy_hcd. Needs root, the modules dummy_hcd and libcomposite, and configfs; of Python its own library:
 `python3 gadget.py STEPS` does steps in a machine where nothing else is installed.
 """
 
