@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +36,8 @@ class KeptBox(VirtualBox):
         self.extra = tuple(state["extra"])
         self.started_s = 0.0
         self._qmp = None
-        self._process = _Other(int(state["pid"]))  # type: ignore[assignment]
+        other = _Other(int(state["pid"]))
+        self._process = other if other.poll() is None else None  # type: ignore[assignment]
 
     def power_on(self) -> None:
         super().power_on()
@@ -56,8 +58,10 @@ class _Other:
 
     def poll(self) -> int | None:
         try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
+            state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            state = "Z"
+        if state == "Z":  # it has ended, whether or not who started it has noticed
             self.returncode = 0
         return self.returncode
 
@@ -65,7 +69,11 @@ class _Other:
         os.kill(self.pid, signal.SIGKILL)
 
     def wait(self, timeout: float | None = None) -> int:
-        subprocess.run(["tail", f"--pid={self.pid}", "-f", "/dev/null"], check=True, timeout=timeout)
+        give_up = time.monotonic() + (timeout if timeout is not None else float("inf"))
+        while self.poll() is None:
+            if time.monotonic() > give_up:
+                raise subprocess.TimeoutExpired(f"QEMU {self.pid}", timeout or 0.0)
+            time.sleep(0.2)
         self.returncode = 0
         return 0
 

@@ -56,7 +56,7 @@ def _seconds(box: VirtualBox, unit: str, *keys: str) -> dict[str, float]:
 
 def boot(box: VirtualBox, folder: Path) -> dict[str, Any]:
     """From power-on: what the panel shows, then systemd's own times."""
-    box.power_off()
+    box.power_off(SLOW_S)
     box.power_on()
     until(lambda: is_console(box.screendump(folder / "boot.png")), SLOW_S, "the console")
     drawn_s = time.monotonic() - box.started_s
@@ -177,11 +177,12 @@ def main() -> None:
         before = box.ssh("cat /etc/smartbox/smartbox.toml")
         box.write("/etc/smartbox/smartbox.toml", SETTINGS)
         with tempfile.TemporaryDirectory() as name:
-            shots = Path(name)
             for part in ("boot", "idle", "picture", "touch"):
                 print(f"measuring {part}", file=sys.stderr, flush=True)
-                result[part] = _measure(part, box, shots, options)
-        box.write("/etc/smartbox/smartbox.toml", before)
+                result[part] = _measure(part, box, Path(name), options)
+                print(json.dumps(result[part]), file=sys.stderr, flush=True)
+        if folder:
+            box.write("/etc/smartbox/smartbox.toml", before)
     finally:
         box.close()
     print(json.dumps(result, indent=1))
