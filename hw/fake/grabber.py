@@ -35,6 +35,8 @@ class Behaviour:
     sizes          fourcc to the sizes it can do; another wish gets the first of them
     rate_fixed     the driver knows no rates (G_PARM fails)
     padding        bytes at the end of each row of raw pictures
+    stride         what it tells as bytes of a row of compressed pictures, where that makes no sense
+    refuses        formats that it lists, and refuses with EINVAL when they are asked for
     wall_clock     stamps by CLOCK_REALTIME and says so (TIMESTAMP_UNKNOWN)
     counts         False: the sequence stays 0, as some drivers do
     missing, damaged, short   pictures that are skipped, flagged ERROR, delivered with too few bytes
@@ -58,6 +60,8 @@ class Behaviour:
     fps: Fraction = Fraction(30)
     rate_fixed: bool = False
     padding: int = 0
+    stride: int = 0
+    refuses: tuple[str, ...] = ()
     wall_clock: bool = False
     counts: bool = True
     missing: set[int] = dataclass_field(default_factory=set)

@@ -182,6 +182,8 @@ class FakeV4l2(SystemCalls):
             raise os_error(errno.EBUSY)
         pix, sizes = wish.fmt.pix, self.behaviour.sizes
         code = abi.fourcc_text(pix.pixelformat)
+        if code in self.behaviour.refuses:
+            raise os_error(errno.EINVAL)
         code = code if code in sizes else next(iter(sizes))
         if (pix.width, pix.height) not in sizes[code]:
             pix.width, pix.height = sizes[code][0]
@@ -191,7 +193,7 @@ class FakeV4l2(SystemCalls):
             pix.height //= 2
         pixel = PIXELS.get(pix.pixelformat, PixelFormat.MJPEG)
         row = row_bytes(pixel, pix.width)
-        pix.bytesperline = row + self.behaviour.padding if row else 0
+        pix.bytesperline = row + self.behaviour.padding if row else self.behaviour.stride
         pix.sizeimage = max(1 << 20, padded_bytes(pixel, pix.width, pix.height, pix.bytesperline))
         pix.colorspace, pix.quantization = self.behaviour.colorspace, self.behaviour.quantization
         self._pix = abi.PixFormat.from_buffer_copy(pix)

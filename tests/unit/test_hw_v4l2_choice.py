@@ -75,6 +75,22 @@ def test_a_named_format_is_taken_and_nothing_else():
         opened(sizes={"MJPG": SMALL, "UYVY": SMALL}, pixel=PixelFormat.RGB24)
 
 
+def test_a_format_that_a_driver_lists_and_refuses_is_passed_over():
+    _, source = opened(sizes={"MJPG": SMALL, "YUYV": SMALL}, refuses=("MJPG",))
+    assert source.read(2.0).format.pixel is PixelFormat.YUYV
+    source.close()
+    with pytest.raises(NotSupported):
+        opened(sizes={"MJPG": SMALL}, refuses=("MJPG",))
+
+
+def test_a_stride_of_compressed_pictures_says_nothing():
+    device, source = opened(sizes={"MJPG": SMALL}, stride=640)
+    frame = source.read(2.0)
+    assert frame is not None
+    assert frame.format.pixel is PixelFormat.MJPEG
+    source.close()
+
+
 def test_rgb_is_full_range_unless_the_driver_says_other():
     _, source = opened(sizes={"RGB3": SMALL})
     assert source.read(1).format.full_range

@@ -118,7 +118,12 @@ def _choose(requests: Requests, wish: Wish, field: int, path: str) -> int:
     for code, pixel in PREFERENCE:
         if code not in offered or wish.pixel not in (None, pixel):
             continue
-        answer = requests.set_format(code, width, height, field)
+        try:
+            answer = requests.set_format(code, width, height, field)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            continue  # a driver that refuses what it cannot do, where it should answer what it can
         if answer.pixelformat == code:
             rate = nearest_rate(requests.rates(code, answer.width, answer.height), fps)
             offers.append(Offer(code, answer.width, answer.height, rate))

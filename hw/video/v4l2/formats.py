@@ -68,7 +68,10 @@ def picture_bytes(pixel: PixelFormat, width: int, height: int) -> int:
 
 
 def padded_bytes(pixel: PixelFormat, width: int, height: int, stride: int) -> int:
-    """Bytes the driver uses for a picture whose first plane has rows of `stride` bytes."""
+    """Bytes the driver uses for a picture whose first plane has rows of `stride` bytes; of compressed ones some
+    drivers tell a stride, too, which says nothing."""
+    if pixel in COMPRESSED:
+        return picture_bytes(pixel, width, height)
     if pixel in (PixelFormat.NV12, PixelFormat.I420):
         return stride * height + stride * -(-height // 2)
     return picture_bytes(pixel, width, height) if not stride else stride * height
