@@ -73,8 +73,8 @@ class Standing:
         empty = _emptiness(picture)
         if empty is not self._empty:
             self._empty, self._empty_ns = empty, timestamp_ns
-        means = _means(picture)
-        if self._means is None or self._means.shape != means.shape or np.abs(means - self._means).max() > _MOVED:
+        means, before = _means(picture), self._means  # `again` may forget it at any moment
+        if before is None or before.shape != means.shape or np.abs(means - before).max() > _MOVED:
             self._means, self._moved_ns = means, timestamp_ns
         if empty and timestamp_ns - self._empty_ns >= _EMPTY_NS:
             self.look = empty

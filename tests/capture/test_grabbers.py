@@ -248,6 +248,27 @@ def test_a_picture_that_is_held_is_seen_through_noise_and_one_that_lives_is_not(
     assert set(looks(brighter)) == {Look.PICTURE}, "an automatic at work is a living picture"
 
 
+def test_a_signal_that_is_lost_while_a_picture_is_looked_at_is_no_error() -> None:
+    class Forgets(Standing):
+        """The reader's thread forgets what was before, between two looks of this one."""
+
+        kept: Any = None
+
+        @property
+        def _means(self) -> Any:
+            value, self.kept = self.kept, None
+            return value
+
+        @_means.setter
+        def _means(self, value: Any) -> None:
+            self.kept = value
+
+    standing = Forgets()
+    for number in range(4):
+        standing.see(scene(number), (100 + number) * SECOND)
+    assert standing.look is Look.PICTURE
+
+
 def test_a_black_picture_is_said_and_can_be_taken(tmp_path: Path) -> None:
     def black(number: int) -> bytes:
         noise = np.random.default_rng(number).integers(16, 20, (240, 320), np.uint8)
