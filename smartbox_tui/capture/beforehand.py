@@ -58,6 +58,7 @@ class Beforehand:
         self._ended = False
         self._dropped = 0
         self._film = Film()
+        self._unsaid = 0  # frames that were neither passed on nor encoded: the next that is encoded tells so
         self._fields: tuple[VideoFormat, Deinterlacer] | None = None
         self._converter = Converter()
         self.lost = 0
@@ -139,10 +140,14 @@ class Beforehand:
                 self._failed(frame, exc)
 
     def _begin_anew(self) -> None:
-        for whole in self._fields[1].rest() if self._fields is not None else ():
-            self._onward(whole, False)
-        self._film, self._fields = Film(), None
+        fields, self._fields = self._fields, None
+        self._film = Film()
         self._passing.fresh()
+        try:
+            for whole in fields[1].rest() if fields is not None else ():
+                self._onward(whole, False)
+        except (av.FFmpegError, ValueError) as exc:
+            log.warning("%s: its last picture before the loss is none: %s", self._name, exc)
 
     def _take(self, frame: Frame) -> None:
         if frame.format.pixel is not PixelFormat.H264:
@@ -153,9 +158,12 @@ class Beforehand:
         for unit in units:
             self._emit(unit)
         refused = bool(self._passing.refusal)
+        if refused:
+            self._unsaid += self._passing.given_up()
         for picture, whole in self._film.decode(frame):
             if refused:
-                self._weave_apart(picture, whole)
+                unsaid, self._unsaid = self._unsaid, 0
+                self._weave_apart(picture, replace(whole, lost=whole.lost + unsaid))
             else:
                 self._onward(whole, True)
                 self._preview(picture, whole.timestamp_ns)
@@ -168,8 +176,15 @@ class Beforehand:
             return
         if self._fields is None or self._fields[0] != frame.format:
             self._fields = frame.format, Deinterlacer(frame.format, order)
-        for whole in self._fields[1].put(picture, frame):
-            self._onward(whole, False)
+        try:
+            for whole in self._fields[1].put(picture, frame):
+                self._onward(whole, False)
+        except (av.FFmpegError, ValueError):
+            # What waits in it would come with another picture's time.
+            fields, self._fields = self._fields[1], None
+            with self._changed:
+                self._dropped += fields.left(frame)
+            raise
 
     def _failed(self, frame: Frame, exc: Exception) -> None:
         if frame.format.pixel is not PixelFormat.H264:  # of a film the decoder counts itself

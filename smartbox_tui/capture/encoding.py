@@ -75,7 +75,7 @@ class EncoderThreads:
         self._finished = 0
         self._dropped = 0
         self._ended = False
-        self._want_idr = False
+        self._idr_asked = self._idr_given = object()
         self.lost = 0
         """Frames these threads could not take, decode or encode, since the start."""
         self.trouble = ""
@@ -100,8 +100,8 @@ class EncoderThreads:
             self._changed.notify_all()
 
     def want_idr(self) -> None:
-        """The next unit begins a GOP: after a gap, or where a recording waits for one."""
-        self._want_idr = True
+        """The next unit begins a GOP: after a gap, or where a recording waits for one. From any thread."""
+        self._idr_asked = object()
 
     @property
     def drained(self) -> bool:
@@ -193,8 +193,9 @@ class EncoderThreads:
                 self._preview(picture, frame.timestamp_ns)
                 continue
             try:
-                want, self._want_idr = self._want_idr, False
-                unit = self.makers.unit(picture, frame, plan, lost, idr=want)
+                asked = self._idr_asked  # one that is asked for from here on is for the next unit
+                unit = self.makers.unit(picture, frame, plan, lost, idr=asked is not self._idr_given)
+                self._idr_given = asked
             except (av.FFmpegError, ValueError) as exc:
                 if isinstance(exc, OtherThanAsked):
                     refused = frame.format  # it would make the same again

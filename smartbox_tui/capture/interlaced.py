@@ -73,6 +73,10 @@ class Deinterlacer:
         self._ends[0].push(None)
         return self._made()
 
+    def left(self, but: Frame) -> int:
+        """Frames that wait in it, and those that were lost before them; without `but`."""
+        return sum(1 + frame.lost for frame in self._waiting if frame is not but)
+
     def _made(self) -> list[Frame]:
         made: list[Frame] = []
         while True:

@@ -62,18 +62,24 @@ class Passing:
         self._refused: bytes | None = None
         self.lost = 0
         """Frames that came and were not passed on, since the start."""
+        self._held: list[AccessUnit] = []
+        self._missing = 0
         self.fresh()
 
     def fresh(self) -> None:
         """The stream begins anew: the device was opened again."""
-        self._held: list[AccessUnit] = []
+        self._let_go()
         self._sets: dict[int, list[bytes]] = {h264.NAL_SPS: [], h264.NAL_PPS: []}
         self._sps: list[bytes] = []
         self._stream: Stream | None = None
         self._gop_ns: int | None = None
         self._gop_frames = 0
-        self._missing = 0
         self.passes = False
+
+    def given_up(self) -> int:
+        """Frames that came and will never be passed on, since this was asked; once `refusal` is said."""
+        missing, self._missing = self._missing, 0
+        return missing
 
     def take(self, frame: Frame) -> list[AccessUnit]:
         """What of it and of what was held back can go on now; never again anything once `refusal` is said."""
@@ -128,7 +134,8 @@ class Passing:
         """An IDR picture: its parameter sets, or the ones before."""
         fresh = {wanted: [unit for kind, unit in units if kind == wanted] for wanted in self._sets}
         if fresh[h264.NAL_SPS] and fresh[h264.NAL_SPS] != self._sets[h264.NAL_SPS]:
-            self._held, self._stream, self.passes = [], None, False
+            self._let_go()
+            self._stream, self.passes = None, False
         for kind, found in fresh.items():
             self._sets[kind] = found or self._sets[kind]
         if self._stream is None:
@@ -172,11 +179,16 @@ class Passing:
 
     def _refuse(self, why: str) -> None:
         log.warning("%s: its own H.264 is encoded anew: %s", self._name, why)
-        self.lost += len(self._held)
         sps = self._sets[h264.NAL_SPS]
         self._refused = sps[0] if sps else b""
         self.fresh()
         self.refusal = why
+
+    def _let_go(self) -> None:
+        """What was held back is never passed on: whatever goes on next tells so."""
+        self.lost += len(self._held)
+        self._missing += sum(1 + unit.lost for unit in self._held)
+        self._held = []
 
 
 def _with_rate(head: bytes, fps: Fraction) -> bytes:
@@ -221,7 +233,7 @@ class Film:
         """(VideoFrame, the frame as I420 with its own time) of what is whole by now. Raises Undecodable."""
         idr = h264.starts_gop(bytes(frame.data))
         if frame.lost and not idr:
-            self._decoder = None
+            self._give_up()
         if self._decoder is None:
             if not idr:
                 self._lost += 1 + frame.lost
@@ -229,7 +241,6 @@ class Film:
             self._decoder = av.CodecContext.create("h264", "r")
             self._decoder.thread_count = 1
             self._decoder.options = {"flags": "+low_delay"}
-            self._waiting.clear()
         lost, self._lost = self._lost, 0
         packet = av.Packet(bytes(frame.data))
         packet.pts = self._count
@@ -238,17 +249,29 @@ class Film:
         try:
             pictures = self._decoder.decode(packet)
         except av.FFmpegError as exc:
-            self._decoder = None
-            self._lost += 1
+            self._give_up()
             raise Undecodable(str(exc)) from exc
         return [pair for picture in pictures if (pair := self._pair(picture)) is not None]
 
+    def _give_up(self) -> None:
+        """What the decoder still holds never comes."""
+        self._lost += sum(1 + frame.lost for _, frame in self._waiting)
+        self._waiting.clear()
+        self._decoder = None
+
     def _pair(self, picture: Any) -> tuple[Any, Frame] | None:
-        while self._waiting and self._waiting[0][0] < picture.pts:
-            self._waiting.popleft()
-        if not self._waiting or picture.format.name not in ("yuv420p", "yuvj420p"):
+        """Of a picture that the decoder does not number it is the oldest that waits."""
+        skipped = 0
+        while self._waiting and picture.pts is not None and self._waiting[0][0] < picture.pts:
+            skipped += 1 + self._waiting.popleft()[1].lost
+        if not self._waiting:
+            self._lost += skipped
             return None
         _, frame = self._waiting.popleft()
+        frame = replace(frame, lost=frame.lost + skipped)
+        if picture.format.name not in ("yuv420p", "yuvj420p"):
+            self._lost += 1 + frame.lost
+            return None
         order = FieldOrder.PROGRESSIVE
         if picture.interlaced_frame:
             order = FieldOrder.TOP_FIRST

@@ -14,12 +14,13 @@ import av
 import numpy as np
 import pytest
 
-from hw.base import Frame, PixelFormat, VideoFormat
+from hw.base import FieldOrder, Frame, PixelFormat, VideoFormat
 from hw.fake.pictures import picture
 from hw.fake.v4l2 import Behaviour, FakeV4l2
 from hw.video.strip import read_strip
 from hw.video.v4l2.device import V4l2Source
 from smartbox_tui.capture.access import AccessUnit
+from smartbox_tui.capture.beforehand import Beforehand
 from smartbox_tui.capture.convert import Undecodable
 from smartbox_tui.capture.passing import Film, Passing
 from smartbox_tui.media import h264
@@ -169,6 +170,123 @@ def test_after_lost_frames_nothing_that_leans_on_them_goes_on() -> None:
     assert made[20].idr
     assert made[20].lost == 10, "two by the grabber, eight that leaned on them"
     assert passing.lost == 8
+
+
+def told(made: list[Any]) -> int:
+    """Frames that are there, and those that are said to be missing before them."""
+    return sum(1 + each.lost for each in made)
+
+
+def test_what_was_held_back_in_vain_is_told() -> None:
+    """The stream becomes another one before the first could be passed on."""
+    passing, made = passed(film()[:8] + film(params=f"{GOOD}:ref=2")[:60])
+    assert passing.passes
+    assert told(made) == 68
+    assert made[0].lost == passing.lost == 8
+    passing.fresh()
+    for frame in [*frames(film()[:5]), *frames(film()[:60])]:  # pulled and back in between
+        if frame.sequence == 0 and passing._held:
+            passing.fresh()
+        made += passing.take(frame)
+    assert told(made) == 68 + 5 + 60
+
+
+def beforehand(made: list[Any]) -> Beforehand:
+    passing = Passing("endo")
+    return Beforehand(
+        "endo", "auto", passing, lambda frame, passed: None if passed else made.append(frame), made.append,
+        lambda picture, at_ns: None,
+    )  # fmt: skip
+
+
+def test_when_it_is_encoded_anew_after_all_no_frame_is_missing_in_the_count() -> None:
+    made: list[Any] = []
+    before = beforehand(made)
+    longer = film(params=GOOD.replace("keyint=15:min-keyint=15", "keyint=75:min-keyint=75"))
+    for frame in frames(film()[:60]):
+        before._take(frame)
+    before._begin_anew()  # another device, in the same port
+    for frame in frames(longer):
+        before._take(frame)
+    assert "longer than a second" in before._passing.refusal
+    encoded = [each for each in made if isinstance(each, Frame)]
+    assert told(made) == 60 + len(longer)
+    assert encoded[0].lost == 33, "held back for more than a second"
+
+
+class Decoder:
+    """Does what it is told with each packet, instead of decoding it."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+
+    def decode(self, packet: Any) -> list[Any]:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        made = []
+        for number in answer:
+            shown = av.VideoFrame(WIDTH, HEIGHT, "yuv420p")
+            shown.pts = number
+            made.append(shown)
+        return made
+
+
+def test_what_a_decoder_swallows_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = av.FFmpegError(1, "Invalid data found when processing input")
+    decoders = [Decoder([0], [], [2], error), Decoder([4], [None])]
+    monkeypatch.setattr(av.CodecContext, "create", lambda *_: decoders.pop(0))
+    units = film()
+    film_, made = Film(), []
+    for frame in frames((*units[:4], units[15], units[16])):
+        with contextlib.suppress(Undecodable):
+            made += [whole for _, whole in film_.decode(frame)]
+    assert [frame.sequence for frame in made] == [0, 2, 4, 5]
+    assert [frame.lost for frame in made] == [0, 1, 1, 0]
+    assert told(made) == 6
+
+
+def test_fields_that_cannot_be_woven_leave_no_picture_with_another_one_s_time() -> None:
+    made: list[Any] = []
+    before = beforehand(made)
+    form = VideoFormat(PixelFormat.I420, WIDTH, HEIGHT, Fraction(FPS), False, field_order=FieldOrder.TOP_FIRST)
+    woven = [
+        Frame(picture(PixelFormat.I420, WIDTH, HEIGHT, number), form, number, 0, number * NS // FPS)
+        for number in range(8)
+    ]
+    for frame in woven[:4]:
+        before._take(frame)
+    assert before._fields is not None
+
+    def fails(whole: Any) -> None:
+        raise av.FFmpegError(1, "Invalid argument")
+
+    before._fields[1]._ends = (type("End", (), {"push": staticmethod(fails)})(), before._fields[1]._ends[1])
+    with pytest.raises(av.FFmpegError):
+        before._take(woven[4])
+    before._failed(woven[4], ValueError("as the thread does"))
+    lost, before._dropped = before._dropped, 0
+    for frame in woven[5:]:
+        before._take(frame)
+    before._begin_anew()
+    assert told(made) + lost == 8
+    for frame in made:
+        assert frame.timestamp_ns == frame.sequence * NS // FPS
+        luma = np.frombuffer(frame.data, np.uint8)[: WIDTH * HEIGHT].reshape(HEIGHT, WIDTH)
+        assert (read_strip(luma).ok, read_strip(luma).number) == (True, frame.sequence)
+
+
+def test_a_deinterlacer_that_fails_at_the_end_ends_no_thread(caplog: pytest.LogCaptureFixture) -> None:
+    before = beforehand([])
+
+    class Broken:
+        def rest(self) -> list[Frame]:
+            raise av.FFmpegError(1, "Invalid argument")
+
+    before._fields = (VideoFormat(PixelFormat.I420, 2, 2, Fraction(25), False), Broken())  # type: ignore[assignment]
+    before._begin_anew()
+    assert before._fields is None
+    assert "last picture before the loss" in caplog.text
 
 
 def test_garbage_is_no_film() -> None:
