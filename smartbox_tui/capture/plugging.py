@@ -20,8 +20,11 @@ class Plugging:
     """`run` in a thread of its own; `plugged` is called for every new video device. Where udev cannot be listened
     to, sources look for their devices every two seconds as they do anyway."""
 
-    def __init__(self, plugged: Callable[[], None], hotplug: Callable[[], Hotplug]) -> None:
+    def __init__(
+        self, plugged: Callable[[], None], hotplug: Callable[[], Hotplug], *, pause_s: float = _PAUSE_S
+    ) -> None:
         self._plugged = plugged
+        self._pause_s = pause_s
         self._make = hotplug
         self._ended = threading.Event()
 
@@ -35,7 +38,12 @@ class Plugging:
                 if not said:
                     log.warning("new grabbers are not heard of at once: %s %s", exc, exc.hint)
                     said = True
-                self._ended.wait(_PAUSE_S)
+                self._ended.wait(self._pause_s)
+                continue
+            except Exception:  # a device that goes while it is looked at, a defect of ours: listened to anew
+                log.exception("hearing of new grabbers failed")
+                hotplug = self._make()
+                self._ended.wait(self._pause_s)
                 continue
             said = False
             if event is not None and event.change is Change.ADDED:
