@@ -154,7 +154,7 @@ class Recorder:
             self._changed.notify_all()
 
     def mark(self, mark_id: str, text: str, at_ns: int) -> dict[str, Any]:
-        """Sets a mark in the part that is being written. Raises not-recording, disk-full."""
+        """Sets a mark in the part that is being written. Raises not-recording, device-gone, disk-full."""
         with self._clip_lock:
             clip = self._current()
             if self._before is not None and at_ns < clip.first_ns:
@@ -165,6 +165,8 @@ class Recorder:
             return mark
 
     def _current(self) -> ClipFile:
+        if self._clip is None and self.closed and not self.finished:
+            raise SmartBoxError("device-gone", "There is no picture to mark now.", "Plug the grabber in again.")
         if self._clip is None:
             raise SmartBoxError("not-recording", "The recording has ended.", "Start a new one.")
         return self._clip

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.spool.sidecar import Sidecar, read_sidecar
 from smartbox_tui.wire import commands
 from tests.capture.rig import Rig, new_id, strips, until
@@ -101,3 +102,19 @@ def test_a_mark_made_now_shows_the_frame_of_its_moment(tmp_path: Path) -> None:
     numbers = strips(path)
     shown = numbers[mark["frame"] - 1] - numbers[0]
     assert shown == pytest.approx(mark["at_s"] * 30, abs=1.5)
+
+
+def test_while_the_grabber_is_unplugged_there_is_nothing_to_mark_and_the_recording_has_not_ended(
+    tmp_path: Path,
+) -> None:
+    parts = Parts(tmp_path, 10 << 20, 1.5)
+    started(parts)
+    parts.recorder.cut("the grabber was unplugged")
+    until(lambda: parts.recorder.closed, what="the part is closed")
+    with pytest.raises(SmartBoxError) as caught:
+        parts.recorder.mark(new_id(), "nothing", parts.at_ns(1))
+    assert caught.value.code == "device-gone"
+    parts.recorder.stop(parts.at_ns(1), new_id())
+    with pytest.raises(SmartBoxError) as caught:
+        parts.recorder.mark(new_id(), "over", parts.at_ns(1))
+    assert caught.value.code == "not-recording"
