@@ -12,7 +12,7 @@ from tests.appliance.virtualbox import VirtualBox
 
 _TOOL: Final = Path(__file__).parents[1] / "support/gadget.py"
 _THERE: Final = "/run/gadget.py"
-_PORTS: Final = 4
+_PORTS: Final = 5
 
 KEYBOARD: Final = (
     "05010906a101"  # generic desktop, keyboard, an application of it

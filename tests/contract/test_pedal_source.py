@@ -24,7 +24,7 @@ from tests.support.gadget import Gadget
 from tests.support.uinput import UinputDevice
 
 KEY_B = 48
-ADAPTER_PORT = 3
+ADAPTER_PORT = 4
 
 
 class FakeEvdevBench:
