@@ -52,12 +52,17 @@ def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
-def test_dciodvfy_finds_no_error(file: Path) -> None:
+def no_fault_of_ours(file: Path) -> None:
+    """dciodvfy's opinion of a key object selection."""
     errors, warnings = dciodvfy(file)
     assert errors == []
     # A hospital's own coding scheme, and a study that nobody planned has no ID.
     known = ("<LOCAL>", "needed to build DICOMDIR - Study ID")
     assert [line for line in warnings if not any(text in line for text in known)] == []
+
+
+def test_dciodvfy_finds_no_error(file: Path) -> None:
+    no_fault_of_ours(file)
 
 
 def test_it_names_every_object_in_evidence_and_content(file: Path) -> None:

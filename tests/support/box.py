@@ -175,7 +175,7 @@ def sessions(box: Box) -> list[dict[str, Any]]:
     return found
 
 
-def no_archive(*, size: str = "320x240", fps: int = 10) -> str:
+def no_archive(*, size: str = "320x240", fps: int = 10, preroll_s: float = 10) -> str:
     """Settings for one pattern source, and nowhere to send its pictures."""
     return f"""
 port = {free_port()}
@@ -188,6 +188,7 @@ id = "endo"
 kind = "pattern"
 size = "{size}"
 fps = {fps}
+preroll_s = {preroll_s}
 """
 
 
@@ -195,18 +196,7 @@ def settings(
     port: int, aet: str = "ORTHANC", *, send: str = "exam-close", size: str = "640x360", extra: str = ""
 ) -> str:
     """Settings for one pattern source and one archive."""
-    return f"""
-port = {free_port()}
-station_name = "TEST1"
-language = "en"
-[clock]
-wait_s = 0
-[[sources]]
-id = "endo"
-kind = "pattern"
-size = "{size}"
-fps = 30
-preroll_s = 5
+    return f"""{no_archive(size=size, fps=30, preroll_s=5)}
 [[pedals]]
 id = "demo"
 kind = "key"
