@@ -77,6 +77,9 @@ ALARMS: Final[dict[str, Known]] = {
     "unreadable": Known(N_("Some folders on the box cannot be read."), N_("Call service; nothing is deleted.")),
 }
 """The engine's alarm codes; `destination-NAME` and those of WATCHED beside them."""
+DISK_PREFIX: Final = "disk-"
+NOTHING_WAITS: Final = N_("Nothing waits to be sent: have service make room.")
+"""The hint of those, where the pictures are not what takes the room."""
 TOUCH: Final = {
     "none": Known(N_("No touch panel was found."), N_("Plugged in, it works by itself."), grave=False, bar=False),
     "gone": Known(

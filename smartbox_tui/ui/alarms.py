@@ -5,7 +5,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from smartbox_tui.ui.alarm_words import ALARMS, PEDAL_PREFIX, PEDALS, TOUCH, WATCHED, Known
+from smartbox_tui.ui.alarm_words import (
+    ALARMS,
+    DISK_PREFIX,
+    NOTHING_WAITS,
+    PEDAL_PREFIX,
+    PEDALS,
+    TOUCH,
+    WATCHED,
+    Known,
+)
 from smartbox_tui.ui.i18n import Texts
 from smartbox_tui.ui.reasons import of_destination
 from smartbox_tui.ui.sentences import CAPTURE_AWAY, ENGINE_AWAY, SENTENCES, Sentence
@@ -34,7 +43,7 @@ def alarm_lines(t: Texts, box: BoxState) -> list[AlarmLine]:
     if box.status is None or box.engine is not Presence.HERE:
         return lines
     told = [
-        _line(t, alarm, box.status.destinations)
+        _line(t, alarm, box.status)
         for alarm in box.status.alarms
         if not (alarm.code == "capture-away" and box.capture is Presence.AWAY)
         and not alarm.code.startswith(PEDAL_PREFIX)
@@ -46,9 +55,11 @@ def _known(t: Texts, known: Known, **parts: str) -> AlarmLine:
     return AlarmLine(t(known.what, **parts), t(known.hint), known.grave, known.bar)
 
 
-def _line(t: Texts, alarm: state.Alarm, destinations: list[state.Destination]) -> AlarmLine:
+def _line(t: Texts, alarm: state.Alarm, status: state.Status) -> AlarmLine:
     known = ALARMS.get(alarm.code)
     if known is not None:
+        if alarm.code.startswith(DISK_PREFIX) and not status.storage.undelivered_bytes:
+            known = known._replace(hint=NOTHING_WAITS)  # the queue would say nothing
         return _known(t, known)
     for begin, watched in WATCHED.items():
         if alarm.code.startswith(begin):
@@ -57,7 +68,7 @@ def _line(t: Texts, alarm: state.Alarm, destinations: list[state.Destination]) -
     name, separator, destination = alarm.code.partition("destination-")
     if separator and not name:
         # the queue pane has the archive and its reason
-        item = next((each for each in destinations if each.name == destination and each.code), None)
+        item = next((each for each in status.destinations if each.name == destination and each.code), None)
         why = " ".join(filter(None, of_destination(t, item.reason, item.code))) if item else alarm.message
         return AlarmLine(t("Archive {name}: not usable.", name=destination), why, grave=False, bar=False)
     found: Sentence | None = SENTENCES.get(alarm.code)

@@ -36,6 +36,19 @@ async def test_a_box_without_room_says_so_everywhere(size: tuple[int, int]) -> N
         assert "noch in keinem Archiv" in rig.text()
 
 
+@pytest.mark.parametrize("code", ["disk-low", "disk-urgent", "disk-no-recording"])
+async def test_nobody_is_sent_to_a_queue_in_which_nothing_waits(code: str) -> None:
+    def sent(box: FakeBox) -> None:
+        full(box)
+        box.alarms = [replace(box.alarms[0], code=code)]
+
+    async with console(sent, size=MIDDLE) as rig:
+        await rig.until(lambda: "Warteschlange" in rig.text() and "Nichts wartet" not in rig.text())
+        rig.box.storage = {**rig.box.storage, "undelivered_bytes": 0}
+        rig.box.tell()
+        await rig.until(lambda: "Nichts wartet auf das Senden: Service muss Platz schaffen." in rig.text())
+
+
 async def test_what_archives_have_is_room_too() -> None:
     def delivered(box: FakeBox) -> None:
         with_exam(box)
