@@ -31,3 +31,7 @@ class DeviceRefused(HardwareError):
 
 class NotSupported(HardwareError):
     """The device cannot do what is asked: no such format, not a capture device, no such event."""
+
+
+class SignalChanged(HardwareError):
+    """Another picture comes in than the device was set to: opened anew it delivers that."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from hw.base import SignalState
-from hw.errors import DeviceBusy, DeviceGone, DeviceRefused, HardwareError, NotSupported
+from hw.errors import DeviceBusy, DeviceGone, DeviceRefused, HardwareError, NotSupported, SignalChanged
 from smartbox_tui.capture.standing import Look
 from smartbox_tui.errors import SmartBoxError
 
@@ -46,6 +46,8 @@ def state_of(exc: HardwareError) -> SignalState:
             return SignalState.GONE
         case NotSupported():
             return SignalState.UNSUPPORTED
+        case SignalChanged():
+            return SignalState.STARTING  # what comes now is found at the open, a moment later
         case _:
             return SignalState.NO_SIGNAL
 
@@ -61,6 +63,8 @@ def text_of(exc: HardwareError) -> str:
             return exc.reason or SIGNAL_TEXTS[SignalState.UNSUPPORTED]
         case DeviceGone():
             return SIGNAL_TEXTS[SignalState.GONE]
+        case SignalChanged():
+            return SIGNAL_TEXTS[SignalState.STARTING]
         case _:
             return exc.reason or SIGNAL_TEXTS[SignalState.NO_SIGNAL]
 

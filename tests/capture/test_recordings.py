@@ -16,7 +16,7 @@ import av
 import pytest
 
 from hw.base import PixelFormat, SignalState
-from hw.errors import HardwareError
+from hw.errors import SignalChanged
 from hw.fake.source import Fail, FakeSource, Frames, Gap, Says, Stall
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.media import h264, ts
@@ -248,8 +248,15 @@ def test_after_coming_back_in_another_format_a_new_instance_begins(tmp_path: Pat
         rig.command(commands.RecordStart)
         time.sleep(0.4)
         source._format = FakeSource(width=640, height=480)._format
-        source.then(Fail(HardwareError("read", "/dev/fake", "the picture at the input has changed")))
-        until(lambda: rig.source().width == 640, 5)
+        source.then(Fail(SignalChanged("read", "/dev/fake", "the picture at the input has changed")))
+        said = set()
+
+        def other() -> bool:
+            said.add((now := rig.source()).signal_state)
+            return now.width == 640
+
+        until(other, 5)
+        assert said <= {"ok", "starting"}, "no signal is lost where another one comes"
         time.sleep(0.4)
         stopped = rig.command(commands.RecordStop)
         sizes = [(rig.sidecar(each).width, rig.sidecar(each).height) for each in stopped["instances"]]

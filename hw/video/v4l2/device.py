@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from hw.base import DeviceInfo, FieldOrder, Frame, PixelFormat, SignalState, VideoControl, VideoFormat
 from hw.calls import SystemCalls, hardware_error
-from hw.errors import DeviceGone, HardwareError, NotSupported
+from hw.errors import DeviceGone, HardwareError, NotSupported, SignalChanged
 from hw.identity import Nodes, resolve, udev_nodes
 from hw.video.v4l2 import abi
 from hw.video.v4l2.agree import Agreed, Wish, agree
@@ -38,7 +38,7 @@ class V4l2Source:
     `device` is /dev/videoN or a key of hw.identity. Fields that come apart are woven into pictures. `sequence` is
     the driver's own count, unwrapped; what is missing in it, damaged pictures included, is `lost`. Times are the
     kernel's where it stamps by CLOCK_MONOTONIC, else `kernel_time` is False. A change of the input's picture raises
-    HardwareError: reopen.
+    SignalChanged: reopen.
     """
 
     def __init__(
@@ -250,7 +250,7 @@ class V4l2Source:
                 raise self._other_picture()
 
     def _other_picture(self) -> HardwareError:
-        return HardwareError(
+        return SignalChanged(
             "read", self._info.path, "the picture at the input has changed", "The source is opened anew."
         )
 
