@@ -6,13 +6,14 @@ the journal, and starts it anew.
 
 What the units need:
 
-    capture    Type=notify  WatchdogSec=30  TimeoutStartSec=60   TimeoutStopSec=120
+    capture    Type=notify  WatchdogSec=30  TimeoutStartSec=600  TimeoutStopSec=120
     engine     Type=notify  WatchdogSec=30  TimeoutStartSec=600  TimeoutStopSec=60
-    console    Type=notify  WatchdogSec=30  TimeoutStartSec=120  (panel only; over SSH nobody watches it)
+    console    Type=notify  WatchdogSec=30  TimeoutStartSec=600  (panel only; over SSH nobody watches it)
 
-all with NotifyAccess=main and Restart=always. A part may stand still for its limit (30 s, what waits for a disk
-120 s), then WatchdogSec passes: a disk that hangs for 20 s ends nothing. The manager's and our clock is
-CLOCK_MONOTONIC, which stands still while the machine sleeps; what a stopped machine makes of it is taken out here.
+all with NotifyAccess=main and Restart=always. A slow start is not ended: begun anew it takes as long. A part may
+stand still for its limit (30 s, what waits for a disk 120 s), then WatchdogSec passes: a disk that hangs for 20 s
+ends nothing. The manager's and our clock is CLOCK_MONOTONIC, which stands still while the machine sleeps; what a
+stopped machine makes of it is taken out here.
 """
 
 from __future__ import annotations

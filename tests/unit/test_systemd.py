@@ -108,3 +108,8 @@ def test_drop_ins_say_what_they_are_for(path: Path) -> None:
         parser = configparser.ConfigParser(interpolation=None)
         parser.read(path)
         assert parser.sections()
+
+
+@pytest.mark.parametrize("name", ["capture", "engine", "console@"])
+def test_a_slow_start_is_not_begun_anew(name: str) -> None:
+    assert "TimeoutStartSec=10min" in (SYSTEMD / f"smartbox-{name}.service").read_text()
