@@ -13,16 +13,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from smartbox_tui import __version__
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.wire import client
 from tests.appliance import onboot
 from tests.appliance.grabber import DEVICE, Grabber
 from tests.appliance.looks import is_console
 from tests.appliance.virtualbox import VirtualBox
 from tests.appliance.workplace import SETTINGS, UNITS, Workplace
-from tests.support.box import CtlError, until
+from tests.support.box import until
 from tests.support.orthanc import Orthanc
 from tests.support.relay import Relay
 
@@ -42,16 +45,6 @@ SHARE = 20_000
 
 PROGRAM = f"usr/lib/smartbox/lib/python3.{sys.version_info.minor}/site-packages/smartbox_tui"
 NEWER = "0.1.0+test1"
-
-TAKE = """
-import json, sys, uuid
-from pathlib import Path
-from smartbox_tui.wire import client
-socket = Path("/run/smartbox/capture.sock")
-for _ in range(int(sys.argv[1])):
-    answer = client.command(socket, {"type": "still", "id": str(uuid.uuid4())})
-    print(answer["instance"]["sop_instance_uid"])
-"""
 
 
 @pytest.fixture(scope="module")
@@ -74,16 +67,32 @@ def place(machine: VirtualBox, outside: Orthanc, link: Relay) -> Iterator[Workpl
 def _status(place: Workplace) -> Any:
     """None while the engine starts."""
     try:
-        return place.box.ctl("status")
-    except CtlError:
+        return place.box.ask("engine", "/v1/status")
+    except SmartBoxError:
         return None
+
+
+def _do(place: Workplace, process: str, kind: str, **fields: Any) -> Any:
+    """A command through SSH straight to the socket, as `ctl` sends it."""
+    place.box.ask(process, "/v1/status")
+    command = {"type": kind, "id": str(uuid4()), **fields}
+    return client.command(place.box.folder / f"{process}.sock", command, SLOW_S)
+
+
+def _still(place: Workplace) -> str:
+    uid: str = _do(place, "capture", "still")["instance"]["sop_instance_uid"]
+    return uid
+
+
+def _close(place: Workplace) -> None:
+    _do(place, "engine", "exam-close")
 
 
 def _states(place: Workplace, exam: str) -> dict[str, dict[str, Any]]:
     """The deliveries of an exam by SOP Instance UID; none while the engine starts."""
     try:
-        rows: list[dict[str, Any]] = place.box.ctl("exam", "show", exam)["deliveries"]
-    except CtlError:
+        rows: list[dict[str, Any]] = place.box.ask("engine", f"/v1/exams/{exam}")["deliveries"]
+    except SmartBoxError:
         return {}
     return {row["sop_instance_uid"]: row for row in rows}
 
@@ -133,18 +142,17 @@ def test_a_power_cut_in_a_transfer_neither_loses_nor_doubles(place: Workplace, l
     place.wait_state("ok")
     before = place.arrived()
     exam = place.open_exam("T-3001", "Leitung^Lena")
-    box.write("/run/take.py", TAKE)
-    stills = box.ssh(f"/usr/lib/smartbox/bin/python3 /run/take.py {STILLS}").split()
-    box.ctl("record", "start")
+    stills = [_still(place) for _ in range(STILLS)]
+    _do(place, "capture", "record-start")
     place.wait_recorded(5)
-    (clip,) = box.ctl("record", "stop")["instances"]
+    (clip,) = _do(place, "capture", "record-stop")["instances"]
     wanted = {clip["sop_instance_uid"], *stills}
     assert len(wanted) == STILLS + 1
 
-    smallest = min(box.ctl("instance", "show", uid)["instance"]["bytes"] for uid in wanted)
-    assert smallest > 2 * SHARE, "there is no middle to be cut in"
     link.bytes_per_s = SLOW_LINK
-    box.ctl("exam", "close")
+    _close(place)
+    rows = until(lambda: found if len(found := _states(place, exam)) == len(wanted) else {}, SLOW_S, "the rows")
+    assert min(row["bytes"] for row in rows.values()) > 2 * SHARE, "there is no middle to be cut in"
     until(lambda: len(set(place.arrived()) & wanted) >= 3, SLOW_S, "three in the archive")
     on_the_wire = _in_the_middle(place, link)
     rows = _states(place, exam)  # nothing moves meanwhile
@@ -176,10 +184,9 @@ def test_a_power_cut_before_the_archives_answer_comes_through(place: Workplace, 
     place.wait_state("ok")
     before = place.arrived()
     exam = place.open_exam("T-3002", "Antwort^Anton")
-    box.write("/run/take.py", TAKE)
-    wanted = set(box.ssh("/usr/lib/smartbox/bin/python3 /run/take.py 2").split())
+    wanted = {_still(place), _still(place)}
     link.hold_answers(True)
-    box.ctl("exam", "close")
+    _close(place)
     until(lambda: wanted & set(place.arrived()), SLOW_S, "a picture in the archive")
     rows = _states(place, exam)
     assert {row["state"] for row in rows.values()} <= {"queued", "sending", "waiting"}, rows
@@ -238,8 +245,8 @@ def test_an_upgrade_in_a_recording_closes_and_keeps_it(place: Workplace, package
     before = place.arrived()
     spool = _pictures(box)
     exam = place.open_exam("T-3004", "Neu^Nadja")
-    still = box.ctl("still")["instance"]["sop_instance_uid"]
-    box.ctl("record", "start")
+    still = _still(place)
+    _do(place, "capture", "record-start")
     place.wait_recorded(5)
     box.put(newer, "/root/newer.deb", timeout_s=SLOW_S)
     recorded = place.source()["recording"]["seconds"]
@@ -256,12 +263,12 @@ def test_an_upgrade_in_a_recording_closes_and_keeps_it(place: Workplace, package
     assert box.ssh("systemctl --failed --plain --no-legend").strip() == ""
     source = place.wait_state("ok")
     assert source["recording"] is None
-    box.ctl("exam", "close")
+    _close(place)
     rows = until(lambda: rows if len(rows := _states(place, exam)) == 2 else {}, SLOW_S, "two deliveries")
     (clip,) = set(rows) - {still}
     _all_stored(place, exam, {still, clip})
     assert place.arrived() == sorted([*before, still, clip])
-    told = box.ctl("instance", "show", clip)["instance"]
+    told = box.ask("engine", f"/v1/instances/{clip}")["instance"]
     print(f"recorded at least {recorded:.1f} s before the upgrade, kept {told['duration_s']:.1f} s")
     assert told["duration_s"] >= recorded
     assert len(place.pictures(clip)) == told["frames"]
@@ -272,19 +279,19 @@ def test_back_to_the_version_before_destroys_nothing(place: Workplace, package: 
     box = place.box
     before, spool = place.arrived(), _pictures(box)
     settings = box.ssh(f"cat {SETTINGS}")
-    listed = [exam["id"] for exam in box.ctl("exam", "list")["exams"]]
+    listed = [each["id"] for each in box.ask("engine", "/v1/exams")["exams"]]
     box.put(package, "/root/older.deb", timeout_s=SLOW_S)
     box.ssh("dpkg --install /root/older.deb && rm /root/older.deb", timeout_s=900)
     _up(place)
     status = until(lambda: _status(place), SLOW_S, "the engine")
     assert status["version"] == __version__
-    assert [exam["id"] for exam in box.ctl("exam", "list")["exams"]] == listed
+    assert [each["id"] for each in box.ask("engine", "/v1/exams")["exams"]] == listed
     assert box.ssh(f"cat {SETTINGS}") == settings
     assert _pictures(box) == spool
     place.wait_state("ok")
     exam = place.open_exam("T-3005", "Zurück^Zoe")
-    still = box.ctl("still")["instance"]["sop_instance_uid"]
-    box.ctl("exam", "close")
+    still = _still(place)
+    _close(place)
     _all_stored(place, exam, {still})
     assert place.arrived() == sorted([*before, still])
 

@@ -15,7 +15,7 @@ from tests.appliance.virtualbox import HOST, VirtualBox
 from tests.support.box import until
 from tests.support.orthanc import Orthanc
 
-SLOW_S: Final = 300.0
+SLOW_S: Final = 600.0
 """For what takes seconds on a real box."""
 UNITS: Final = ("smartbox-capture", "smartbox-engine", "smartbox-console@tty1")
 SETTINGS: Final = "/etc/smartbox/smartbox.toml"
