@@ -295,6 +295,8 @@ class TouchThread:
         self._send(event)
 
     def _send(self, message: Message) -> None:
+        if self._ended.is_set():  # nobody sees it any more; the loop may be closed
+            return
         try:
             self._send_on(message)
         except RuntimeError:  # the loop is closed: the app has gone

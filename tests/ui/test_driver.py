@@ -14,7 +14,9 @@ from textual.events import Key, MouseDown, MouseEvent, MouseMove, MouseUp
 from textual.message import Message
 
 from hw.fake.touch import FakePanel
+from hw.panel.calibration import Affine, Grid
 from smartbox_tui.ui.driver import BoxDriver
+from smartbox_tui.ui.touching import Placement
 from tests.support.box import until
 from tests.ui.rig import console
 from tests.ui.touch_rig import thread_for
@@ -111,3 +113,18 @@ async def test_a_finger_on_the_screen_while_the_app_goes_is_no_error(kind: type[
         finally:
             stack[:] = screens
         assert not rig.box.commands
+
+
+def test_what_a_finger_does_after_the_end_is_sent_to_nobody() -> None:
+    """Also where the thread comes out of its driver long after the app has gone."""
+    device = FakePanel()
+    touch = thread_for(device)
+    sent: list[Message] = []
+    touch.start(sent.append)
+    touch.place(Placement("auto", (), 0, Affine.parse(""), Grid(80, 24)))
+    until(lambda: device.grabbed, 30, "the panel")
+    device.down(0.5, 0.5)
+    until(lambda: any(isinstance(each, MouseDown) for each in sent), 30, "the finger")
+    touch.end()
+    until(lambda: touch._thread is not None and not touch._thread.is_alive(), 30, "the thread's end")
+    assert not any(isinstance(each, MouseUp) for each in sent)
