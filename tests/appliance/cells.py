@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +24,9 @@ _HEAD: Final = 4
 """vcsa: rows, columns, the cursor's column and row, a byte each."""
 _NUMBERS: Final = (0, 4, 2, 6, 1, 5, 3, 7, 8, 12, 10, 14, 9, 13, 11, 15)
 """Of the VGA's colours (blue, green, red) those of the terminal's sequences (red, green, blue)."""
-SLOW_S: Final = 300.0
+_PAUSE_S: Final = 0.5
+"""Between two looks: each costs the box more than it costs us."""
+SLOW_S: Final = 600.0
 """For what takes seconds on a real box."""
 
 
@@ -114,7 +117,7 @@ def _ink(word: int) -> Ink:
 
 def cells(box: VirtualBox) -> Cells:
     """What tty1 holds now, of one moment as nearly as two files can be."""
-    both = bytes.fromhex(box.ssh("cat /dev/vcsu1 /dev/vcsa1 | od -An -v -tx1"))
+    both = box.fetch("/dev/vcsu1", "/dev/vcsa1")
     count = (len(both) - _HEAD) // 6
     text = both[: 4 * count].decode("utf-32-le", "replace")
     raw = both[4 * count :]
@@ -128,6 +131,8 @@ def shown(box: VirtualBox, holds: Callable[[Cells], object], what: str, timeout_
     last: list[Cells] = []
 
     def look() -> Cells | None:
+        if last:
+            time.sleep(_PAUSE_S)
         last[:] = [cells(box)]
         return last[0] if holds(last[0]) else None
 

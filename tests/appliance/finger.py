@@ -22,16 +22,17 @@ class Finger:
         """It touches a panel whose left is right."""
 
     def screen(self, *words: str, without: tuple[str, ...] = (), timeout_s: float = SLOW_S) -> Cells:
-        """Once it shows all of these and stands still: what moves cannot be aimed at."""
+        """Once it shows all of these where they were a look before: what moves cannot be aimed at. A clock may
+        tick, a cursor blink."""
         before: list[Cells] = []
 
         def calm(now: Cells) -> bool:
+            was, before[:] = before[:], [now]
             if any(line.strip() == "…" for line in now.text):
                 return False  # a screen whose facts are on their way
-            was, before[:] = before[:], [now]
-            if not was or was[0].text != now.text:
+            if any(now.find(word) for word in without):
                 return False
-            return now.shows(*words) and not any(now.find(word) for word in without)
+            return bool(was) and all(now.find(word) and now.find(word) == was[0].find(word) for word in words)
 
         return shown(self._box, calm, f"{' and '.join(words)} without {without}", timeout_s)
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tests.appliance.cells import SLOW_S
 from tests.appliance.virtualbox import VirtualBox
+from tests.support.box import until
 
 _TOOL: Final = Path(__file__).parents[1] / "support/gadget.py"
 _THERE: Final = "/run/gadget.py"
@@ -58,6 +60,15 @@ class Gadgets:
         """One for each step."""
         said = self._box.ssh(f"python3 -S -E {_THERE} '{json.dumps(steps)}'")
         return [Span(*each) for each in json.loads(said)]
+
+    def begin(self, *steps: Step) -> None:
+        """They go on by themselves; what they opened is closed behind the last."""
+        steps_text = json.dumps(steps)
+        self._box.ssh(f"setsid python3 -S -E {_THERE} '{steps_text}' >/dev/null 2>&1 </dev/null &")
+
+    def ended(self) -> None:
+        """Waits for those that were begun."""
+        until(lambda: "/run/gadget" not in self._box.ssh("ps -eo args"), SLOW_S, "the steps to end")
 
     def end(self) -> None:
         """All pulled and gone."""

@@ -179,9 +179,9 @@ class VirtualBox:
         """Copies a file into the box."""
         self.ssh(f"cat >{shlex.quote(target)}", timeout_s=timeout_s, stdin=source.read_bytes())
 
-    def fetch(self, source: str, timeout_s: float = 300.0) -> bytes:
-        """A file's content."""
-        done = self._ssh(f"cat {shlex.quote(source)}", timeout_s)
+    def fetch(self, *sources: str, timeout_s: float = 300.0) -> bytes:
+        """A file's content; of several one behind the other."""
+        done = self._ssh(f"cat {shlex.join(sources)}", timeout_s)
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout
 

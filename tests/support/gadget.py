@@ -73,13 +73,21 @@ class Gadget:
     # ---- its far end
 
     def keys(self, *usages: int) -> None:
-        """Of a HID device: these are down, at most three."""
-        number = (self.function / "dev").read_text().strip()
-        self._write(os.path.realpath(f"/dev/char/{number}"), bytes((*usages, 0, 0, 0)[:3]), os.O_WRONLY)
+        """Of a HID device: these are down, at most three. It stays open: the next ones must not take long."""
+        if self._far < 0:
+            major, _, minor = (self.function / "dev").read_text().strip().partition(":")
+            number = os.makedev(int(major), int(minor))
+            path = next(path for path in Path("/dev").glob("hidg*") if path.stat().st_rdev == number)
+            self._far = os.open(path, os.O_WRONLY)
+        os.write(self._far, bytes((*usages, 0, 0, 0)[:3]))
 
     def send(self, data: str) -> None:
         """Of a serial adapter: bytes in hex."""
-        self._write(self.line, bytes.fromhex(data), os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        fd = os.open(self.line, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            os.write(fd, bytes.fromhex(data))
+        finally:
+            os.close(fd)
 
     def open(self) -> None:
         """Of a serial adapter: DSR and DCD come up on the near end."""
@@ -94,14 +102,6 @@ class Gadget:
     @property
     def line(self) -> str:
         return "/dev/ttyGS" + (self.function / "port_num").read_text().strip()
-
-    @staticmethod
-    def _write(path: str, data: bytes, flags: int) -> None:
-        fd = os.open(path, flags)
-        try:
-            os.write(fd, data)
-        finally:
-            os.close(fd)
 
 
 def run(steps: list[list[Any]]) -> list[tuple[int, int]]:
