@@ -378,7 +378,7 @@ class Session:
             recorder.cut("the grabber was unplugged")
         self._frames.clear()
         if state in HAS_PICTURE:  # the device still says so, but nothing comes
-            state, text = SignalState.NO_SIGNAL, text or SIGNAL_TEXTS[state]
+            state = SignalState.NO_SIGNAL
         self._set(state, text)
 
     def _set(self, state: SignalState, text: str = "") -> None:

@@ -14,7 +14,7 @@ import simplejpeg
 
 from hw.base import PixelFormat, SignalState
 from hw.fake.pictures import as_webcam, picture
-from hw.fake.source import FakeSource, Freeze, Says
+from hw.fake.source import FakeSource, Freeze, Says, Stall
 from hw.video.strip import read_strip
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.media.jpeg import entropy_coded
@@ -204,3 +204,6 @@ def test_an_unsteady_signal_is_told_and_its_pictures_are_taken(tmp_path: Path) -
         source.then(Says(SignalState.UNSTABLE))
         until(lambda: rig.source().signal_state == "unstable")
         rig.still()
+        source.then(Stall(60))
+        until(lambda: rig.source().signal_state == "no-signal")
+        assert rig.source().signal_text.startswith("No signal"), "the words are those of the state"
