@@ -13,6 +13,7 @@ from smartbox_tui.wire import events, times
 
 QUEUE_LENGTH: Final = 256
 """Events a client may lag behind before it is dropped; it reconnects and starts with a new snapshot."""
+_END_S: Final = 5.0
 
 SLOW_CLIENT: Final = 4008
 """WebSocket close code for a dropped client (private range, RFC 6455 7.4.2)."""
@@ -72,6 +73,7 @@ class Hub:
         finally:
             self._clients.discard(queue)
             sender.cancel()
+            await asyncio.wait([sender], timeout=_END_S)  # nobody else holds it: it would be collected half ended
         return response
 
     async def _send(
