@@ -259,8 +259,7 @@ class WorklistScreen(OpensExam):
 
     def action_accept(self) -> None:
         """The exam is opened for the entry in the banner, or the pictures get it."""
-        entry = self._chosen
-        if entry is None:
+        if (entry := self._chosen) is None:
             return
         item = entry.item
         side = Side(item.patient, item.procedure, item.accession_number, at=item.scheduled_at)
@@ -290,8 +289,7 @@ class WorklistScreen(OpensExam):
             self.call_later(self.action_back)  # not in the field, which goes with the screen
 
     def on_key(self, event: events.Key) -> None:
-        """Whatever is typed looks for somebody, also when a button was touched last. The filter keeps what it was
-        given itself: what comes here had another way, and may come after the focus has moved."""
+        """Whatever is typed looks for somebody, also when a button had the focus: then it comes here."""
         if event.character and event.is_printable:
             event.stop()
             event.prevent_default()
@@ -393,10 +391,9 @@ class WorklistScreen(OpensExam):
 
     def _code_was_heard(self, people: People) -> None:
         code, self._code = self._code, ""
-        if self._take(people, code):
-            return
-        self._found = None
-        self.console.type_patient(code, self.purpose)
+        if not self._take(people, code):
+            self._found = None
+            self.console.type_patient(code, self.purpose)
 
 
 def _key(entry: Any) -> str:
