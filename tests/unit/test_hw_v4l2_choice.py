@@ -84,7 +84,7 @@ def test_a_format_that_a_driver_lists_and_refuses_is_passed_over():
 
 
 def test_a_stride_of_compressed_pictures_says_nothing():
-    device, source = opened(sizes={"MJPG": SMALL}, stride=640)
+    _, source = opened(sizes={"MJPG": SMALL}, stride=640)
     frame = source.read(2.0)
     assert frame is not None
     assert frame.format.pixel is PixelFormat.MJPEG
