@@ -131,8 +131,8 @@ def _up(place: Workplace) -> None:
     """Waits until what takes and sends pictures is there again."""
     box = place.box
     box.boot(SLOW_S)
-    wanted = ["active"] * 2
-    until(lambda: box.ssh(f"systemctl is-active {' '.join(UNITS[:2])} || true").split() == wanted, SLOW_S, "the units")
+    ask = f"systemctl is-active {' '.join(UNITS[:2])} || true"
+    until(lambda: box.ssh(ask).split() == ["active"] * 2, SLOW_S, "the units")
 
 
 def test_a_power_cut_in_a_transfer_neither_loses_nor_doubles(place: Workplace, link: Relay) -> None:
@@ -239,7 +239,7 @@ def test_pictures_are_taken_before_the_network_and_the_clock_are_there(place: Wo
 
 def test_an_upgrade_in_a_recording_closes_and_keeps_it(place: Workplace, package: Path, tmp_path: Path) -> None:
     box = place.box
-    newer = repacked(package, tmp_path, NEWER)
+    box.put(repacked(package, tmp_path, NEWER), "/root/newer.deb", timeout_s=SLOW_S)
     settings = box.ssh(f"cat {SETTINGS}; stat -c '%a %U:%G' {SETTINGS}")
     place.wait_state("ok")
     before = place.arrived()
@@ -248,7 +248,6 @@ def test_an_upgrade_in_a_recording_closes_and_keeps_it(place: Workplace, package
     still = _still(place)
     _do(place, "capture", "record-start")
     place.wait_recorded(5)
-    box.put(newer, "/root/newer.deb", timeout_s=SLOW_S)
     recorded = place.source()["recording"]["seconds"]
     begun = time.monotonic()
     box.ssh("dpkg --install /root/newer.deb && rm /root/newer.deb", timeout_s=900)
