@@ -61,18 +61,15 @@ class Recorder:
         self._begun, self._ended_call, self._drained = begun, ended, drained
         self._must_end = must_end
         self._queue: deque[AccessUnit] = deque()
-        self._queue_bytes = 0
+        self._queue_bytes = self._preloaded = 0
         self._most_queued = QUEUE_BYTES
-        self._preloaded = 0
         self._changed = threading.Condition()
         self._dropping = False
         self._lost_here = 0
         self._stop_ns: int | None = None
         self._cut: tuple[int, str] | None = None
         self._until_ns = 0
-        self._stop_command = ""
-        self._note = ""
-        self._failure = ""
+        self._stop_command = self._note = self._failure = ""
         self._clip: ClipFile | None = None
         self._before: ClipFile | None = None  # the part before, while a stop may still reach back into it
         self._clip_lock = threading.RLock()
@@ -261,7 +258,10 @@ class Recorder:
             if unit.idr:
                 self._roll(unit)
                 self._current().write(unit)
-            return  # nothing before an IDR can be decoded
+            else:  # nothing before an IDR can be decoded: the next unit that is fed tells of it
+                with self._changed:
+                    self._lost_here += 1 + unit.lost
+            return
         if unit.timestamp_ns - clip.last_ns > _GAP_NS + NS / clip.stream.fps:
             seconds = (unit.timestamp_ns - clip.last_ns) / NS
             log.warning("recording of %s: no picture for %.1f s", self.first.source, seconds)

@@ -211,6 +211,22 @@ def test_two_seconds_after_a_seam_the_part_before_is_closed(tmp_path: Path) -> N
     assert closed[-1].stop_command
 
 
+def test_what_cannot_begin_the_next_part_is_told_as_lost(tmp_path: Path) -> None:
+    """A source that was away: a late picture from before has nothing any more that it could lean on."""
+    parts = Parts(tmp_path, 1 << 20, 1.0)
+    recorder = parts.recorder
+    recorder.preload([parts.unit(0)])
+    recorder.start()
+    recorder.cut("the grabber was unplugged")
+    until(lambda: len(recorder.closed) == 1, what="the part is closed")
+    for number in range(7, 15):
+        recorder.feed(parts.unit(number))
+        parts.until_written()
+        until(lambda: recorder.written is None, what="it is taken")
+    closed = recorder.stop(parts.at_ns(14), new_id())
+    assert [(each.part, each.frames, each.frames_lost) for each in closed] == [(0, 1, 0), (1, 5, 3)]
+
+
 def mp4_bytes(path: Path, out: Path) -> int:
     """How long the same pictures are as MP4."""
     with av.open(str(path)) as source, av.open(str(out), "w") as target:
