@@ -59,6 +59,7 @@ def place(machine: VirtualBox, outside: Orthanc, link: Relay) -> Iterator[Workpl
     grabber = Grabber(machine)
     made = Workplace(machine, replace(outside, port=link.port))
     grabber.choose(0)
+    made.configure(SOURCE)
     yield made
     grabber.set(test_pattern=0)
     made.leave()
@@ -137,7 +138,6 @@ def _up(place: Workplace) -> None:
 
 def test_a_power_cut_in_a_transfer_neither_loses_nor_doubles(place: Workplace, link: Relay) -> None:
     box = place.box
-    place.configure(SOURCE)
     Grabber(box).set(test_pattern=NOISE)
     place.wait_state("ok")
     before = place.arrived()
