@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tests.appliance.virtualbox import VirtualBox
 
-HDMI, WEBCAM = 0, 1
+HDMI, WEBCAM = "HDMI", "Webcam"
 DEVICE: Final = "/dev/video0"
 NO_SIGNAL, NO_LOCK, OUT_OF_RANGE, SELECTED = 1, 2, 3, 4
 """Of dv_timings_signal_mode; 0: as set."""
@@ -32,17 +32,20 @@ class Grabber:
     def __init__(self, box: VirtualBox) -> None:
         self._box = box
 
-    def choose(self, entry: int) -> None:
-        """The input; not while somebody streams."""
-        self._box.ssh(f"v4l2-ctl -d {DEVICE} -i {entry}")
+    def choose(self, kind: str) -> None:
+        """The input of that kind; not while somebody streams."""
+        told = self._box.ssh(f"v4l2-ctl -d {DEVICE} --list-inputs")
+        kinds = re.findall(r"Name +: (\w+)", told)
+        self._box.ssh(f"v4l2-ctl -d {DEVICE} -i {kinds.index(kind)}")
 
     def set(self, **controls: int) -> None:
         self._box.ssh(f"v4l2-ctl -d {DEVICE} -c {','.join(f'{name}={value}' for name, value in controls.items())}")
 
-    def reset(self) -> None:
-        """As after the boot."""
-        self.unplug()
-        self.plug()
+    def reset(self, first: str = HDMI) -> None:
+        """As after the boot, or with another input to begin with, also whenever it is plugged in again; not while
+        somebody streams."""
+        options = "" if first is HDMI else "input_types=0x0c"
+        self._box.ssh(f"modprobe -r vivid && modprobe vivid {options} && udevadm settle")
 
     def unplug(self) -> None:
         self._box.ssh(f"test ! -e {_DRIVER}/vivid.0 || echo vivid.0 >{_DRIVER}/unbind")
@@ -64,8 +67,9 @@ class Counter:
     def __init__(self, box: VirtualBox) -> None:
         """Learns the ten digits from pictures whose numbers v4l2-ctl tells. Not while somebody streams."""
         width, height, count = 320, 180, 12
+        Grabber(box).choose(WEBCAM)
         told = box.ssh(
-            f"v4l2-ctl -d {DEVICE} -i {WEBCAM} >/dev/null; v4l2-ctl -d {DEVICE} "
+            f"v4l2-ctl -d {DEVICE} "
             f"--set-fmt-video=width={width},height={height},pixelformat=NV12 --set-parm=5 --verbose "
             f"--stream-mmap=8 --stream-count={count} --stream-to=/run/pictures.raw 2>&1"
         )
