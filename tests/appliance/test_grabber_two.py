@@ -34,13 +34,15 @@ SOURCES: tuple[dict[str, Any], ...] = (
 def counter(machine: VirtualBox) -> Iterator[Counter]:
     machine.ssh(f"systemctl stop {' '.join(UNITS)}")
     grabber = Grabber(machine)
-    grabber.reset()
-    made = Counter(machine)
-    grabber.choose(WEBCAM)
-    yield made
-    machine.ssh(f"systemctl stop {' '.join(UNITS)}")
-    grabber.reset()
-    machine.ssh(f"systemctl start --no-block {' '.join(UNITS)}")
+    try:
+        grabber.reset()
+        made = Counter(machine)
+        grabber.choose(WEBCAM)
+        yield made
+    finally:
+        machine.ssh(f"systemctl stop {' '.join(UNITS)}")
+        grabber.reset()
+        machine.ssh(f"systemctl start --no-block {' '.join(UNITS)}")
 
 
 @pytest.fixture(scope="module")
