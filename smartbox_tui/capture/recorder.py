@@ -58,27 +58,22 @@ class Recorder:
         self.folder = folder
         self.first = first
         self._max_bytes = max_bytes
-        self._begun, self._ended_call, self._drained = begun, ended, drained
-        self._must_end = must_end
+        self._begun, self._ended_call, self._drained, self._must_end = begun, ended, drained, must_end
         self._queue: deque[AccessUnit] = deque()
-        self._queue_bytes = self._preloaded = 0
+        self._queue_bytes = self._preloaded = self._lost_here = self._until_ns = 0
         self._most_queued = QUEUE_BYTES
         self._changed = threading.Condition()
-        self._dropping = False
-        self._lost_here = 0
+        self._dropping = self._came = False
         self._stop_ns: int | None = None
         self._cut: tuple[int, str] | None = None
-        self._until_ns = 0
         self._stop_command = self._note = self._failure = ""
         self._clip: ClipFile | None = None
         self._before: ClipFile | None = None  # the part before, while a stop may still reach back into it
         self._clip_lock = threading.RLock()
-        self._started = threading.Event()
-        self._finished = threading.Event()
+        self._started, self._finished = threading.Event(), threading.Event()
         self._error: SmartBoxError | None = None
         self.closed: list[Sidecar] = []
-        self._taken = self._synced = 0
-        self.since_ns = 0
+        self._taken = self._synced = self.since_ns = 0
         name = f"record-{first.source}"
         self._threads = [
             threading.Thread(target=self._write, name=name),
@@ -89,6 +84,7 @@ class Recorder:
         """What the recording begins with, before `start`; it is in memory already, so its size is no matter."""
         self._queue.extend(units)
         self._preloaded = len(units)
+        self._came = any(unit.idr for unit in units)
         self._queue_bytes = sum(len(unit.data) for unit in units)
         self._most_queued = QUEUE_BYTES + self._queue_bytes
 
@@ -109,6 +105,7 @@ class Recorder:
                 unit = AccessUnit(unit.data, unit.timestamp_ns, unit.idr, unit.lost + lost, unit.stream)
             self._queue.append(unit)
             self._queue_bytes += len(unit.data)
+            self._came = self._came or unit.idr
             self._changed.notify_all()
 
     # ---- from the commands' threads
@@ -117,9 +114,12 @@ class Recorder:
         """Starts; answers when the first part and what it begins with is on disk. Raises disk-full, no-signal."""
         for thread in self._threads:
             thread.start()
-        if not self._started.wait(START_S) and self._clip is None:
-            self.stop(0, "", "never began")
-        self._started.wait()  # a slow disk is no reason to give up what it has already taken
+        if not self._started.wait(START_S):
+            with self._changed:
+                if not self._came:
+                    self._stop_ns, self._note = 0, "never began"
+                    self._changed.notify_all()
+        self._started.wait()  # a slow disk is no reason to give up what has already come
         if self._error is not None:
             raise self._error
         if self._clip is None and not self.closed:
