@@ -16,7 +16,7 @@ from tests.support.movedclock import MovedClock
 from tests.support.orthanc import Orthanc
 from tests.support.reassigning import held_by
 
-pytestmark = [pytest.mark.crash, pytest.mark.orthanc]
+pytestmark = [pytest.mark.crash, pytest.mark.orthanc, pytest.mark.timeout(1500)]  # a process for every step
 
 YEARS = -6 * 365 * 86400.0
 MOST = 60
@@ -47,7 +47,7 @@ def test_dying_at_every_step(archive: Orthanc, tmp_path: Path, monkeypatch: pyte
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 )  # fmt: skip
             box.processes["engine"] = dying
-            survived = until(lambda dying=dying, exam=exam: _ended(box, dying, exam), 20)  # type: ignore[misc]
+            survived = until(lambda dying=dying, exam=exam: _ended(box, dying, exam), 90)  # type: ignore[misc]
             if survived == "alive":
                 assert box.stop("engine") == 0
             else:

@@ -16,7 +16,7 @@ from tests.support.box import Box, settings, until
 from tests.support.orthanc import Orthanc
 from tests.support.reassigning import KOS, RIGHT, held_by, rejected
 
-pytestmark = [pytest.mark.crash, pytest.mark.orthanc]
+pytestmark = [pytest.mark.crash, pytest.mark.orthanc, pytest.mark.timeout(1500)]  # a process for every step
 
 MOST = 60
 """More steps than there are: the loop ends at the first engine that survives."""

@@ -5,14 +5,28 @@ from __future__ import annotations
 
 import os
 import pathlib
+import signal
 from typing import Any
 
 from smartbox_tui.store import database
-from tests.support.dying_engine import Doom
 
 
-def doomed(steps: int, *, renames: bool = False) -> Doom:
-    """Puts itself between this process and its disk; armed by who calls it. `renames`: each is a step, too."""
+class Doom:
+    """Counts while it is armed; the N-th step is the last."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+        self.armed = False
+
+    def step(self) -> None:
+        if self.armed:
+            self.left -= 1
+            if self.left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def doomed(steps: int, *, removals: bool = True, renames: bool = False) -> Doom:
+    """Puts itself between this process and its disk; armed by who calls it. `removals`, `renames`: each a step."""
     doom = Doom(steps)
     fsync, transaction = os.fsync, database._transaction
     unlink, rename = pathlib.Path.unlink, pathlib.Path.rename
@@ -40,7 +54,8 @@ def doomed(steps: int, *, renames: bool = False) -> Doom:
 
     os.fsync = counted_fsync
     database._transaction = counted_transaction
-    pathlib.Path.unlink = counted_unlink  # type: ignore[method-assign]
+    if removals:
+        pathlib.Path.unlink = counted_unlink  # type: ignore[method-assign]
     if renames:
         pathlib.Path.rename = counted_rename  # type: ignore[method-assign]
     return doom

@@ -4,45 +4,18 @@ is committed, counted from the moment the command has said who it is, or that th
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from typing import Any
 
 from smartbox_tui import cli
 from smartbox_tui.engine.exams.dates import Dates
 from smartbox_tui.engine.exams.reconcile import Reconcile
-from smartbox_tui.store import database
-
-
-class Doom:
-    """Counts while it is armed; the N-th step is the last."""
-
-    def __init__(self, steps: int) -> None:
-        self.left = steps
-        self.armed = False
-
-    def step(self) -> None:
-        if self.armed:
-            self.left -= 1
-            if self.left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+from tests.support.dying import doomed
 
 
 def main() -> None:
-    doom = Doom(int(sys.argv[1]))
-    fsync, transaction, change = os.fsync, database._transaction, Reconcile._change
-    redate = Dates.exam
-
-    def counted_fsync(fd: int) -> None:
-        fsync(fd)
-        doom.step()
-
-    def counted_transaction(connection: Any, job: Any) -> Any:
-        doom.step()
-        result = transaction(connection, job)
-        doom.step()
-        return result
+    doom = doomed(int(sys.argv[1]), removals=False)
+    change, redate = Reconcile._change, Dates.exam
 
     async def armed_change(self: Reconcile, *arguments: Any) -> None:
         doom.armed = True
@@ -55,8 +28,6 @@ def main() -> None:
         doom.armed = False
         return changed
 
-    os.fsync = counted_fsync
-    database._transaction = counted_transaction
     Reconcile._change = armed_change  # type: ignore[method-assign]
     Dates.exam = armed_dates  # type: ignore[method-assign]
     cli.main(["engine", *sys.argv[2:]])

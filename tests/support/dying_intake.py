@@ -6,7 +6,6 @@ Steps are each fsync, each rename, and each transaction of the database before a
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,28 +13,17 @@ from typing import Any
 from smartbox_tui import cli
 from smartbox_tui.engine.watched import intake
 from smartbox_tui.engine.watched.intake import Intake, Outcome
-from smartbox_tui.store import database
-from tests.support.dying_engine import Doom
+from tests.support.dying import doomed
 
 SURVIVED = "survived"
 """A file in the state folder that says that a picture was taken to its end."""
 
 
 def main() -> None:
-    doom = Doom(int(sys.argv[1]))
-    fsync, transaction, take, replace = os.fsync, database._transaction, Intake.take, Path.replace
+    doom = doomed(int(sys.argv[1]), removals=False)
+    take, replace = Intake.take, Path.replace
     survived = Path(sys.argv[sys.argv.index("--state") + 1]) / SURVIVED
     intake.INCOMPLETE_S = 2.0  # type: ignore[misc]
-
-    def counted_fsync(fd: int) -> None:
-        fsync(fd)
-        doom.step()
-
-    def counted_transaction(connection: Any, job: Any) -> Any:
-        doom.step()
-        result = transaction(connection, job)
-        doom.step()
-        return result
 
     def counted_replace(self: Path, target: Any) -> Any:
         result = replace(self, target)
@@ -49,8 +37,6 @@ def main() -> None:
         survived.touch()
         return outcome
 
-    os.fsync = counted_fsync
-    database._transaction = counted_transaction
     Path.replace = counted_replace  # type: ignore[method-assign]
     Intake.take = armed_take  # type: ignore[method-assign]
     cli.main(["engine", *sys.argv[2:]])
