@@ -65,8 +65,8 @@ class Counter:
     """Reads the driver's number of a picture out of the picture."""
 
     def __init__(self, box: VirtualBox) -> None:
-        """Learns the ten digits from pictures whose numbers v4l2-ctl tells, more than are needed: some are lost. Not
-        while somebody streams."""
+        """Learns the ten digits from pictures whose numbers v4l2-ctl tells: more than are needed, some are lost.
+        Not while somebody streams."""
         width, height, count = 320, 180, 24
         Grabber(box).choose(WEBCAM)
         told = box.ssh(
