@@ -5,6 +5,7 @@ BIN := .venv/bin
 TEST_PACKAGES := orthanc orthanc-dicomweb dcmtk dicom3tools ffmpeg tmux screen mount dosfstools e2fsprogs libc6-dev
 APPLIANCE_PACKAGES := qemu-system-x86 qemu-utils mmdebstrap openssh-client
 APPLIANCE_TESTS := tests/appliance
+DEB = $$(ls -t dist/smartbox_*_$$(dpkg --print-architecture).deb | head -1)
 PO := $(wildcard smartbox_tui/ui/locale/*/LC_MESSAGES/*.po)
 MO := $(PO:.po=.mo)
 ARGS ?=
@@ -12,7 +13,7 @@ ARGS ?=
 JOBS ?= $(shell expr $$(nproc) + 1)
 
 .PHONY: env demo test lint bench fault screenshots conformance matrix lock system-venv system-test clean
-.PHONY: appliance appliance-smoke appliance-ci appliance-bench deb
+.PHONY: appliance appliance-smoke appliance-ci appliance-bench appliance-needs deb
 
 env: .venv/.stamp $(MO)
 
@@ -71,26 +72,22 @@ lock:
 deb: env
 	$(BIN)/python deb/build.py dist
 
-# The package in a virtual box; what the panel showed lies in build/appliance/shots.
-appliance appliance-smoke: deb
-	@.ci/packages $(TEST_PACKAGES) $(APPLIANCE_PACKAGES)
-	SMARTBOX_DEB=$$(realpath $$(ls -t dist/smartbox_*_$$(dpkg --print-architecture).deb | head -1)) \
-	  $(BIN)/python -m pytest -q -s $(APPLIANCE_TESTS) $(ARGS)
+# The package in a virtual box; what the panel showed lies in build/appliance/shots. SMARTBOX_IMAGES names a folder
+# that is kept between runs: the box's disk is in it.
+appliance appliance-smoke appliance-ci: appliance-needs
+	SMARTBOX_DEB=$$(realpath $(DEB)) $(BIN)/python -m pytest -q -s $(APPLIANCE_TESTS) $(ARGS)
 
 appliance-smoke: APPLIANCE_TESTS := tests/appliance/test_smoke.py
 
 # The shortest way through a box's life: installed, console, a still delivered, the power cut, everything there once.
-# SMARTBOX_IMAGES names a folder that is kept between runs: the disk is in it.
-appliance-ci: deb
-	@.ci/packages $(TEST_PACKAGES) $(APPLIANCE_PACKAGES)
-	SMARTBOX_DEB=$$(realpath $$(ls -t dist/smartbox_*_$$(dpkg --print-architecture).deb | head -1)) \
-	  $(BIN)/python -m pytest -q -s --durations 0 tests/appliance/test_smoke.py -k "starts_all or delivers or still or power" $(ARGS)
+appliance-ci: APPLIANCE_TESTS := --durations 0 tests/appliance/test_smoke.py -k "starts_all or delivers or still or power"
 
 # Boot time, idle memory, live picture, touch: JSON.
-appliance-bench: deb
+appliance-bench: appliance-needs
+	SMARTBOX_DEB=$$(realpath $(DEB)) $(BIN)/python -m tests.bench.appliance_bench $(ARGS)
+
+appliance-needs: deb
 	@.ci/packages $(TEST_PACKAGES) $(APPLIANCE_PACKAGES)
-	SMARTBOX_DEB=$$(realpath $$(ls -t dist/smartbox_*_$$(dpkg --print-architecture).deb | head -1)) \
-	  $(BIN)/python -m tests.bench.appliance_bench $(ARGS)
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache
