@@ -31,7 +31,10 @@ smartbox ctl exam close --json >closed.json
 smartbox ctl status --json >status.json
 cat /sys/class/net/e*/carrier >carrier
 ip -4 -o address show scope global >addresses
-until iconv -f UTF-32LE -t UTF-8 /dev/vcsu1 >screen && grep -q '{_SAID}' screen; do sleep 1; done
+for look in $(seq 300); do
+    iconv -f UTF-32LE -t UTF-8 /dev/vcsu1 >screen && grep -q '{_SAID}' screen && break
+    sleep 1
+done
 sync
 echo '{_DONE}' >/dev/ttyS0
 """
