@@ -25,7 +25,8 @@ WantedBy=multi-user.target
 _SCRIPT: Final = f"""
 cd {_FOLDER}
 until smartbox ctl sources --json | grep -q '"signal": *true'; do sleep 1; done
-until smartbox ctl exam open --patient-file patient.json --json >exam.json; do sleep 1; done
+id=$(cat /proc/sys/kernel/random/uuid) # asked again it is the same exam
+until smartbox ctl exam open --id $id --patient-file patient.json --json >exam.json; do sleep 1; done
 smartbox ctl still --json >still.json
 smartbox ctl exam close --json >closed.json
 smartbox ctl status --json >status.json
