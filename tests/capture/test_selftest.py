@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import sys
+import time
 from fractions import Fraction
 from typing import Any
 
@@ -28,6 +29,7 @@ from smartbox_tui.model.instance import H264_HP_41
 from tests.support import encoders as fakes
 from tests.support.encoders import made_by
 
+PATIENCE_S = 60.0
 PLAN = Format(320, 240, Fraction(30))
 FORM = VideoFormat(PixelFormat.I420, 320, 240, Fraction(30), full_range=False)
 
@@ -35,7 +37,9 @@ FORM = VideoFormat(PixelFormat.I420, 320, 240, Fraction(30), full_range=False)
 @pytest.mark.parametrize("codec", sorted(CODECS))
 def test_the_boxs_own_encoders_pass(codec: str) -> None:
     fps = 5 if codec == "hevc" else 30  # a loaded machine makes no more
-    verdict = verdict_of(codec, "software", Format(320, 240, Fraction(fps)), 1_000_000)
+    until = time.monotonic() + PATIENCE_S
+    while (verdict := verdict_of(codec, "software", Format(320, 240, Fraction(fps)), 1_000_000)).slow:
+        assert time.monotonic() < until, verdict.text  # others had the machine, for all of that time
     assert verdict.ok, verdict.text
     assert f"320x240 at {fps}" in verdict.text
     assert verdict.picture_ms > 0
