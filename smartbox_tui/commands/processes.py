@@ -13,7 +13,7 @@ from typing import Final
 from smartbox_tui.commands.options import Options, set_up_logging
 from smartbox_tui.settings.load import PARENT_VARIABLE, load
 from smartbox_tui.settings.paths import paths
-from smartbox_tui.wire import unverified
+from smartbox_tui.wire import untrusting
 
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -56,7 +56,7 @@ def _importing() -> Iterator[None]:
     would do again and again, nor ever after."""
     gc.disable()
     try:
-        unverified.load()
+        untrusting.load()
         yield
     finally:
         gc.freeze()

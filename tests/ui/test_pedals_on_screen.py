@@ -38,7 +38,7 @@ async def test_each_pedal_with_what_it_does(size: tuple[int, int]) -> None:
         await rig.until(lambda: "Pedals" in rig.text())
         text = str(rig.app.screen.query_one("#status-text").render())
         assert text.index(" left ") < text.index(" right "), "in the order of their names, whichever spoke last"
-        assert line(rig, "left").startswith(" ✓ left              ready  USB pedal · short: Photo · long: Rec")
+        assert line(rig, "left").startswith(" ✓ left              ready  short: Photo · long: Recording")
         assert "short: Emergency" in line(rig, "right")
         assert "long" not in line(rig, "right"), "what a press does not do is not told"
 

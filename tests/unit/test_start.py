@@ -44,7 +44,7 @@ def test_the_panel_is_set_up_without_numpy() -> None:
 def test_no_certificates_are_read_for_unix_sockets() -> None:
     code = (
         "import ssl; whole = ssl.create_default_context\n"
-        "from smartbox_tui.wire import unverified; unverified.load()\n"
+        "from smartbox_tui.wire import untrusting; untrusting.load()\n"
         "from aiohttp import connector\n"
         "own = connector._SSL_CONTEXT_VERIFIED\n"
         "print(own.cert_store_stats()['x509'], own.verify_mode.name, own.check_hostname)\n"

@@ -100,7 +100,7 @@ class StatusText(Shown):
                     for press, what in does.items()
                     if what != "none"
                 ]
-                detail = " · ".join([kind, *told])
+                detail = " · ".join([*told, kind])  # what is cut off on a small screen is the kind
             else:
                 detail = t("{device} ({kind})", device=item.device, kind=kind) if item.device else kind
             word = t(words.PEDAL_STATE.get(item.state, item.state))
