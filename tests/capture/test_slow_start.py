@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from smartbox_tui.capture import parts as parts_module
 from smartbox_tui.capture import recorder as module
 from smartbox_tui.capture.clipfile import ClipFile
 from smartbox_tui.errors import SmartBoxError
@@ -26,7 +27,7 @@ def test_pictures_that_have_come_are_not_given_up(
         time.sleep(0.5)
         return ClipFile(*arguments, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "ClipFile", slow)
+    monkeypatch.setattr(parts_module, "ClipFile", slow)
     parts = Parts(tmp_path, 1 << 30, 1.0)
     if preloaded:
         parts.recorder.preload([parts.unit(number) for number in range(3)])
