@@ -49,6 +49,9 @@ class Behaviour:
     field          V4L2_FIELD_… of its pictures; ALTERNATE delivers fields of half the height
     standard       V4L2_STD_… that is set, `seen_standard` what comes in; 0: no analogue input
     pixel_aspect   (y, x) of CROPCAP; None: the driver knows none
+    scales         whether pictures keep their sizes whatever comes in
+    shape          (across, down) of the picture that the timings tell; None: they do not
+    cropped        (columns, rows) of the signal that its pictures show; None: the driver does not tell
     power          whether the cable's 5 V are there; None: the driver has no such control
     timings_errno  S_DV_TIMINGS fails with that
     refused        with timings ERANGE: (width, height) of what the receiver cannot take, if it tells
@@ -81,6 +84,9 @@ class Behaviour:
     standard: int = 0
     seen_standard: int = 0
     pixel_aspect: tuple[int, int] | None = None
+    scales: bool = False
+    shape: tuple[int, int] | None = None
+    cropped: tuple[int, int] | None = None
     power: bool | None = None
     refused: tuple[int, int] | None = None
     timings_errno: int = 0
@@ -104,6 +110,7 @@ class Questions:
             abi.VIDIOC_S_STD: self._s_std,
             abi.VIDIOC_QUERYSTD: self._query_std,
             abi.VIDIOC_CROPCAP: self._crop_cap,
+            abi.VIDIOC_G_SELECTION: self._g_selection,
             control_abi.VIDIOC_QUERY_EXT_CTRL: self._query_control,
             control_abi.VIDIOC_QUERYMENU: self._query_menu,
             control_abi.VIDIOC_G_EXT_CTRLS: self._get_control,
@@ -146,6 +153,12 @@ class Questions:
         width, height = next(iter(behaviour.sizes.values()))[0]
         said.defrect = abi.Rect(0, 0, width, height)
         said.pixelaspect = abi.Fract(*behaviour.pixel_aspect)
+
+    def _g_selection(self, said: abi.Selection) -> None:
+        behaviour = self._behaviour()
+        if behaviour.cropped is None or said.target != abi.SEL_TGT_CROP:
+            raise os_error(errno.ENOTTY)
+        said.r = abi.Rect(0, 0, *behaviour.cropped)
 
     # ---- controls
 

@@ -266,6 +266,11 @@ class FakeV4l2(SystemCalls):
         said.u.bt.width, said.u.bt.height = timings
         said.u.bt.hfrontporch = said.u.bt.vfrontporch = 100
         said.u.bt.pixelclock = int((timings[0] + 100) * (timings[1] + 100) * self.behaviour.fps)
+        if self.behaviour.shape is not None:
+            said.u.bt.flags, said.u.bt.picture_aspect = (
+                abi.DV_FL_HAS_PICTURE_ASPECT,
+                abi.Fract(*self.behaviour.shape),
+            )
         if failure:  # the kernel copies back what was found out all the same
             raise os_error(failure)
 
@@ -274,6 +279,8 @@ class FakeV4l2(SystemCalls):
             raise os_error(self.behaviour.timings_errno)
         if self._buffers:
             raise os_error(errno.EBUSY)
+        if self.behaviour.scales:
+            return
         size = (timings.u.bt.width, timings.u.bt.height)
         self.behaviour.sizes = {code: [size] for code in self.behaviour.sizes}
 

@@ -34,6 +34,7 @@ STRUCTS = {
     "v4l2_frmivalenum": abi.IntervalEnum,
     "v4l2_rect": abi.Rect,
     "v4l2_cropcap": abi.CropCap,
+    "v4l2_selection": abi.Selection,
     "v4l2_query_ext_ctrl": control_abi.QueryExtCtrl,
     "v4l2_querymenu": control_abi.QueryMenu,
     "v4l2_ext_control": control_abi.ExtControl,
@@ -45,7 +46,9 @@ RENAMED = {
     ("v4l2_querymenu", "u"): "name",
     ("v4l2_ext_control", "u"): "value",
 }
-CONSTANTS = [name for name in dir(abi) if name.startswith(("CAP_", "BUF_", "IN_", "EVENT_", "MEMORY_", "FIELD_"))]
+CONSTANTS = [
+    name for name in dir(abi) if name.startswith(("CAP_", "BUF_", "IN_", "EVENT_", "MEMORY_", "FIELD_", "SEL_"))
+]
 CONSTANTS += ["COLORSPACE_JPEG", "QUANTIZATION_FULL_RANGE", "QUANTIZATION_LIM_RANGE", "DV_BT_656_1120"]
 CONSTANTS += ["STD_525_60", "STD_625_50", "DV_INTERLACED", "DV_FL_HAS_PICTURE_ASPECT"]
 CONSTANTS += [name for name in dir(abi) if name.startswith("FRM")]

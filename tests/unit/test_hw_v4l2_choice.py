@@ -167,6 +167,25 @@ def test_the_standard_follows_what_comes_in_and_gives_the_rate():
     assert source.read(1).format.fps == Fraction(30000, 1001)
 
 
+@pytest.mark.parametrize(
+    ("timings", "size", "shape", "cropped", "aspect"),
+    [
+        ((1280, 720), (320, 180), None, None, Fraction(1)),
+        ((640, 480), (320, 180), None, None, Fraction(3, 4)),
+        ((640, 480), (320, 180), None, (640, 360), Fraction(1)),
+        ((720, 576), (720, 576), (16, 9), None, Fraction(64, 45)),
+        ((720, 576), (720, 576), (4, 3), (720, 576), Fraction(16, 15)),
+        ((720, 576), (640, 480), (4, 3), (720, 576), Fraction(1)),
+        ((720, 576), (720, 576), None, None, Fraction(1)),
+    ],
+)
+def test_a_digital_picture_keeps_its_shape_when_the_device_scales_it(timings, size, shape, cropped, aspect):
+    _, source = opened(sizes={"NV12": [size]}, timings=timings, scales=True, shape=shape, cropped=cropped)
+    form = source.read(1).format
+    assert (form.width, form.height) == size
+    assert form.pixel_aspect == aspect
+
+
 # ---- the signal
 
 

@@ -13,6 +13,7 @@ _u8, _u32, _u64 = ctypes.c_uint8, ctypes.c_uint32, ctypes.c_uint64
 
 BUF_TYPE_VIDEO_CAPTURE = 1
 MEMORY_MMAP = 1
+SEL_TGT_CROP = 0
 FIELD_ANY, FIELD_NONE, FIELD_TOP, FIELD_BOTTOM, FIELD_INTERLACED = 0, 1, 2, 3, 4
 FIELD_SEQ_TB, FIELD_SEQ_BT, FIELD_ALTERNATE, FIELD_INTERLACED_TB, FIELD_INTERLACED_BT = 5, 6, 7, 8, 9
 
@@ -185,6 +186,10 @@ class CropCap(ctypes.Structure):
     _fields_ = (("type", _u32), ("bounds", Rect), ("defrect", Rect), ("pixelaspect", Fract))
 
 
+class Selection(ctypes.Structure):
+    _fields_ = (("type", _u32), ("target", _u32), ("flags", _u32), ("r", Rect), ("reserved", _u32 * 9))
+
+
 class RequestBuffers(ctypes.Structure):
     _fields_ = (
         ("count", _u32),
@@ -333,4 +338,5 @@ VIDIOC_ENUM_FRAMEINTERVALS = io_both("V", 75, _size(IntervalEnum))
 VIDIOC_S_DV_TIMINGS = io_both("V", 87, _size(DvTimings))
 VIDIOC_DQEVENT = io_read("V", 89, _size(Event))
 VIDIOC_SUBSCRIBE_EVENT = io_write("V", 90, _size(EventSubscription))
+VIDIOC_G_SELECTION = io_both("V", 94, _size(Selection))
 VIDIOC_QUERY_DV_TIMINGS = io_read("V", 99, _size(DvTimings))

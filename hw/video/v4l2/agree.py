@@ -72,7 +72,9 @@ def agree(requests: Requests, wish: Wish, signal: Signal, path: str) -> Agreed:
     height = pix.height * 2 if pix.field == abi.FIELD_ALTERNATE else pix.height
     aspect = Fraction(1)
     if timings is not None:
-        aspect = fields.digital_aspect(timings.u.bt, pix.width, height)
+        # Of fields that come one by one drivers tell the part in rows of a field or of the picture: not asked.
+        part = None if pix.field == abi.FIELD_ALTERNATE else requests.cropped()
+        aspect = fields.digital_aspect(timings.u.bt, part, pix.width, height)
     elif standard:
         lines = fields.LINES_525 if lines_525 else fields.LINES_625
         aspect = fields.analogue_aspect(requests.crop_cap(), lines, pix.width, height)

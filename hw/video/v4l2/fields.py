@@ -69,12 +69,17 @@ def analogue_aspect(cap: abi.CropCap | None, lines: int, width: int, height: int
     return square_if_near(aspect * Fraction(across, width) / Fraction(down, height))
 
 
-def digital_aspect(timings: abi.BtTimings, width: int, height: int) -> Fraction:
-    """The same of a digital signal, which tells its picture's aspect where its pixels are not square."""
-    told = timings.picture_aspect
-    if not timings.flags & abi.DV_FL_HAS_PICTURE_ASPECT or not (told.numerator and told.denominator):
-        return Fraction(1)
-    return square_if_near(Fraction(told.numerator, told.denominator) / Fraction(width, height))
+def digital_aspect(timings: abi.BtTimings, cropped: tuple[int, int] | None, width: int, height: int) -> Fraction:
+    """The same of a digital signal in a picture of that size, to which the device may have scaled it.
+
+    timings  of the signal, which tell its picture's aspect where its own pixels are not square
+    cropped  columns and rows of it that became the picture; None: all
+    """
+    told, own = timings.picture_aspect, Fraction(1)
+    if timings.flags & abi.DV_FL_HAS_PICTURE_ASPECT and told.numerator and told.denominator:
+        own = Fraction(told.numerator, told.denominator) / Fraction(timings.width, timings.height)
+    across, down = cropped or (timings.width, timings.height)
+    return square_if_near(own * Fraction(across, width) / Fraction(down, height))
 
 
 def square_if_near(aspect: Fraction) -> Fraction:

@@ -188,6 +188,12 @@ class Requests:
         said = abi.CropCap(type=abi.BUF_TYPE_VIDEO_CAPTURE)
         return said if self._asked(abi.VIDIOC_CROPCAP, said) else None
 
+    def cropped(self) -> tuple[int, int] | None:
+        """Columns and rows of the signal that become the picture; None: the driver does not tell."""
+        said = abi.Selection(type=abi.BUF_TYPE_VIDEO_CAPTURE, target=abi.SEL_TGT_CROP)
+        told = self._asked(abi.VIDIOC_G_SELECTION, said) and said.r.width and said.r.height
+        return (said.r.width, said.r.height) if told else None
+
     def _asked(self, request: int, argument: object) -> bool:
         """Whether the device answered. Raises OSError only where it is gone."""
         try:
