@@ -8,12 +8,16 @@ import gc
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from smartbox_tui.commands.options import Options, set_up_logging
+from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.settings.again import Again
 from smartbox_tui.settings.load import PARENT_VARIABLE, load
-from smartbox_tui.settings.paths import paths
+from smartbox_tui.settings.paths import Paths, paths
 from smartbox_tui.wire import untrusting
+from smartbox_tui.wire.notify import MANAGED_BY
 
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -31,23 +35,39 @@ def run(name: str, options: Options) -> int:
     """Blocks until the process ends. Each imports only its own room."""
     die_with_parent()
     folders = paths(options.state, options.runtime)
-    loaded = load(options.config, folders.state, fallback=True)
-    if name == "engine":
+    if name != "console":  # it draws on standard error, and logs to SMARTBOX_LOG only
         set_up_logging(name)
+    try:
+        loaded = load(options.config, folders.state, fallback=True)
+    except SmartBoxError as exc:
+        return _without_settings(name, folders, options.config, exc)
+    if name == "engine":
         with _importing():
             from smartbox_tui.engine.app import run as run_engine
 
         return run_engine(folders, loaded, options.config)
     if name == "capture":
-        set_up_logging(name)
         with _importing():
             from smartbox_tui.capture.app import run as run_capture
 
         return run_capture(folders, loaded)
     with _importing():
-        from smartbox_tui.ui.app import run as run_console  # it draws here and logs to SMARTBOX_LOG only
+        from smartbox_tui.ui.app import run as run_console
 
     return run_console(folders, loaded, options.config)
+
+
+def _without_settings(name: str, folders: Paths, config: Path | None, trouble: SmartBoxError) -> int:
+    """By hand the mistake ends it; a service manager would start it again and again, with the same mistake."""
+    if not os.environ.get(MANAGED_BY):
+        raise trouble
+    if name == "console":
+        from smartbox_tui.ui.unreadable import run as show
+
+        return show(Again(config, folders.state, trouble), folders)
+    from smartbox_tui.commands import waiting
+
+    return waiting.run(name, folders, config, trouble)
 
 
 @contextlib.contextmanager

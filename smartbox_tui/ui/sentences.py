@@ -71,6 +71,12 @@ ENGINE_AWAY: Final = Sentence(
     N_("The engine does not answer: no patient can be chosen, nothing is sent."),
     N_("Photos and recordings go on and are kept."),
 )
+SETTINGS_UNREADABLE: Final = Sentence(
+    N_("The settings of the box cannot be read."),
+    N_("Call service. Once the settings are mended all goes on by itself."),
+)
+NO_PICTURES: Final = N_("No pictures can be taken. Those taken before are kept.")
+PEDALS_WORK: Final = N_("The pedals still take pictures. They are kept.")
 
 FIELD_REASONS: Final = {
     "a patient needs an ID": N_("A patient needs an ID."),

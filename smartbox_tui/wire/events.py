@@ -132,6 +132,14 @@ class StatusChanged(msgspec.Struct, frozen=True, kw_only=True):
     status: state.Status
 
 
+class SettingsUnreadable(msgspec.Struct, frozen=True, kw_only=True):
+    """The process is there, but waits for settings that hold; said instead of a snapshot, of capture or engine."""
+
+    code: str
+    message: str
+    hint: str
+
+
 DATA: Final[dict[str, type[msgspec.Struct]]] = {
     # of capture
     "source-changed": SourceChanged,
@@ -153,6 +161,8 @@ DATA: Final[dict[str, type[msgspec.Struct]]] = {
     "instance-adopted": InstanceAdopted,
     "delivery-changed": DeliveryChanged,
     "status-changed": StatusChanged,
+    # of either, as long as it does nothing else
+    "settings-unreadable": SettingsUnreadable,
 }
 
 

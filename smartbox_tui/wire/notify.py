@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-_ADDRESS: Final = "NOTIFY_SOCKET"
+MANAGED_BY: Final = "NOTIFY_SOCKET"
+"""The variable that a service manager sets for those it starts."""
 _WATCHDOG: Final = "WATCHDOG_USEC"
 _WATCHDOG_PID: Final = "WATCHDOG_PID"
 
@@ -22,7 +23,7 @@ class Manager:
 
     def __init__(self, environ: dict[str, str] | None = None) -> None:
         values = os.environ if environ is None else environ
-        self._address = values.pop(_ADDRESS, "")
+        self._address = values.pop(MANAGED_BY, "")
         limit, pid = values.pop(_WATCHDOG, ""), values.pop(_WATCHDOG_PID, "")
         ours = not pid or pid == str(os.getpid())
         self.watchdog_s = int(limit) / 1e6 if self._address and ours and limit.isdigit() else 0.0
