@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.errors import PROCESS_AWAY, SmartBoxError
 from smartbox_tui.settings.again import LOOK_S, Again
 from smartbox_tui.settings.paths import Paths
 from smartbox_tui.spool.lock import FolderLock
@@ -107,4 +107,7 @@ class _Waiting:
         return listener
 
     async def _answer(self, _request: web.Request) -> web.Response:
-        return reply({"error": self._again.trouble.as_dict()}, 409)
+        """To whoever asks it is away, and this is why: what works without it goes on."""
+        trouble = self._again.trouble
+        message = f"The {self._name} process waits: its settings cannot be read: {trouble.message}"
+        return reply({"error": SmartBoxError(PROCESS_AWAY, message, trouble.hint).as_dict()}, 409)

@@ -17,8 +17,8 @@ from smartbox_tui.ui.alarm_words import (
 )
 from smartbox_tui.ui.i18n import Texts
 from smartbox_tui.ui.reasons import of_destination
-from smartbox_tui.ui.sentences import CAPTURE_AWAY, ENGINE_AWAY, SENTENCES, Sentence
-from smartbox_tui.ui.state import BoxState, Presence
+from smartbox_tui.ui.sentences import CAPTURE_AWAY, ENGINE_AWAY, SENTENCES, SETTINGS_UNREADABLE, Sentence
+from smartbox_tui.ui.state import BoxState, Presence, Process
 from smartbox_tui.wire import state
 
 
@@ -32,9 +32,9 @@ class AlarmLine(NamedTuple):
 def alarm_lines(t: Texts, box: BoxState) -> list[AlarmLine]:
     """The gravest first. With the engine away its last alarms are not repeated: nobody knows whether they hold."""
     lines = []
-    for presence, away in ((box.capture, CAPTURE_AWAY), (box.engine, ENGINE_AWAY)):
+    for process, presence in ((Process.CAPTURE, box.capture), (Process.ENGINE, box.engine)):
         if presence is Presence.AWAY:
-            lines.append(AlarmLine(t(away.what), t(away.hint), grave=True, bar=True))
+            lines.append(AlarmLine(*of_away(t, box, process), grave=True, bar=True))
     touch = TOUCH.get(box.touch)
     if touch is not None:
         lines.append(_known(t, touch))
@@ -49,6 +49,13 @@ def alarm_lines(t: Texts, box: BoxState) -> list[AlarmLine]:
         and not alarm.code.startswith(PEDAL_PREFIX)
     ]
     return lines + sorted(told, key=lambda line: not line.grave)
+
+
+def of_away(t: Texts, box: BoxState, process: Process) -> tuple[str, str]:
+    """What it means that a process is away, and what becomes of that."""
+    away = ENGINE_AWAY if process is Process.ENGINE else CAPTURE_AWAY
+    why = box.why_away.get(process)
+    return t(away.what), f"{t(SETTINGS_UNREADABLE.what)} {why}" if why else t(away.hint)
 
 
 def _known(t: Texts, known: Known, **parts: str) -> AlarmLine:

@@ -284,7 +284,9 @@ class BoxLink:
                 # another version on the other side: one fact is lost, the console goes on
                 log.exception("%s sent an event %s that cannot be read", process, event.type)
                 continue
-            if fact is not None and kind is not None:
+            if isinstance(fact, events.SettingsUnreadable):
+                self._app.post_message(went_away(Gone(process, fact.message)))
+            elif fact is not None and kind is not None:
                 self._app.post_message(kind(fact))
 
     async def _give(self, command: commands.Command, reply_to: MessagePump) -> None:

@@ -12,10 +12,11 @@ from textual.screen import Screen
 
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings.schema import Settings
+from smartbox_tui.ui.alarms import of_away
 from smartbox_tui.ui.clock import Clock
 from smartbox_tui.ui.i18n import Texts
 from smartbox_tui.ui.link import BoxLink, CommandWasRefused, process_for
-from smartbox_tui.ui.sentences import CAPTURE_AWAY, ENGINE_AWAY, error_texts
+from smartbox_tui.ui.sentences import error_texts
 from smartbox_tui.ui.state import BoxState, Presence, Process
 from smartbox_tui.ui.view import View
 from smartbox_tui.wire import commands, state
@@ -95,8 +96,7 @@ class Orders(App[int]):
         process = process_for(command)
         presence = {Process.ENGINE: self.box.engine, Process.CAPTURE: self.box.capture}[process]
         if presence is Presence.AWAY:
-            away = ENGINE_AWAY if process is Process.ENGINE else CAPTURE_AWAY
-            self.say(self.t(away.what), self.t(away.hint), "error")
+            self.say(*of_away(self.t, self.box, process), "error")
         self.link.order(command, reply_to or self.screen)
 
     def say(self, what: str, hint: str = "", severity: Any = "warning") -> None:

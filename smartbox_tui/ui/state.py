@@ -43,9 +43,10 @@ class Presence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The process went away, or was not there to begin with."""
+    """The process went away, or was not there to begin with. `why`: in English, of one that cannot do its work."""
 
     process: Process
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class BoxState:
 
     engine: Presence = Presence.UNKNOWN
     capture: Presence = Presence.UNKNOWN
+    why_away: dict[Process, str] = field(default_factory=dict)
+    """Why a process that is away does nothing, where it says so itself: its settings cannot be read."""
     status: wire.Status | None = None
     sources: tuple[wire.Source, ...] = ()
     sources_heard_s: dict[str, float] = field(default_factory=dict)
@@ -187,6 +190,7 @@ def _reduce(fact: object, box: BoxState, heard_s: float) -> BoxState:
 
 @_reduce.register
 def _(fact: Gone, box: BoxState, heard_s: float) -> BoxState:
+    box = replace(box, why_away={**box.why_away, fact.process: fact.why})
     if fact.process is Process.ENGINE:
         return replace(box, engine=Presence.AWAY)
     sources = box.status.sources if box.engine is Presence.HERE and box.status else box.sources
