@@ -15,6 +15,9 @@ QUEUE_LENGTH: Final = 256
 """Events a client may lag behind before it is dropped; it reconnects and starts with a new snapshot."""
 _END_S: Final = 5.0
 
+_HEARTBEAT_S: Final = 30.0
+"""A client that says nothing for half of it after it was asked is dropped."""
+
 SLOW_CLIENT: Final = 4008
 """WebSocket close code for a dropped client (private range, RFC 6455 7.4.2)."""
 
@@ -60,7 +63,7 @@ class Hub:
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """The handler of the event stream: the snapshot, then every event after it."""
         # compress=False: a local socket; deflate costs time and memory for nothing
-        response = web.WebSocketResponse(heartbeat=10, compress=False, max_msg_size=65536)
+        response = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, compress=False, max_msg_size=65536)
         await response.prepare(request)
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE_LENGTH)
         queue.put_nowait(self._encode("snapshot", self._snapshot()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,11 +12,18 @@ import aiohttp
 import msgspec
 
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.wire import events
 from smartbox_tui.wire.client import process_away
+from smartbox_tui.wire.events import Event
 
 RECONNECT_S: Final = 0.25
 """A local socket: trying costs nothing, and the screen must show quickly that the process is back."""
+
+QUIET_S: Final = 5.0
+"""Without an event, after which the process is asked whether it is there."""
+
+PATIENCE_S: Final = 15.0
+"""For its answer. One that has ended is known at once, from its socket; this is for one that stands still, and a
+box with too much to do may well be late by ten seconds."""
 
 
 class Link:
@@ -94,30 +101,74 @@ class Link:
             "Repeat the command; a repeat with the same id makes nothing twice.",
         )
 
-    async def events(self) -> AsyncIterator[events.Event | None]:
-        """The stream for ever: a `snapshot` event, then the numbered ones. None: the process went away; a new
-        snapshot follows when it is back. A gap in the numbers reconnects, so none is ever silently missed."""
-        assert self._session is not None, "use it as a context manager"
-        connected = True  # so that a process that is away from the start is told once
+    async def events(self) -> AsyncGenerator[Event | None, None]:
+        """The stream for ever: a `snapshot` event, then the numbered ones. None: the process is away, or stands
+        still; a new snapshot follows when it is back. A gap in the numbers reconnects, so none is ever silently
+        missed, and so does a connection that was only cut: a new snapshot follows, and no None."""
+        told = False  # that it is away; one that is away from the start is told, too
+        loop = asyncio.get_running_loop()
         while True:
-            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-                async with self._session.ws_connect(
-                    f"http://localhost{self._events}",
-                    heartbeat=10,
-                    max_msg_size=0,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=1),
-                ) as socket:
-                    last: int | None = None
-                    async for message in socket:
-                        if message.type is not aiohttp.WSMsgType.TEXT:
-                            break
-                        event = msgspec.json.decode(message.data, type=events.Event)
-                        if last is not None and event.seq != last + 1:
-                            break
-                        last = event.seq
-                        connected = True
+            heard = silent = False
+            begun = loop.time()
+            async with contextlib.aclosing(self._connection()) as connection:
+                try:
+                    async for event in connection:
+                        heard, told = True, False
                         yield event
-            if connected:
-                connected = False
+                except _StandsStillError:
+                    silent = True
+            if heard and not silent and loop.time() - begun > RECONNECT_S:
+                continue  # one that has ended refuses the next connection at once
+            if not told:
+                told = True
                 yield None
             await asyncio.sleep(RECONNECT_S)
+
+    async def _connection(self) -> AsyncGenerator[Event, None]:
+        """The events of one connection, until it ends. Raises _StandsStillError."""
+        with contextlib.suppress(aiohttp.ClientError, OSError):
+            socket = await asyncio.wait_for(self._connected(), PATIENCE_S)
+            try:
+                last: int | None = None
+                while (message := await self._message(socket)).type is aiohttp.WSMsgType.TEXT:
+                    event = msgspec.json.decode(message.data, type=Event)
+                    if last is not None and event.seq != last + 1:
+                        return
+                    last = event.seq
+                    yield event
+            finally:
+                await socket.close()
+
+    async def _connected(self) -> aiohttp.ClientWebSocketResponse:
+        assert self._session is not None, "use it as a context manager"
+        return await self._session.ws_connect(
+            f"http://localhost{self._events}", max_msg_size=0, timeout=aiohttp.ClientWSTimeout(ws_close=1)
+        )
+
+    async def _message(self, socket: aiohttp.ClientWebSocketResponse) -> aiohttp.WSMessage:
+        """The next message. A process that says nothing may have nothing to say, or be late on a machine that has
+        too much to do: it is asked, as often as needed. Raises _StandsStillError when it does not answer."""
+        coming = asyncio.ensure_future(socket.receive())
+        try:
+            while not (await asyncio.wait({coming}, timeout=QUIET_S))[0]:
+                asked = asyncio.ensure_future(self._exchange("GET", "/v1/status", None, PATIENCE_S))
+                try:
+                    await asyncio.wait({coming, asked}, return_when=asyncio.FIRST_COMPLETED)
+                    if not coming.done() and asked.exception() is not None:
+                        raise _StandsStillError
+                finally:
+                    await _cancelled(asked)
+            return coming.result()
+        finally:
+            await _cancelled(coming)
+
+
+class _StandsStillError(Exception):
+    """The process is there and does not answer."""
+
+
+async def _cancelled(work: asyncio.Future[Any]) -> None:
+    work.cancel()
+    await asyncio.wait({work})
+    if not work.cancelled():
+        work.exception()  # seen: it was the outcome, or came too late to be one
