@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +20,15 @@ from smartbox_tui.spool.layout import exam_dir
 from smartbox_tui.store import queries
 from smartbox_tui.store.database import Store
 
+log = logging.getLogger(__name__)
+
 POSTER_S: Final = 20.0
+"""For a child's first try; each further one has twice the time of the one before."""
+
+TRIES: Final = 3
+REST_S: Final = 3600.0
+"""So long a picture that could not be made is left alone: the screens ask every few seconds."""
+
 WIDTHS: Final = (160, 320, 640, 960)
 """Of what is made: a wish gets the next wider one, so that each picture has a handful of them at most."""
 
@@ -26,17 +37,27 @@ _CACHE: Final = {"Cache-Control": "private, max-age=86400"}
 """A picture never changes under its id."""
 
 
+@dataclass(slots=True)
+class _Failures:
+    """Of one picture: how many tries, and what the last one said."""
+
+    count: int
+    error: dict[str, str]
+    at_s: float
+
+
 class PicturesArea:
     """`GET /v1/instances/{uid}/picture`: image/jpeg, by picture id or SOP Instance UID.
 
     A still is the file itself; with `?width=N`, and of a clip, a smaller one (960 pixels at most), kept in the
     exam's `derived/`. A discarded picture is shown as long as it is kept. Errors: not-found, bad-value, timeout,
-    invalid-object (nothing in the clip can be decoded).
+    invalid-object (nothing in the clip can be decoded). What was tried thrice in vain goes without for an hour.
     """
 
     def __init__(self, spool: Path, store: Store) -> None:
         self._spool, self._store = spool, store
         self._making: dict[Path, asyncio.Task[Any]] = {}
+        self._failed: dict[Path, _Failures] = {}
         self._one = asyncio.Semaphore(1)  # a strip of clips must not take the processors from capture
 
     def handlers(self) -> Handlers:
@@ -77,9 +98,24 @@ class PicturesArea:
         return out
 
     async def _make(self, source: Path, out: Path, width: int) -> None:
+        """Raises what the child says; what the last one said, once there were enough of them."""
+        failures = self._failed.get(out)
+        if failures is not None and time.monotonic() - failures.at_s > REST_S:
+            failures = None
+        tries = failures.count if failures is not None else 0
+        if failures is not None and tries >= TRIES:
+            raise SmartBoxError.from_dict(failures.error)
         async with self._one:
             await asyncio.to_thread(make_folder, out.parent)
-            await children.ask("poster", str(source), "--out", str(out), "--width", str(width), timeout_s=POSTER_S)
+            words = ("poster", str(source), "--out", str(out), "--width", str(width))
+            try:
+                await children.ask(*words, timeout_s=POSTER_S * 2**tries)
+            except SmartBoxError as exc:
+                self._failed[out] = _Failures(tries + 1, exc.as_dict(), time.monotonic())
+                if tries + 1 == TRIES:
+                    log.warning("no small picture of %s after %d tries: %s", source.name, TRIES, exc.message)
+                raise
+            self._failed.pop(out, None)
 
     def _forget(self, out: Path, done: asyncio.Task[Any]) -> None:
         self._making.pop(out, None)
