@@ -131,7 +131,9 @@ class ConsoleApp(Lit, Touchable):
         self.depth = depths.get(self.console.color_system or "", Depth.TRUE)
         if self.panel is not None and self.depth is Depth.SIXTEEN:
             self.depth = Depth.PANEL
-        self._gallery = Gallery(self.link.picture, self._in_background, self.redraw_soon, self.wall.monotonic_s)
+        self._gallery = Gallery(
+            self.link.picture, self._in_background, self.redraw_soon, self.wall.monotonic_s, self.picture_grain()
+        )
         fps = self.settings.display.preview_fps or (REMOTE_FPS if self.pace else LOCAL_FPS)
         await self.push_screen(CaptureScreen(self.paths.runtime, fps, self.depth, self.pixels))
         self.set_interval(1.0, self.redraw, name="clock")

@@ -13,6 +13,7 @@ import os
 import selectors
 import threading
 from codecs import getincrementaldecoder
+from collections.abc import Callable
 from typing import IO, Any, Final
 
 from textual._xterm_parser import XTermParser
@@ -27,9 +28,11 @@ HANG_UP_STATUS: Final = 1
 class PatientWriter(WriterThread):
     """Goes on taking text when the terminal is gone, so that nobody waits for it."""
 
-    def __init__(self, file: IO[str], gone: threading.Event) -> None:
+    def __init__(self, file: IO[str], gone: threading.Event, written: Callable[[], None]) -> None:
+        """`written` is called in its thread, whenever the terminal has taken all there is."""
         super().__init__(file)
         self._gone = gone
+        self._written = written
 
     def run(self) -> None:
         while (text := self._queue.get()) is not None:
@@ -37,10 +40,13 @@ class PatientWriter(WriterThread):
                 continue
             try:
                 self._file.write(text)
-                if self._queue.qsize() == 0:
-                    self._file.flush()
+                if self._queue.qsize():
+                    continue
+                self._file.flush()
             except (OSError, ValueError):
                 self._gone.set()
+            else:
+                self._written()
 
     @property
     def backlog(self) -> int:
@@ -61,11 +67,14 @@ class BoxDriver(LinuxDriver):
         writer = self._writer_thread
         return writer.backlog if isinstance(writer, PatientWriter) else 0
 
+    def written(self) -> None:
+        """The terminal has taken all that was written. In the writer's thread."""
+
     def start_application_mode(self) -> None:
         super().start_application_mode()  # type: ignore[no-untyped-call]
         old = self._writer_thread
         if self._file is not None and old is not None and not isinstance(old, PatientWriter):
-            self._writer_thread = PatientWriter(self._file, self.gone)
+            self._writer_thread = PatientWriter(self._file, self.gone, self.written)
             old.stop()
             self._writer_thread.start()
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -32,12 +32,27 @@ class Size(StrEnum):
     LARGE = "large"
 
 
-_PIXELS: Final = {Size.SMALL: (64, 300), Size.LARGE: (400, 10)}
-"""At most that many pixels across (half blocks have one a column), and how many are kept."""
+class Grain(NamedTuple):
+    """`width`: pixels across, `kept`: how many pictures. `exact`: no more pixels than that, else what the decoder
+    gives, which is less than twice as many as a rule."""
+
+    width: int
+    kept: int
+    exact: bool = True
 
 
-def decode(jpeg: bytes, width: int) -> Pixels:
-    """RGB, scaled down while decoding. Raises ValueError for what is no JPEG."""
+BLOCKS: Final = {Size.SMALL: Grain(64, 300), Size.LARGE: Grain(400, 10)}
+"""Half blocks have one a column."""
+
+
+def pixel_grain(small: int, large: int) -> Mapping[Size, Grain]:
+    """For pictures that are so many pixels wide on the panel. At most some 70 MB."""
+    return {Size.SMALL: Grain(small, 100, exact=False), Size.LARGE: Grain(large, 3, exact=False)}
+
+
+def decode(jpeg: bytes, width: int, *, exact: bool = True) -> Pixels:
+    """RGB, scaled down while decoding: at most `width` pixels wide, or where it is not `exact` at least, as far as
+    the picture has them. Raises ValueError for what is no JPEG."""
     import simplejpeg
 
     header = simplejpeg.decode_jpeg_header(jpeg)
@@ -48,7 +63,7 @@ def decode(jpeg: bytes, width: int) -> Pixels:
         jpeg, "RGB", fastdct=True, fastupsample=True, min_width=width, min_height=1, min_factor=1, strict=False
     )
     pixels = np.asarray(small, np.uint8)
-    if pixels.shape[1] > width:
+    if pixels.shape[1] > (width if exact else 2 * width):
         pixels = scale(pixels, width, max(1, round(width * pixels.shape[0] / pixels.shape[1])))
     return np.ascontiguousarray(pixels)
 
@@ -62,7 +77,9 @@ class Gallery:
         start: Callable[[Awaitable[None]], Any],
         came: Callable[[], None],
         now_s: Callable[[], float],
+        grain: Mapping[Size, Grain] = BLOCKS,
     ) -> None:
+        self._grain = grain
         self._fetch, self._start, self._came, self._now_s = fetch, start, came, now_s
         self._kept: dict[Size, OrderedDict[str, Pixels]] = {size: OrderedDict() for size in Size}
         self._under_way: set[tuple[str, Size]] = set()
@@ -87,13 +104,13 @@ class Gallery:
 
     async def _bring(self, picture: str, size: Size) -> None:
         key = (picture, size)
-        width, most = _PIXELS[size]
+        grain = self._grain[size]
         try:
             async with self._gate:
                 data = await self._fetch(picture)
                 if len(data) > _MOST_BYTES:
                     raise ValueError("too large")
-                pixels = await asyncio.to_thread(decode, data, width)
+                pixels = await asyncio.to_thread(decode, data, grain.width, exact=grain.exact)
         except (SmartBoxError, ValueError) as exc:
             log.info("a picture cannot be shown: %s", type(exc).__name__)
             self._failed[key] = self._now_s()
@@ -103,7 +120,7 @@ class Gallery:
             self._failed.pop(key, None)
             kept = self._kept[size]
             kept[picture] = pixels
-            while len(kept) > most:
+            while len(kept) > grain.kept:
                 kept.popitem(last=False)
         finally:
             self._under_way.discard(key)

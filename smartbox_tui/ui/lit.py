@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 from textual.events import Event, Key, MouseDown, MouseEvent, MouseMove, MouseUp
 from textual.screen import Screen
 
 from smartbox_tui.ui.adjusting import Adjusting
+from smartbox_tui.ui.gallery import BLOCKS, Grain, Size, pixel_grain
 from smartbox_tui.ui.link import BoxMessage, PedalWasUsed, TriggerHasFailed
 from smartbox_tui.ui.live_pixels import LivePixels, Place
 from smartbox_tui.ui.panel import Panel
-from smartbox_tui.ui.screens.capture import CaptureScreen
+from smartbox_tui.ui.pixel_layout import layout
 from smartbox_tui.ui.state import BoxState
-from smartbox_tui.ui.widgets.preview import Preview, was_taken
+from smartbox_tui.ui.widgets.preview import was_taken
+from smartbox_tui.ui.widgets.thumbs import WIDEST
 
 _ASK_S: Final = 4.0
 """How often capture is told that a panel shows its picture; it believes it for three times as long."""
@@ -32,12 +35,17 @@ class Lit(Adjusting):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._preview: Preview | None = None
         self._woken_s: float | None = None
 
     @property
     def pixels(self) -> LivePixels | None:
         return self.panel.pixels if self.panel else None
+
+    def picture_grain(self) -> Mapping[Size, Grain]:
+        """How fine pictures that were taken are wanted."""
+        columns, rows = self.size
+        letter = self.pixels.letter((columns, rows)) if self.pixels is not None else None
+        return pixel_grain(WIDEST * letter[0], columns * letter[0]) if letter is not None else BLOCKS
 
     def start_panel(self) -> None:
         """Once the app runs."""
@@ -85,18 +93,19 @@ class Lit(Adjusting):
         return True
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
-        """Before anything is written to the terminal the picture's pixels leave the place where it will stand."""
+        """Before anything is written to the terminal the pictures' pixels leave the places where it will stand."""
         if self.panel is not None:
             self.panel.put(self._place())
         super()._display(screen, renderable)
 
     def _place(self) -> Place:
         front = self.screen_stack[-1] if self.screen_stack else None
-        if not isinstance(front, CaptureScreen):
-            return Place()
-        if self._preview is None or self._preview.screen is not front:
-            self._preview = next(iter(front.query(Preview)), None)
-        return self._preview.place() if self._preview is not None else Place()
+        return layout(front) if front is not None and front.is_attached else Place()
+
+    def text_was_written(self) -> None:
+        """The terminal has taken all that was written to it. From any thread."""
+        if self.pixels is not None:
+            self.pixels.written()
 
     def _look_at_clock(self) -> None:
         if self.panel is not None:

@@ -1,9 +1,10 @@
-"""The live picture as pixels in the framebuffer, inside the cells of the preview widget: the panel only.
+"""Pictures as pixels in the framebuffer, inside the cells of their widgets: the live one, and those that were
+taken. The panel only.
 
 One thread reads the newest picture and writes it; the event loop says what and where. The text console draws into
-the same memory: text that comes over the picture is written over again with the next one, and the picture never
-comes over text, because the event loop takes the place away before it writes there (`put` returns only when nothing
-is being drawn at the old one).
+the same memory: text that comes over a picture is written over again, and a picture never comes over text, because
+the event loop takes the place away before it writes there. When `put` returns, nothing is being drawn at the old
+places, and what was drawn there is gone from the glass: it may have been another patient's.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from hw.panel.framebuffer import Framebuffer, Screen
 from hw.panel.packing import Packed, Packer, colour, dimmed
 from hw.panel.vt import VirtualTerminal
 from smartbox_tui.ui.pixel_places import NOWHERE, Area, cut, fit, in_pixels
+from smartbox_tui.ui.still_pixels import Still, StillPixels, paint
 from smartbox_tui.wire.preview import PreviewPicture, PreviewReader
 
 log = logging.getLogger(__name__)
@@ -32,7 +34,9 @@ Colour = tuple[int, int, int]
 _LOOK_S: Final = 0.004
 """Between two looks at the preview's file."""
 _AGAIN_S: Final = 0.1
-"""What text has come over is repaired at least so often."""
+"""What text has come over the live picture is repaired at least so often."""
+_STILLS_AGAIN_S: Final = 5.0
+"""The others, which are drawn whenever the console has written: the kernel writes on the screen, too."""
 _IDLE_S: Final = 0.25
 _REST: Final = 2.0
 """After a picture that took so long, at least so many times as long without one: a third of a core."""
@@ -47,11 +51,19 @@ _NICE: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where: the widget's cells, and the parts of them that nothing lies over. `cells` is the terminal's size."""
+    """Where: the live picture's cells, and the parts of them that nothing lies over; the other pictures with
+    theirs. `cells` is the terminal's size. Nothing else on the screen is pixels."""
 
     cells: tuple[int, int] = (0, 0)
     area: Area = NOWHERE
     free: tuple[Area, ...] = ()
+    stills: tuple[Still, ...] = ()
+
+    def parts(self, cell: tuple[int, int]) -> list[Area]:
+        """All that may be drawn on, in pixels."""
+        return [
+            in_pixels(each, cell) for free in (self.free, *(item.free for item in self.stills)) for each in free
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +115,11 @@ class LivePixels:
         self._seen_size = (0, 0)
         self._inset: tuple[int, Area, Packed] | None = None
         self._repaired_s = 0.0
+        self._stills = StillPixels()
+        self._stills_s = 0.0
+        self._due = False
+        self._written = False
+        self._on_glass: list[Area] = []
         self.drawn = 0
         """Pictures drawn since the start."""
         self._thread = threading.Thread(target=self._run, name="live-pixels", daemon=True)
@@ -119,6 +136,8 @@ class LivePixels:
             self._lock.notify_all()
         if self._thread.ident is not None:
             self._thread.join(2.0)
+        if not self._thread.is_alive():
+            self._wipe([])
         self._framebuffer.close()
 
     @property
@@ -127,10 +146,13 @@ class LivePixels:
         return self._usable
 
     def put(self, place: Place) -> None:
-        """From now on there and nowhere else: nothing is being drawn at another place when it returns."""
+        """From now on there and nowhere else: nothing is being drawn at another place when it returns, and what was
+        drawn there is dark."""
         if place != self._place:
             with self._lock:
                 self._place = place
+                screen = self._screen()
+                self._wipe(place.parts(self._cell(screen, place)) if screen is not None else [])
                 self._changed = True
                 self._lock.notify_all()
 
@@ -156,6 +178,18 @@ class LivePixels:
             self._changed = True
             self._lock.notify_all()
 
+    def written(self) -> None:
+        """Text has come to the terminal, perhaps over the pictures. From any thread."""
+        if self._place.stills:
+            with self._lock:
+                self._written = True
+                self._lock.notify_all()
+
+    def letter(self, cells: tuple[int, int]) -> tuple[int, int] | None:
+        """Width and height of a letter in pixels on a terminal of so many columns and rows; None before `start`."""
+        screen = self._screen()
+        return self._cell(screen, Place(cells)) if screen is not None else None
+
     def wanted(self) -> tuple[int, int]:
         """The pixels that the picture's place has, (0, 0) while it has none."""
         place, screen = self._place, self._screen()
@@ -171,13 +205,16 @@ class LivePixels:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         pause = _LOOK_S
         while True:
+            failure = self._prepare()
             with self._lock:
-                if not self._changed and not self._ended:
+                if not (self._changed or self._written or self._ended):
                     self._lock.wait(pause)
                 if self._ended:
                     break
                 began = time.monotonic()
                 try:
+                    if failure is not None:
+                        raise failure
                     pause = self._turn(began)
                 except HardwareError as error:
                     pause = self._failed(began, error)
@@ -195,13 +232,20 @@ class LivePixels:
             if now_s < self._retry_s:
                 return _IDLE_S
             self._framebuffer.open()
-            self._usable = True
+            self._usable = self._due = True
         place, subject = self._place, self._subject
-        if self._dark or not place.free:
+        written, self._written = self._written, False
+        if self._dark or not (place.free or place.stills):
             return _IDLE_S
         if not self._terminal.in_front():
-            self._repaired_s = 0.0
+            self._repaired_s, self._due = 0.0, True
+            self._on_glass = []  # the kernel writes the whole text before it shows this terminal again
             return _AGAIN_S
+        if place.stills and (changed or written or self._due or now_s - self._stills_s >= _STILLS_AGAIN_S):
+            self._draw_stills(self._framebuffer.look(), place)
+            self._stills_s = now_s
+        if not place.free:
+            return _LOOK_S if self._due else _IDLE_S
         flash = now_s < self._flash_until_s
         over, self._flashed = self._flashed and not flash, flash
         packer = self._packer
@@ -222,7 +266,47 @@ class LivePixels:
             log.warning("the panel's picture is drawn as blocks: %s", error)
         self._usable = False
         self._retry_s = now_s + _RETRY_S
+        self._on_glass = []  # the cells have the pictures from now on
         return _IDLE_S
+
+    def _prepare(self) -> Exception | None:
+        """Without the lock: the event loop does not wait for it. What went wrong."""
+        place, screen = self._place, self._screen()
+        if screen is not None and self._usable and not self._dark and (self._due or self._changed):
+            try:
+                self._stills.prepare(place.stills, screen.packing, self._cell(screen, place))
+            except Exception as error:  # noqa: BLE001  # told where the others are
+                return error
+        return None
+
+    def _draw_stills(self, screen: Screen, place: Place) -> None:
+        cell, bounds = self._cell(screen, place), Area(0, 0, screen.width, screen.height)
+        bar, pixels = colour(screen.packing, self._colours.bar), self._framebuffer.pixels()
+        self._due = False
+        for still in place.stills:
+            layers = self._stills.layers(still, screen.packing, cell, bar)
+            if layers is None:
+                self._due = True
+                continue
+            parts = [part for each in still.free if (part := in_pixels(each, cell).common(bounds))]
+            paint(pixels, layers, parts)
+            self._drew(parts)
+
+    def _drew(self, parts: list[Area]) -> None:
+        self._on_glass = [piece for each in self._on_glass for piece in cut(each, parts)] + parts
+
+    def _wipe(self, keep: list[Area]) -> None:
+        """Darkens what was drawn outside of the areas that are kept. Under the lock, or without a thread."""
+        gone = [piece for each in self._on_glass for piece in cut(each, keep)]
+        self._on_glass = [piece for each in self._on_glass for piece in cut(each, gone)]
+        if not gone or not self._usable or not self._terminal.in_front():
+            return
+        try:
+            screen = self._framebuffer.look()
+            bar = colour(screen.packing, self._colours.bar)
+            paint(self._framebuffer.pixels(), [(Area(0, 0, screen.width, screen.height), bar)], gone)
+        except HardwareError as error:
+            self._failed(time.monotonic(), error)
 
     def _screen(self) -> Screen | None:
         return self._framebuffer.screen
@@ -295,16 +379,8 @@ class LivePixels:
         if flash:
             light = colour(screen.packing, self._colours.flash)
             layers += [(edge, light) for edge in cut(area, (area.smaller(2 * _FRAME),))]
-        pixels = self._framebuffer.pixels()
-        deep = pixels.ndim
-        for box, content in layers:
-            for part in parts:
-                if seen := part.common(box):
-                    if content.ndim == deep:
-                        over = content[seen.y - box.y : seen.bottom - box.y, seen.x - box.x : seen.right - box.x]
-                        pixels[seen.rows, seen.columns] = over
-                    else:
-                        pixels[seen.rows, seen.columns] = content
+        paint(self._framebuffer.pixels(), layers, parts)
+        self._drew(parts)
 
     def _inset_layers(self, screen: Screen, subject: Subject, area: Area) -> list[tuple[Area, Any]]:
         """The frame as one colour, the picture in it."""

@@ -13,14 +13,19 @@ class Touched(Protocol):
 
     touch: TouchThread | None
 
+    def text_was_written(self) -> None: ...
+
 
 class PanelDriver(BoxDriver):
     """What the finger does comes to the app by the way that the terminal's input comes."""
 
     def __init__(self, app: Any, **more: Any) -> None:
         super().__init__(app, **more)
-        touched: Touched = app
-        self._touch = touched.touch
+        self._touched: Touched = app
+        self._touch = self._touched.touch
+
+    def written(self) -> None:
+        self._touched.text_was_written()
 
     def start_application_mode(self) -> None:
         super().start_application_mode()

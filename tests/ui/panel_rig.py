@@ -1,7 +1,9 @@
-"""A panel for tests: a framebuffer in a file, a virtual terminal from memory, a folder for /sys."""
+"""A panel for tests: a framebuffer in a file, a virtual terminal from memory, a folder for /sys, who draws."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,14 @@ import numpy as np
 from hw.calls import SystemCalls
 from hw.fake.framebuffer import XRGB, FakeFramebuffer
 from hw.fake.vt import FakeTerminal
-from hw.panel.framebuffer import Packing
+from hw.panel.framebuffer import Framebuffer, Packing
 from hw.panel.vt import VirtualTerminal
 from smartbox_tui.settings.schema import Panel as PanelSettings
+from smartbox_tui.ui.live_pixels import Colours, LivePixels, Place
 from smartbox_tui.ui.panel import Panel
-from smartbox_tui.ui.pixel_places import Area, in_pixels
+from smartbox_tui.ui.pixel_places import Area, cut, in_pixels
+from smartbox_tui.ui.still_pixels import Still
+from smartbox_tui.wire.preview import PreviewWriter
 
 TEXT = 0x55
 """Every byte of what the text console is said to have drawn."""
@@ -60,3 +65,47 @@ class FakePanel:
 
     def mean(self, area: Area) -> float:
         return float(np.mean(self.shown(area)))
+
+
+FILE = "preview-endo"
+COLOURS = Colours((10, 15, 20), (79, 195, 208), (232, 238, 243))
+WIDGET = Area(2, 3, 60, 18)
+
+
+def until(condition: Callable[[], object]) -> None:
+    give_up = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < give_up, "did not happen"
+        time.sleep(0.01)
+
+
+class PixelRig:
+    """Pixels on a made-up panel, and who writes the pictures."""
+
+    def __init__(self, folder: Path, packing: Packing = XRGB, size: tuple[int, int] = (320, 180)) -> None:
+        self.fake = FakePanel(folder, packing=packing)
+        terminal = VirtualTerminal(0, 1, self.fake.terminal)
+        self.pixels = LivePixels(folder, terminal, Framebuffer(calls=self.fake.screen), COLOURS)
+        self.writer = PreviewWriter(folder / FILE, *size)
+        self.stamp = 0
+
+    def picture(self, colour: tuple[int, int, int]) -> None:
+        with self.writer.slot() as slot:
+            np.frombuffer(slot, np.uint8).reshape(-1, 3)[:] = colour
+        self.stamp += 1
+        self.writer.publish(self.stamp)
+
+    def place(self, *holes: Area, area: Area = WIDGET) -> None:
+        self.pixels.put(Place(self.fake.cells, area, tuple(cut(area, holes))))
+
+    def stills(self, *stills: Still) -> None:
+        """These are on the screen, and no live picture."""
+        self.pixels.put(Place(self.fake.cells, stills=stills))
+
+    def dark(self, area: Area) -> bool:
+        """Whether nothing is there: no picture, no text."""
+        return bool((self.fake.shown(area) == COLOURS.bar).all())
+
+    def settle(self) -> None:
+        """Longer than the thread needs for whatever is due."""
+        time.sleep(0.4)

@@ -3,60 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hw.fake.framebuffer import BGR888, RGB565, XBGR, XRGB
-from hw.panel.framebuffer import Framebuffer
-from hw.panel.vt import VirtualTerminal
-from smartbox_tui.ui.live_pixels import Colours, LivePixels, Place, Subject
+from smartbox_tui.ui.live_pixels import Place, Subject
 from smartbox_tui.ui.pixel_places import Area, cut, fit
 from smartbox_tui.wire.preview import PreviewPicture, PreviewWriter
-from tests.ui.panel_rig import FakePanel
+from tests.ui.panel_rig import COLOURS, FILE, WIDGET, PixelRig, until
 
-FILE = "preview-endo"
-COLOURS = Colours((10, 15, 20), (79, 195, 208), (232, 238, 243))
-WIDGET = Area(2, 3, 60, 18)
 FORMATS = {"xrgb": XRGB, "xbgr": XBGR, "rgb565": RGB565, "bgr888": BGR888}
 
 
-def until(condition: Callable[[], object]) -> None:
-    give_up = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < give_up, "did not happen"
-        time.sleep(0.01)
-
-
-class Rig:
-    """Pixels on a made-up panel, and who writes the pictures."""
-
-    def __init__(self, folder: Path, packing=XRGB, size: tuple[int, int] = (320, 180)) -> None:
-        self.fake = FakePanel(folder, packing=packing)
-        terminal = VirtualTerminal(0, 1, self.fake.terminal)
-        self.pixels = LivePixels(folder, terminal, Framebuffer(calls=self.fake.screen), COLOURS)
-        self.writer = PreviewWriter(folder / FILE, *size)
-        self.stamp = 0
-
-    def picture(self, colour: tuple[int, int, int]) -> None:
-        with self.writer.slot() as slot:
-            np.frombuffer(slot, np.uint8).reshape(-1, 3)[:] = colour
-        self.stamp += 1
-        self.writer.publish(self.stamp)
-
-    def place(self, *holes: Area, area: Area = WIDGET) -> None:
-        self.pixels.put(Place(self.fake.cells, area, tuple(cut(area, holes))))
-
-    def settle(self) -> None:
-        """Longer than the thread needs for whatever is due."""
-        time.sleep(0.4)
-
-
 @pytest.fixture
-def rig(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Rig]:
-    rig = Rig(tmp_path, *getattr(request, "param", ()))
+def rig(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[PixelRig]:
+    rig = PixelRig(tmp_path, *getattr(request, "param", ()))
     rig.pixels.start()
     yield rig
     rig.pixels.end()
@@ -65,7 +29,7 @@ def rig(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Rig]:
 
 
 @pytest.mark.parametrize("rig", [(each,) for each in FORMATS.values()], indirect=True, ids=FORMATS)
-def test_the_picture_fills_its_cells_in_its_shape_and_nothing_else(rig: Rig) -> None:
+def test_the_picture_fills_its_cells_in_its_shape_and_nothing_else(rig: PixelRig) -> None:
     rig.place()
     rig.pixels.show(Subject(FILE))
     rig.picture((200, 100, 48))
@@ -84,7 +48,7 @@ def test_the_picture_fills_its_cells_in_its_shape_and_nothing_else(rig: Rig) -> 
         assert rig.fake.is_text(area)
 
 
-def test_text_that_came_over_it_is_drawn_over_again(rig: Rig) -> None:
+def test_text_that_came_over_it_is_drawn_over_again(rig: PixelRig) -> None:
     rig.place()
     rig.pixels.show(Subject(FILE))
     rig.picture((200, 100, 48))
@@ -94,7 +58,7 @@ def test_text_that_came_over_it_is_drawn_over_again(rig: Rig) -> None:
     assert rig.fake.is_text(Area(0, 0, 80, 3))
 
 
-def test_what_lies_over_it_stays_and_is_free_again_later(rig: Rig) -> None:
+def test_what_lies_over_it_stays_and_is_free_again_later(rig: PixelRig) -> None:
     hole = Area(20, 8, 10, 3)
     rig.place(hole)
     rig.fake.text(hole)
@@ -109,7 +73,7 @@ def test_what_lies_over_it_stays_and_is_free_again_later(rig: Rig) -> None:
     until(lambda: rig.fake.is_picture(WIDGET))
 
 
-def test_nothing_is_drawn_at_the_old_place_once_it_was_taken_away(rig: Rig) -> None:
+def test_nothing_is_drawn_at_the_old_place_once_it_was_taken_away(rig: PixelRig) -> None:
     rig.place()
     rig.pixels.show(Subject(FILE))
     for shade in range(30):
@@ -122,7 +86,7 @@ def test_nothing_is_drawn_at_the_old_place_once_it_was_taken_away(rig: Rig) -> N
         rig.place()
 
 
-def test_another_terminal_in_front_is_left_alone(rig: Rig) -> None:
+def test_another_terminal_in_front_is_left_alone(rig: PixelRig) -> None:
     rig.place()
     rig.pixels.show(Subject(FILE))
     rig.picture((200, 100, 48))
@@ -139,7 +103,7 @@ def test_another_terminal_in_front_is_left_alone(rig: Rig) -> None:
         until(lambda: rig.fake.is_picture(WIDGET))
 
 
-def test_no_picture_yet_is_a_dark_field_and_a_lost_one_stays_dimmed(rig: Rig) -> None:
+def test_no_picture_yet_is_a_dark_field_and_a_lost_one_stays_dimmed(rig: PixelRig) -> None:
     rig.place()
     rig.pixels.show(Subject(FILE))
     until(lambda: rig.fake.is_picture(WIDGET))
@@ -160,7 +124,7 @@ def test_no_picture_yet_is_a_dark_field_and_a_lost_one_stays_dimmed(rig: Rig) ->
     until(lambda: (rig.fake.shown(WIDGET)[100, 100] == (100, 100, 100)).all())
 
 
-def test_the_picture_just_taken_lies_over_it_in_its_frame(rig: Rig) -> None:
+def test_the_picture_just_taken_lies_over_it_in_its_frame(rig: PixelRig) -> None:
     rig.place()
     taken = PreviewPicture(32, 18, bytes((0, 255, 0)) * 32 * 18, 1, 77)
     label, inset = Area(40, 17, 20, 1), Area(40, 8, 20, 9)
@@ -180,7 +144,7 @@ def test_the_picture_just_taken_lies_over_it_in_its_frame(rig: Rig) -> None:
     until(lambda: not (rig.fake.shown(inset) == (0, 255, 0)).all(axis=2).any())
 
 
-def test_the_flash_is_a_frame_that_goes_by_itself(rig: Rig) -> None:
+def test_the_flash_is_a_frame_that_goes_by_itself(rig: PixelRig) -> None:
     rig.place()
     rig.pixels.show(Subject(FILE))
     rig.picture((200, 100, 48))
@@ -191,7 +155,7 @@ def test_the_flash_is_a_frame_that_goes_by_itself(rig: Rig) -> None:
     until(lambda: not (rig.fake.shown(WIDGET) == COLOURS.flash).all(axis=2).any())
 
 
-def test_a_new_file_and_another_size_are_followed(rig: Rig, tmp_path: Path) -> None:
+def test_a_new_file_and_another_size_are_followed(rig: PixelRig, tmp_path: Path) -> None:
     rig.place()
     rig.pixels.show(Subject(FILE))
     rig.picture((200, 100, 48))
@@ -205,7 +169,7 @@ def test_a_new_file_and_another_size_are_followed(rig: Rig, tmp_path: Path) -> N
 
 
 def test_a_framebuffer_that_goes_away_makes_blocks_and_comes_back(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+    rig: PixelRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("smartbox_tui.ui.live_pixels._RETRY_S", 0.2)
     rig.place()
@@ -222,7 +186,7 @@ def test_a_framebuffer_that_goes_away_makes_blocks_and_comes_back(
     until(lambda: rig.fake.is_picture(WIDGET))
 
 
-def test_another_mode_of_the_screen_is_followed(rig: Rig) -> None:
+def test_another_mode_of_the_screen_is_followed(rig: PixelRig) -> None:
     rig.place()
     rig.pixels.show(Subject(FILE))
     rig.picture((200, 100, 48))
@@ -233,7 +197,7 @@ def test_another_mode_of_the_screen_is_followed(rig: Rig) -> None:
     until(lambda: (rig.fake.screen.shown()[3 * 32 + 280, 2 * 16 + 400] == (200, 100, 48)).all())
 
 
-def test_it_takes_a_part_of_a_core_at_most(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_takes_a_part_of_a_core_at_most(rig: PixelRig, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[float] = []
 
     def slow(*_: object) -> None:

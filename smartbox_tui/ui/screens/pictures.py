@@ -150,6 +150,9 @@ class PicturesScreen(BoxScreen):
         self.draw()
 
     def show(self, view: View) -> None:
+        if self._is_over(view.box):
+            self.action_back()  # nothing here would say whose pictures they were
+            return
         self._follow(view.box)
         at = self._at
         item = self._pictures[at] if self._pictures else None
@@ -159,6 +162,11 @@ class PicturesScreen(BoxScreen):
             text.of = self._of
             self.query_one(Large).fill(item)
         super().show(view)
+
+    def _is_over(self, box: BoxState) -> bool:
+        """Whether they were of the exam under way, which the banner names, and it is so no more."""
+        current = current_exam(box)
+        return self._of is None and self.is_mounted and (current is None or current.id != self._exam)
 
     def _follow(self, box: BoxState) -> None:
         """A picture taken meanwhile stands at the end; one that was discarded is gone."""

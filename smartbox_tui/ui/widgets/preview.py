@@ -17,9 +17,9 @@ from textual.geometry import Offset, Region
 
 from smartbox_tui.ui import words
 from smartbox_tui.ui.halfblocks import Depth
-from smartbox_tui.ui.live_pixels import LivePixels, Place, Subject
+from smartbox_tui.ui.live_pixels import LivePixels, Subject
 from smartbox_tui.ui.pace import drawn, may_draw
-from smartbox_tui.ui.pixel_places import Area, cut
+from smartbox_tui.ui.pixel_places import Area
 from smartbox_tui.ui.sentences import CAPTURE_AWAY
 from smartbox_tui.ui.state import TAKEN_S, BoxState, Presence, Taken
 from smartbox_tui.ui.view import View
@@ -136,22 +136,6 @@ class Preview(StripWidget):
     def by_pixels(self) -> LivePixels | None:
         """Who draws the picture where it is not drawn by cells."""
         return self._pixels if self._pixels is not None and self._pixels.usable else None
-
-    def place(self) -> Place:
-        """The cells that the picture has on the screen now, without what lies over it: notices, menus, screens."""
-        if not self.is_attached or not self.screen.is_current:
-            return Place()
-        visible = self.screen._compositor.visible_widgets  # those in front first
-        if self not in visible:
-            return Place()
-        region, clip = visible[self]
-        free = [Area(*region.intersection(clip))]
-        for widget, (other, its_clip) in visible.items():
-            if widget is self:
-                break
-            free = [piece for each in free for piece in cut(each, [Area(*other.intersection(its_clip))])]
-        width, height = self.app.size
-        return Place((width, height), Area(*region), tuple(free))
 
     def _paint(self) -> None:
         view, size = self._view, self.size

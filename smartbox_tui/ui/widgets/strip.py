@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from rich.color import Color
 from rich.segment import Segment
@@ -12,6 +13,15 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from smartbox_tui.ui.halfblocks import HALF, Pixels
+from smartbox_tui.ui.pixel_places import Area
+
+
+class Pictured(NamedTuple):
+    """A picture that is drawn as pixels: `area` are cells of the widget, `name` tells it from all others."""
+
+    name: str
+    area: Area
+    pixels: Pixels
 
 
 class HalfBlockStrip(Strip):
@@ -57,6 +67,10 @@ class StripWidget(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._strips: list[HalfBlockStrip] = []
+
+    def pictures(self) -> Sequence[Pictured]:
+        """Those whose cells stay blank, because the panel's framebuffer has them."""
+        return ()
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Finished lines, past Textual's styles: see halfblocks. A part of a line is cut from it."""

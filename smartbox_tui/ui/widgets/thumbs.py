@@ -1,4 +1,5 @@
-"""Pictures that were taken, small and side by side, each with what it is below; a touch opens the large one."""
+"""Pictures that were taken, small and side by side, each with what it is below; a touch opens the large one. Half
+blocks, or pixels where the panel's framebuffer can be drawn on."""
 
 from __future__ import annotations
 
@@ -10,16 +11,20 @@ from textual import events
 from textual.message import Message
 
 from smartbox_tui.ui import halfblocks, words
-from smartbox_tui.ui.gallery import Gallery, Size
+from smartbox_tui.ui.gallery import Size
 from smartbox_tui.ui.halfblocks import Depth, Pixels
+from smartbox_tui.ui.live_pixels import LivePixels
+from smartbox_tui.ui.pixel_places import Area
 from smartbox_tui.ui.state import key_of
 from smartbox_tui.ui.view import Follower, View
 from smartbox_tui.ui.widgets.picture import BORDER, strips
-from smartbox_tui.ui.widgets.strip import HalfBlockStrip, StripWidget
+from smartbox_tui.ui.widgets.strip import HalfBlockStrip, Pictured, StripWidget
 from smartbox_tui.wire import state
 
 _CELLS: Final = ((90, (22, 7)), (60, (16, 5)), (0, (10, 3)))
 """From that width on that size: about sixteen to nine."""
+WIDEST: Final = _CELLS[0][1][0]
+"""Columns of the largest."""
 _GROUND: Final = (17, 26, 34)
 _ELSEWHERE: Final = "✓"
 """In the place of a picture that only archives have."""
@@ -43,7 +48,41 @@ def cells(columns: int, rows: int, count: int, *, width: int, height: int) -> li
     ]
 
 
-class Thumbs(StripWidget, Follower):
+class PictureWidget(StripWidget, Follower):
+    """Draws in cells what the panel does not draw as pixels."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._view: View | None = None
+        self._pictured: list[Pictured] = []
+        self._drawn: object = None
+
+    def pictures(self) -> Sequence[Pictured]:
+        return self._pictured
+
+    def show(self, view: View) -> None:
+        self._view = view
+        self._paint()
+
+    def on_resize(self) -> None:
+        self._drawn = None
+        self._paint()
+
+    def _paint(self) -> None:
+        raise NotImplementedError
+
+    @property
+    def by_pixels(self) -> bool:
+        """Whether the cells of a picture are left blank."""
+        panel: LivePixels | None = getattr(self.app, "pixels", None)
+        return panel is not None and panel.usable
+
+    @property
+    def depth(self) -> Depth:
+        return getattr(self.app, "depth", Depth.TRUE)
+
+
+class Thumbs(PictureWidget):
     """`newest_first` for the strip of an exam under way; the grid of an exam screen begins with the first."""
 
     DEFAULT_CSS = "Thumbs { height: 1fr; background: $night; }"
@@ -62,22 +101,12 @@ class Thumbs(StripWidget, Follower):
         self._newest_first = newest_first
         self._grows = grows
         self._pictures: Sequence[state.Instance] = ()
-        self._view: View | None = None
         self._shown: list[tuple[Cell, int]] = []
-        self._drawn: object = None
         self.first = 0
 
     def fill(self, pictures: Sequence[state.Instance]) -> None:
         """Oldest first, whatever order they are shown in."""
         self._pictures = pictures
-        self._paint()
-
-    def show(self, view: View) -> None:
-        self._view = view
-        self._paint()
-
-    def on_resize(self) -> None:
-        self._drawn = None
         self._paint()
 
     @property
@@ -116,11 +145,18 @@ class Thumbs(StripWidget, Follower):
             gallery.want(key_of(item), Size.SMALL) if gallery and not item.released_at else None
             for _place, item in shown
         ]
-        drawn = (size, view.t.language, tuple(item for _place, item in shown), tuple(map(id, pixels)))
+        by_pixels = self.by_pixels
+        items = tuple(item for _place, item in shown)
+        drawn = (size, view.t.language, items, tuple(map(id, pixels)), by_pixels)
         if drawn == self._drawn:
             return
         self._drawn = drawn
-        self._strips = self._draw(view, shown, pixels, gallery)
+        self._pictured = [
+            Pictured(_name(item, Size.SMALL), Area(place.x, place.y, place.width, place.height - 1), picture)
+            for (place, item), picture in zip(shown, pixels, strict=True)
+            if by_pixels and picture is not None
+        ]
+        self._strips = self._draw(view, shown, pixels)
         self.refresh()
 
     def _draw(
@@ -128,7 +164,6 @@ class Thumbs(StripWidget, Follower):
         view: View,
         shown: list[tuple[Cell, state.Instance]],
         pixels: list[Pixels | None],
-        gallery: Gallery | None,
     ) -> list[HalfBlockStrip]:
         columns, rows = self.size
         field = np.empty((rows * 2, columns, 3), np.uint8)
@@ -138,12 +173,12 @@ class Thumbs(StripWidget, Follower):
         for (place, item), picture in zip(shown, pixels, strict=True):
             top, bottom = place.y * 2, (place.y + place.height - 1) * 2
             field[top:bottom, place.x : place.x + place.width] = _GROUND if picture is None else BORDER
-            if picture is not None:
+            if picture is not None and not self._pictured:
                 box = halfblocks.fit(picture.shape[1], picture.shape[0], place.width, place.height - 1)
                 small = halfblocks.scale(picture, box.width, box.height)
                 y, x = top + box.y, place.x + box.x
                 field[y : y + box.height, x : x + box.width] = small
-            else:
+            elif picture is None:
                 sign = _ELSEWHERE if item.released_at else "…"
                 _write(texts, place.y + (place.height - 1) // 2, place.x, f"{sign:^{place.width}}", columns)
             caption = f"{words.KIND_GLYPH.get(item.kind, '■')} {words.mark_of(view.t, view.clock, item)}"
@@ -152,10 +187,6 @@ class Thumbs(StripWidget, Follower):
             _write(texts, place.y + place.height - 1, place.x, caption[: place.width], columns)
         lines = {row: (0, "".join(signs)) for row, signs in texts.items()}
         return strips(field, lines, self.depth)
-
-    @property
-    def depth(self) -> Depth:
-        return getattr(self.app, "depth", Depth.TRUE)
 
     def on_click(self, event: events.Click) -> None:
         if self._touch(event.x, event.y):
@@ -181,27 +212,21 @@ def _write(texts: dict[int, list[str]], row: int, column: int, text: str, width:
             line[at] = sign
 
 
-class Large(StripWidget, Follower):
+def _name(item: state.Instance, size: Size) -> str:
+    return f"{size}:{key_of(item)}"
+
+
+class Large(PictureWidget):
     """One picture as large as there is room."""
 
     DEFAULT_CSS = "Large { width: 1fr; height: 1fr; background: $ink; }"
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        self._view: View | None = None
         self._picture: state.Instance | None = None
-        self._drawn: object = None
 
     def fill(self, picture: state.Instance | None) -> None:
         self._picture = picture
-        self._paint()
-
-    def show(self, view: View) -> None:
-        self._view = view
-        self._paint()
-
-    def on_resize(self) -> None:
-        self._drawn = None
         self._paint()
 
     def _paint(self) -> None:
@@ -210,18 +235,22 @@ class Large(StripWidget, Follower):
             return
         gallery, key = view.gallery, key_of(item) if item is not None else ""
         here = gallery is not None and item is not None and not item.released_at
-        pixels = gallery.want(key, Size.LARGE) if gallery and here else None
+        grain = Size.LARGE
+        pixels = gallery.want(key, grain) if gallery and here else None
         if pixels is None and gallery is not None and here:
-            pixels = gallery.want(key, Size.SMALL)  # a blurred one at once is better than nothing
+            grain = Size.SMALL  # a blurred one at once is better than nothing
+            pixels = gallery.want(key, grain)
         failed = bool(gallery and pixels is None and gallery.failed(key, Size.LARGE))
-        drawn = (columns, rows, key, id(pixels), failed, here, view.t.language)
+        drawn = (columns, rows, key, id(pixels), failed, here, view.t.language, self.by_pixels)
         if drawn == self._drawn:
             return
-        self._drawn = drawn
+        self._drawn, self._pictured = drawn, []
         field = np.empty((rows * 2, columns, 3), np.uint8)
         field[:] = BORDER
         texts: dict[int, tuple[int, str]] = {}
-        if pixels is not None:
+        if pixels is not None and item is not None and self.by_pixels:
+            self._pictured = [Pictured(_name(item, grain), Area(0, 0, columns, rows), pixels)]
+        elif pixels is not None:
             box = halfblocks.fit(pixels.shape[1], pixels.shape[0], columns, rows)
             field = halfblocks.place(pixels, box, columns, rows, BORDER)
         elif item is not None:
@@ -230,5 +259,5 @@ class Large(StripWidget, Follower):
                 text = view.t("Only the archive has this picture now.")
             text = text[:columns]
             texts[rows // 2] = ((columns - len(text)) // 2, text)
-        self._strips = strips(field, texts, getattr(self.app, "depth", Depth.TRUE))
+        self._strips = strips(field, texts, self.depth)
         self.refresh()
