@@ -78,6 +78,15 @@ class BoxDriver(LinuxDriver):
             old.stop()
             self._writer_thread.start()
 
+    def _sigcont_application(self, *_: Any) -> None:
+        """As Textual's after a SIGTSTP. After a bare SIGSTOP it is still in application mode, which must not begin
+        twice, and nobody knows what a shell did to the terminal meanwhile: it ends first."""
+        if not self._must_signal_resume:
+            if self._key_thread is None or not self._key_thread.is_alive():
+                return
+            self.suspend_application_mode()
+        super()._sigcont_application()  # type: ignore[no-untyped-call]
+
     def send_message(self, message: Message) -> None:
         """As Textual's; RuntimeError once the app has gone, and nothing is left over that nobody awaits."""
         if self._loop.is_closed():

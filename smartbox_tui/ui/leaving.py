@@ -26,6 +26,9 @@ def leave_on_signals(app: App[Any]) -> Iterator[None]:
     left = threading.Event()
 
     def leave(number: int, _frame: FrameType | None) -> None:
+        # A service manager sends SIGCONT after SIGTERM: what ends must not take the terminal over once more.
+        for each in (signal.SIGCONT, signal.SIGTSTP):
+            signal.signal(each, signal.SIG_IGN)
         status = HANG_UP_STATUS if number == signal.SIGHUP else 0
         driver = app._driver
         if number == signal.SIGHUP and isinstance(driver, BoxDriver):

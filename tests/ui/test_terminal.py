@@ -143,6 +143,37 @@ async def test_sigterm_ends_it_cleanly_and_gives_the_terminal_back() -> None:
         assert b"Traceback" not in terminal.output
 
 
+async def test_the_service_managers_way_to_end_it() -> None:
+    """SIGCONT follows SIGTERM at once: whatever was stopped shall hear of its end, too."""
+    async with box() as fake:
+        terminal = Terminal(fake.runtime)
+        await terminal.ready()
+        for number in (signal.SIGTERM, signal.SIGCONT):
+            os.kill(terminal.pid, number)
+        assert await terminal.status() == 0
+        assert terminal.output.count(b"\x1b[?1049h") == 1, "not begun a second time"
+        assert terminal.output.count(b"\x1b[?1049l") == 1
+
+
+async def test_it_goes_on_after_a_stop_and_still_ends() -> None:
+    """Also on a terminal whose modes a shell has set meanwhile."""
+    async with box() as fake:
+        terminal = Terminal(fake.runtime)
+        await terminal.ready()
+        modes = termios.tcgetattr(terminal.master)
+        os.kill(terminal.pid, signal.SIGSTOP)
+        plain = [*modes[:3], modes[3] | termios.ECHO | termios.ICANON, *modes[4:]]
+        termios.tcsetattr(terminal.master, termios.TCSANOW, plain)
+        before = len(terminal.output)
+        os.kill(terminal.pid, signal.SIGCONT)
+        await until(lambda: b"\x1b[?1049h" in terminal.output[before:], "the screen again")
+        os.write(terminal.master, b"m")
+        await until(lambda: fake.commands, "the mark")
+        assert termios.tcgetattr(terminal.master)[3] == modes[3]
+        os.kill(terminal.pid, signal.SIGTERM)
+        assert await terminal.status() == 0
+
+
 async def test_a_hang_up_ends_it_without_a_word(tmp_path: Path) -> None:
     async with box() as fake:
         log = tmp_path / "console.log"
