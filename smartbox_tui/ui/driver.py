@@ -85,7 +85,7 @@ class BoxDriver(LinuxDriver):
             if self._key_thread is None or not self._key_thread.is_alive():
                 return
             self.suspend_application_mode()
-        super()._sigcont_application()  # type: ignore[no-untyped-call]
+        super()._sigcont_application()
 
     def send_message(self, message: Message) -> None:
         """As Textual's; RuntimeError once the app has gone, and nothing is left over that nobody awaits."""
