@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -20,6 +21,7 @@ from hw.pedal.teach import Taught
 from smartbox_tui.capture.clock import NS
 from smartbox_tui.capture.desk import Sessions, trigger_ns
 from smartbox_tui.capture.emergency import Emergencies
+from smartbox_tui.capture.frames import Hold
 from smartbox_tui.capture.recordings import Recordings
 from smartbox_tui.capture.taking import Pin, Stills
 from smartbox_tui.capture.trouble import not_heard, pedal_state
@@ -82,8 +84,12 @@ class Functions:
             return None
 
     def do(self, function: str, trigger: str, at_ns: int, pin: Pin | None) -> None:
-        """The gesture is known: does `function`, with the pinned still where there is one. Returns at once."""
-        self._pool.submit(self._do, function, trigger, at_ns, pin)
+        """The gesture is known: does `function`, with the pinned still where there is one. Returns at once; the
+        frame of the press stays, whatever the thread is still busy with."""
+        if pin is None and function in _STILLS:
+            pin = self.pin(trigger, at_ns, write=True)
+        hold = self._hold(at_ns) if function == "burst" else None
+        self._pool.submit(self._do, function, trigger, at_ns, pin, hold)
 
     @property
     def progress(self) -> int | None:
@@ -93,7 +99,12 @@ class Functions:
     def close(self) -> None:
         self._pool.shutdown()
 
-    def _do(self, function: str, trigger: str, at_ns: int, pin: Pin | None) -> None:
+    def _hold(self, at_ns: int) -> Hold | None:
+        with contextlib.suppress(SmartBoxError):  # without a source: told when the function is done
+            return self._sessions.named(None).hold(at_ns)
+        return None
+
+    def _do(self, function: str, trigger: str, at_ns: int, pin: Pin | None, hold: Hold | None) -> None:
         self._working = True
         try:
             if function == "emergency":
@@ -106,10 +117,8 @@ class Functions:
                 self._stills.withdraw(pin)
             session = self._sessions.named(None)
             match function:
-                case "still":
-                    self._still(session.id, trigger, at_ns, 1)
                 case "burst":
-                    self._still(session.id, trigger, at_ns, self._burst)
+                    self._take_burst(session.id, trigger, at_ns, hold)
                 case "record":
                     self._recordings.toggle(session, trigger, at_ns)
                 case "mark":
@@ -123,9 +132,10 @@ class Functions:
             self._done += 1
             self._working = False
 
-    def _still(self, source: str, trigger: str, at_ns: int, burst: int) -> None:
-        command = commands.Still(id=str(uuid4()), source=source, burst=burst, at_ns=at_ns, trigger=trigger)
-        self._stills.take(command)
+    def _take_burst(self, source: str, trigger: str, at_ns: int, hold: Hold | None) -> None:
+        identity = str(uuid4())
+        command = commands.Still(id=identity, source=source, burst=self._burst, at_ns=at_ns, trigger=trigger)
+        self._stills.take(command, hold)
 
 
 class Pedal:

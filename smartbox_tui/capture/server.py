@@ -52,9 +52,10 @@ class Server:
             raise msgspec.ValidationError(str(exc)) from exc
         access.check(access.role_of(caller(request)), command)
         loop = asyncio.get_running_loop()
+        hold = self._service.hold(command)  # at once: a thread may be free only when the disk has answered
         self._under_way += 1
         try:
-            return reply(await loop.run_in_executor(self._threads, self._service.answer, command))
+            return reply(await loop.run_in_executor(self._threads, self._service.answer, command, hold))
         finally:
             self._under_way -= 1
             self._answered += 1

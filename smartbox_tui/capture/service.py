@@ -12,6 +12,7 @@ import msgspec
 from hw.pedal.teach import Taught
 from smartbox_tui.capture.desk import Sessions, picture_id
 from smartbox_tui.capture.exams import ExamDesk, Held
+from smartbox_tui.capture.frames import Hold
 from smartbox_tui.capture.once import Once
 from smartbox_tui.capture.pictures import Pictures, instance_of
 from smartbox_tui.capture.recordings import Recordings
@@ -67,15 +68,20 @@ class Service:
         self._restarting = False
         self._pressed: deque[str] = deque(maxlen=_PRESSES)
 
-    def answer(self, command: commands.CaptureCommand) -> dict[str, Any]:
+    def hold(self, command: commands.CaptureCommand) -> Hold | None:
+        """The frame of a still, kept from when its command has come; for `answer`, which may begin late. Never
+        waits."""
+        return self._stills.hold(command) if isinstance(command, commands.Still) else None
+
+    def answer(self, command: commands.CaptureCommand, hold: Hold | None = None) -> dict[str, Any]:
         """The command's answer as CONTRACT has it. Raises SmartBoxError."""
         # hold-exam and drop-exam are repeatable as they are, and only they may come with another exam each time.
-        return self._once.run(picture_id(command.id), lambda: self._answer(command))  # type: ignore[no-any-return]
+        return self._once.run(picture_id(command.id), lambda: self._answer(command, hold))  # type: ignore[no-any-return]
 
-    def _answer(self, command: commands.CaptureCommand) -> dict[str, Any]:
+    def _answer(self, command: commands.CaptureCommand, hold: Hold | None) -> dict[str, Any]:
         match command:
             case commands.Still():
-                return self._stills.take(command)
+                return self._stills.take(command, hold)
             case commands.RecordStart():
                 return self._recordings.start(command)
             case commands.RecordStop():

@@ -21,7 +21,7 @@ from smartbox_tui.capture.convert import squared
 from smartbox_tui.capture.device import described, set_controls
 from smartbox_tui.capture.encoder import NO_LIMIT
 from smartbox_tui.capture.encoding import EncoderThreads
-from smartbox_tui.capture.frames import FrameRing, NoFrame, Pinned
+from smartbox_tui.capture.frames import FrameRing, Hold, NoFrame, Pinned
 from smartbox_tui.capture.interlaced import shaped
 from smartbox_tui.capture.passing import Passing, why_not
 from smartbox_tui.capture.preroll import PrerollRing
@@ -120,11 +120,16 @@ class Session:
             return SignalState.NO_SIGNAL
         return self._state
 
-    def pin(self, at_ns: int) -> Pinned:
+    def hold(self, at_ns: int) -> Hold:
+        """Asks for the frame of that moment, for `pin`, which may come late. Never waits."""
+        return self._frames.hold(at_ns)
+
+    def pin(self, hold: Hold) -> Pinned:
         """The frame of that moment. Raises no-signal, device-gone; never a frame from before a loss."""
-        self._check()
+        if not hold.settled:
+            self._check()
         try:
-            return self._frames.pin(at_ns)
+            return self._frames.pin(hold)
         except NoFrame:
             raise self._no_picture() from None
 

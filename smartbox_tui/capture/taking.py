@@ -17,7 +17,7 @@ from smartbox_tui.capture import bursts
 from smartbox_tui.capture.bursts import BURST_MAX, BurstFile
 from smartbox_tui.capture.desk import Sessions, draft, picture_id, trigger_ns, used_before
 from smartbox_tui.capture.exams import ExamDesk, Held
-from smartbox_tui.capture.frames import Pinned
+from smartbox_tui.capture.frames import Hold, Pinned
 from smartbox_tui.capture.pictures import Pictures, instance_of
 from smartbox_tui.capture.room import Guard
 from smartbox_tui.capture.session import Session
@@ -92,19 +92,26 @@ class Stills:
 
     # ---- at a command
 
-    def take(self, command: commands.Still) -> dict[str, Any]:
+    def hold(self, command: commands.Still) -> Hold | None:
+        """What `take` shall be given where it may come late; None: it will say what is wrong. Never waits."""
+        try:
+            return self._sessions.named(command.source).hold(trigger_ns(command.at_ns))
+        except SmartBoxError:
+            return None
+
+    def take(self, command: commands.Still, hold: Hold | None = None) -> dict[str, Any]:
         """The answer to a still: what was taken, or what was taken when the command came before."""
         identity = picture_id(command.id)
         if not 1 <= command.burst <= BURST_MAX:
             raise SmartBoxError("bad-value", f"A burst has 1 to {BURST_MAX} frames.", "Take a clip instead.")
         done = self._pictures.of_command(identity)
         if not done:
-            at_ns = trigger_ns(command.at_ns)
             session = self._sessions.named(command.source)
+            hold = hold or session.hold(trigger_ns(command.at_ns))
             # The frame first: only in the first moments after a start is there a scan to wait for.
-            pinned = session.pin(at_ns)
+            pinned = session.pin(hold)
             self._pictures.wait_scanned()
-            done = self._pictures.of_command(identity) or self._new(session, command, identity, at_ns, pinned)
+            done = self._pictures.of_command(identity) or self._new(session, command, identity, hold.at_ns, pinned)
         if done[0].kind == "clip":
             raise used_before(identity)
         done = [self._unbroken(each) for each in done]
@@ -183,12 +190,12 @@ class Stills:
     def pin(self, session: Session, trigger: str, at_ns: int, *, write: bool) -> Pin:
         """Keeps the frame of the press, and writes it at once where it is meant to `write`; `keep`, `move` or
         `withdraw` follows when the gesture is known."""
-        return Pin(self._pins.submit(self._pin, session, trigger, at_ns, write))
+        return Pin(self._pins.submit(self._pin, session, trigger, session.hold(at_ns), write))
 
-    def _pin(self, session: Session, trigger: str, at_ns: int, write: bool) -> Shot:
-        pinned = session.pin(at_ns)
+    def _pin(self, session: Session, trigger: str, hold: Hold, write: bool) -> Shot:
+        pinned = session.pin(hold)
         jpeg = self._encoders[session.id].jpeg(pinned.frame)
-        shot = Shot(session, str(uuid4()), trigger, at_ns, pinned, jpeg)
+        shot = Shot(session, str(uuid4()), trigger, hold.at_ns, pinned, jpeg)
         self._pictures.claim(shot.identity)
         if write:
             try:

@@ -70,11 +70,11 @@ def test_the_frame_ring_is_bounded_in_time_and_bytes() -> None:
     ring = FrameRing(ring_s=0.5, ring_bytes=1 << 20)
     for number in range(60):
         ring.put(frame(number))
-    assert ring.pin(0).frame.sequence == 59 - 15
+    assert ring.pin(ring.hold(0)).frame.sequence == 59 - 15
     small = FrameRing(ring_s=9, ring_bytes=3000)
     for number in range(60):
         small.put(frame(number, bytes(1000)))
-    assert small.pin(0).frame.sequence == 57
+    assert small.pin(small.hold(0)).frame.sequence == 57
 
 
 def test_the_nearest_frame_is_pinned_and_a_stale_ring_answers_none() -> None:
@@ -82,20 +82,20 @@ def test_the_nearest_frame_is_pinned_and_a_stale_ring_answers_none() -> None:
     for number in range(10):
         ring.put(frame(number))
     for at_ns, number in ((5 * NS // 30, 5), (5 * NS // 30 + 10_000_000, 5), (5 * NS // 30 + 20_000_000, 6)):
-        pinned = ring.pin(at_ns)
+        pinned = ring.pin(ring.hold(at_ns))
         assert (pinned.frame.sequence, pinned.note) == (number, "")
     with pytest.raises(NoFrame):
-        ring.pin(2 * NS)
+        ring.pin(ring.hold(2 * NS))
     ring.clear()
     with pytest.raises(NoFrame):
-        ring.pin(0)
+        ring.pin(ring.hold(0))
 
 
 def test_a_trigger_waits_for_the_frame_that_is_on_its_way() -> None:
     ring = FrameRing()
     ring.put(frame(0))
     threading.Timer(0.03, lambda: ring.put(frame(1))).start()
-    assert ring.pin(NS // 30).frame.sequence == 1
+    assert ring.pin(ring.hold(NS // 30)).frame.sequence == 1
 
 
 def run(threads: EncoderThreads) -> Callable[[], None]:
