@@ -209,7 +209,7 @@ def delivered(t: Texts, counts: Mapping[str, int], *, under_way: bool = False, b
     if by_hand:
         return "■ " + t.n("{count} waits for Send", "{count} wait for Send", by_hand), "bold $wait"
     if (held := counts.get("held", 0)) and under_way:
-        return t.n("{count} wait for the closing", "{count} wait for the closing", held), "$dim"
+        return t.n("{count} waits for the closing", "{count} wait for the closing", held), "$dim"
     if held:
         return "■ " + t.n("{count} held back", "{count} held back", held), "$wait"
     if open_ones:

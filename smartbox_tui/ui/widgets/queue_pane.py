@@ -82,7 +82,7 @@ class QueuePane(Shown):
             told = t.n("{count} waits for Send", "{count} wait for Send", by_hand)
             lines.append(Content.styled(told, "$wait"))
         elif number["held"]:
-            held = t.n("{count} wait for the closing", "{count} wait for the closing", number["held"])
+            held = t.n("{count} waits for the closing", "{count} wait for the closing", number["held"])
             lines.append(Content.styled(held, "$dim"))
         if number["blocked"]:
             blocked = t.n("{count} BLOCKED", "{count} BLOCKED", number["blocked"])
