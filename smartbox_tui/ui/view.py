@@ -67,7 +67,10 @@ class Shown(Static):
         if self._drawn is None or not text.is_same(self._drawn):
             # a text that always fills its place needs no new layout of the screen
             old, self._drawn = self._drawn, text
-            self.update(text, layout=old is None or old.plain.count("\n") != text.plain.count("\n"))
+            layout = old is None or old.plain.count("\n") != text.plain.count("\n")
+            if layout:
+                self._box_model_cache.clear()  # Textual keeps the first of two heights asked for in one turn
+            self.update(text, layout=layout)
 
 
 def spread(left: Content, right: Content, width: int) -> Content:

@@ -7,6 +7,7 @@ import pytest
 from smartbox_tui.settings.schema import Pedal
 from smartbox_tui.ui import words
 from smartbox_tui.ui.alarm_words import PEDALS
+from smartbox_tui.ui.setting_words import CHOICES
 from smartbox_tui.wire import events, state
 from tests.support.fakebox import FakeBox
 from tests.ui.rig import MIDDLE, SMALL, Rig, console
@@ -41,6 +42,39 @@ async def test_each_pedal_with_what_it_does(size: tuple[int, int]) -> None:
         assert line(rig, "left").startswith(" ✓ left              ready  short: Photo · long: Recording")
         assert "short: Emergency" in line(rig, "right")
         assert "long" not in line(rig, "right"), "what a press does not do is not told"
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+@pytest.mark.parametrize("size", [SMALL, MIDDLE])
+async def test_nothing_that_a_pedal_does_is_cut_off(size: tuple[int, int], language: str) -> None:
+    async with console(both, size=size, language=language, pedals=(LEFT, RIGHT)) as rig:
+        await rig.press("s")
+        t = rig.app.view().t
+        await rig.until(lambda: t("Pedals") in rig.text())
+        text = str(rig.app.screen.query_one("#status-text").render())
+        of_left = text[text.index(" left ") : text.index(" right ")]
+        for press, what in (("short", "still"), ("long", "record"), ("double", "mark")):
+            assert t(words.PEDAL_PRESS[press], what=t(CHOICES[what])) in of_left
+        first, *more = of_left.splitlines()[:-1]
+        assert len(more) == (size == SMALL)
+        word = first.index(t(words.PEDAL_STATE["ok"])) + 2  # the line began with the mark
+        assert all(row[:word].isspace() and row[word] != " " for row in more), "below the word"
+        assert "…" not in text
+        await rig.settled()
+        status = rig.app.screen.query_one("#status-text")
+        assert status.size.height == len(text.splitlines()), "its last line can be scrolled to"
+
+
+async def test_an_alarm_takes_the_lines_that_it_needs_and_no_more() -> None:
+    def stuck(box: FakeBox) -> None:
+        box.pedals = [told(LEFT, "stuck")]
+
+    async with console(stuck, size=SMALL, language="en", pedals=(LEFT,)) as rig:
+        await rig.press("s")  # a screen that is put up has no width when it first hears of it
+        await rig.settled()
+        bar = rig.app.screen.query_one("#alarms")
+        assert str(bar.render()).strip() == "! The pedal left is stuck. Free it; everything else works."
+        assert bar.size.height == 1
 
 
 @pytest.mark.parametrize(("language", "headline"), [("de", "Pedale"), ("en", "Pedals")])

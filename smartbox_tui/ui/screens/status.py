@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
+from rich.cells import cell_len
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
@@ -23,7 +25,28 @@ Row = tuple[str, str, str, str]
 """Glyph's style, name, word, detail."""
 
 _GOOD, _WAIT, _BAD, _NONE = "$good", "bold $wait", "bold $red", "$dim"
+_NAME: Final = 17
+"""Columns for it."""
+_INDENT: Final = 3 + _NAME + 1
+"""What has no room beside the word stands below it."""
+_BETWEEN: Final = " · "
 _GLYPH = {_GOOD: "✓", _WAIT: "!", _BAD: "✗", _NONE: "·"}
+
+
+def _folded(detail: str, room: int, below: int) -> list[str]:
+    """The detail on a line with so much room, and on further ones with the room that there is below the word,
+    broken where a part of it ends."""
+    if below <= 0:
+        return [detail]
+    lines, room_here = [""], room
+    for part in detail.split(_BETWEEN):
+        longer = f"{lines[-1]}{_BETWEEN}{part}" if lines[-1] else part
+        if cell_len(longer) <= room_here:
+            lines[-1] = longer
+        else:
+            lines.append(part)
+            room_here = below
+    return lines
 
 
 class StatusText(Shown):
@@ -49,10 +72,11 @@ class StatusText(Shown):
                 continue
             lines.append(Content.styled(headline, "bold $calm"))
             for style, name, word, detail in rows:
-                start = Content.assemble((f" {_GLYPH[style]} ", style), f"{name:<17} ", (word, style))
-                if detail:
-                    start = Content.assemble(start, (f"  {detail}", "$dim"))
-                lines.append(start.truncate(max(1, width), ellipsis=True))
+                start = Content.assemble((f" {_GLYPH[style]} ", style), f"{name:<{_NAME}} ", (word, style))
+                first, *more = _folded(detail, width - start.cell_length - 2, width - _INDENT)
+                rows_of_it = [Content.assemble(start, (f"  {first}", "$dim")) if first else start]
+                rows_of_it += [Content.styled(" " * _INDENT + rest, "$dim") for rest in more]
+                lines += [row.truncate(max(1, width), ellipsis=True) for row in rows_of_it]
             lines.append(Content(""))
         return Content("\n").join(lines[:-1])
 
@@ -79,7 +103,7 @@ class StatusText(Shown):
         rows = []
         for source in view.box.sources:
             device = view.t("{device} ({kind})", device=source.device or "?", kind=source.kind)
-            detail = " · ".join(filter(None, (device, words.encoder(view.t, source))))
+            detail = _BETWEEN.join(filter(None, (device, words.encoder(view.t, source))))
             style = _GOOD if source.signal_state == "ok" else _WAIT
             rows.append((style, source.name or source.id, words.signal(view.t, source), detail))
         return rows
@@ -100,7 +124,7 @@ class StatusText(Shown):
                     for press, what in does.items()
                     if what != "none"
                 ]
-                detail = " · ".join([*told, kind])  # what is cut off on a small screen is the kind
+                detail = _BETWEEN.join([*told, kind])
             else:
                 detail = t("{device} ({kind})", device=item.device, kind=kind) if item.device else kind
             word = t(words.PEDAL_STATE.get(item.state, item.state))
@@ -115,7 +139,7 @@ class StatusText(Shown):
             count = view.t.n("{count} open", "{count} open", item.open) if item.open else ""
             reason = reason_words(view, item) if item.reason and item.state != "ok" else ""
             kind = destination_kind(view.t, item.kind)
-            detail = " · ".join(part for part in (kind, stand_ins.told(view, item), count, reason) if part)
+            detail = _BETWEEN.join(part for part in (kind, stand_ins.told(view, item), count, reason) if part)
             rows.append((styles.get(item.state, _NONE), item.name, word, detail))
         return rows
 
