@@ -18,9 +18,11 @@ from smartbox_tui.ui.link import (
     RecordingHasStarted,
     RecordingHasStopped,
     SettingsHaveChanged,
+    StillWasTaken,
     TriggerHasFailed,
     WorklistHasChanged,
 )
+from smartbox_tui.ui.moment import off_s, off_words
 from smartbox_tui.ui.orders import Orders
 from smartbox_tui.ui.screens.capture import CaptureScreen
 from smartbox_tui.ui.state import BoxState, Presence, Process, current_exam
@@ -140,6 +142,15 @@ class News(Orders):
             self.say(self.t("The recording goes on in a new clip."), self.t("The recorder was restarted."))
         else:
             self.say(self.t("The recording was interrupted."), self.t("What was recorded is kept. Start it again."))
+
+    @on(StillWasTaken)
+    def tell_still(self, message: StillWasTaken) -> None:
+        """Only one that shows another moment than that of its press: it looks like any other."""
+        fact = message.fact
+        if isinstance(fact, events.StillTaken) and (off := off_s(fact.instance)):
+            which = words.picture(self.t, self.wall, fact.instance)
+            what = self.t("{picture}: it shows what was {when}.", picture=which, when=off_words(self.t, off))
+            self.say(what, self.t("The box has too much to do. Look at it, take another one if need be."), "error")
 
     @on(RecordingHasStarted)
     def tell_recording(self, message: RecordingHasStarted) -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from smartbox_tui.ui.clock import Clock
 from smartbox_tui.ui.i18n import N_, Texts, clip_length
+from smartbox_tui.ui.moment import off_s, off_words
 from smartbox_tui.ui.state import BoxState, Taken
 from smartbox_tui.wire import state, times
 
@@ -295,8 +296,11 @@ def hours_left(t: Texts, storage: state.Storage) -> str:
 
 
 def taken(t: Texts, clock: Clock, what: Taken) -> str:
-    """`✓ Foto 12 · 21:44:50`, `✓ Serie 1 · 5 Einzelbilder`, `✓ Clip 2 · 0:42`, `✓ Marke 1 · 0:12`."""
+    """`✓ Foto 12 · 21:44:50`, `✓ Serie 1 · 5 Einzelbilder`, `✓ Clip 2 · 0:42`, `✓ Marke 1 · 0:12`; of one that does
+    not show its press `! Foto 12 · 10 s nach dem Auslösen`."""
     kind, picture = t(KIND.get(what.kind, what.kind)), what.picture
+    if picture is not None and (off := off_s(picture)):
+        return f"! {kind} {what.number} · {off_words(t, off)}"
     label = f"✓ {kind} {what.number}"
     if what.kind == "mark":
         return f"{label} · {clip_length(what.at_s)}"
