@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from smartbox_tui.ui import halfblocks
 from smartbox_tui.ui.halfblocks import Depth, fit
@@ -92,6 +93,40 @@ def test_a_cut_through_a_line_keeps_its_colours() -> None:
     left, right = strip.divide([20, 40])
     assert (left.cell_length, right.cell_length) == (20, 20)
     assert [segment.style for segment in right] == [segment.style for segment in strip][20:]
+
+
+def on_terminal(ansi: str) -> list[tuple[str, str, str]]:
+    """Sign, letter's colour and ground of each cell, as numbers of the sequences; a blank has no letter."""
+    cells, ink, ground = [], "", ""
+    for codes, sign in re.findall(r"\x1b\[([\d;]*)m|([^\x1b])", ansi):
+        if sign:
+            cells.append((sign, ink if sign != " " else "", ground))
+            continue
+        if codes == "0":
+            ink = ground = ""
+        elif re.fullmatch(r"(4\d|48;5;\d+)", codes):
+            ground = codes
+        elif both := re.fullmatch(r"(.*[^;]);(4\d|48;5;\d+)", codes):
+            ink, ground = both.groups()
+        else:
+            ink = codes
+    return cells
+
+
+@pytest.mark.parametrize("depth", [Depth.SIXTEEN, Depth.PANEL, Depth.CUBE])
+@pytest.mark.parametrize("notice", [(), ("KEIN SIGNAL",)])
+def test_a_cut_through_a_line_of_few_colours_keeps_their_numbers(depth: Depth, notice: tuple[str, ...]) -> None:
+    """A notice over the picture leaves what is beside it as it is: the same numbers, the same pattern."""
+    console = Console(color_system="256" if depth is Depth.CUBE else "standard", force_terminal=True)
+    seen = set()
+    for strip in draw(Scene(40, 12, picture(), depth=depth, notice=notice)):
+        whole = on_terminal(strip._render_cache or "")
+        assert len(whole) == 40
+        halves = strip.divide([17, 40])
+        assert [half.cell_length for half in halves] == [17, 23]
+        assert [cell for half in halves for cell in on_terminal(half.render(console))] == whole
+        seen |= {ground for _sign, _ink, ground in whole}
+    assert len(seen) > 2
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(80, 30), (120, 45), (200, 60)])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from rich.color import Color
 from rich.segment import Segment
@@ -14,6 +15,9 @@ from textual.widget import Widget
 
 from smartbox_tui.ui.halfblocks import HALF, Pixels
 from smartbox_tui.ui.pixel_places import Area
+
+_SEQUENCE: Final = re.compile(r"\x1b\[([\d;]*)m")
+_PLAIN: Final = Style.null()
 
 
 class Pictured(NamedTuple):
@@ -27,10 +31,12 @@ class Pictured(NamedTuple):
 class HalfBlockStrip(Strip):
     """A line that is drawn as it is. Screenshots, and screens laid over it, cut it into Segments: slow, seldom."""
 
-    __slots__ = ["_made", "_pair", "_words"]
+    __slots__ = ["_made", "_pair", "_true", "_words"]
 
-    def __init__(self, ansi: str, pair: Pixels, words: tuple[int, str] | None = None) -> None:
-        """`ansi` is what the terminal gets, `pair` the two rows of pixels, `words` a text over it from a column."""
+    def __init__(self, ansi: str, pair: Pixels, words: tuple[int, str] | None = None, *, true: bool = True) -> None:
+        """`ansi` is what the terminal gets, `pair` the two rows of pixels, `words` a text over it from a column.
+        Not `true`: few colours, whose numbers stand in `ansi` alone."""
+        self._true = true
         self._made: list[Segment] | None = None
         self._pair = pair
         self._words = words
@@ -40,7 +46,7 @@ class HalfBlockStrip(Strip):
     @property
     def _segments(self) -> list[Segment]:
         if self._made is None:
-            self._made = self._cells()
+            self._made = self._cells() if self._true else _read(self._render_cache or "")
         return self._made
 
     @_segments.setter
@@ -59,6 +65,29 @@ class HalfBlockStrip(Strip):
                 style = Style(color=Color.from_rgb(*above), bgcolor=Color.from_rgb(*below))
                 segments.append(Segment(HALF, style))
         return segments
+
+
+def _read(ansi: str) -> list[Segment]:
+    """A finished line, taken apart: its colours keep their numbers. All that `halfblocks.lines` and words need."""
+    segments, style = [], _PLAIN
+    parts = _SEQUENCE.split(ansi)
+    for text, codes in zip(parts[::2], [*parts[1::2], ""], strict=True):
+        if text:
+            segments.append(Segment(text, style))
+        match [int(code) for code in codes.split(";") if code]:
+            case [0]:
+                style = _PLAIN
+            case [1, 97]:
+                style += Style(color=Color.from_ansi(15), bold=True)
+            case [38, 5, number]:
+                style += Style(color=Color.from_ansi(number))
+            case [48, 5, number]:
+                style += Style(bgcolor=Color.from_ansi(number))
+            case [code] if 30 <= code < 38:
+                style += Style(color=Color.from_ansi(code - 30))
+            case [code] if 40 <= code < 48:
+                style += Style(bgcolor=Color.from_ansi(code - 40))
+    return segments
 
 
 class StripWidget(Widget):
