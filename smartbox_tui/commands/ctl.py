@@ -55,6 +55,10 @@ ADDED: Final = (
 """Settings of a destination that `destination add` has options for."""
 
 
+_NEAR_S: Final = 0.5
+"""How far from its trigger a still may be without a word; ui/moment.py has the same."""
+
+
 def _storage(value: dict[str, Any]) -> str:
     kept, may = value["undelivered_bytes"] / 1e9, value["releasable_bytes"] / 1e9
     left = f"{value['hours_left']} hours of recording" if value["records"] else "no room to record"
@@ -108,6 +112,9 @@ class _Box(Area):
             trigger="ctl",
         )
         item = value["instance"]
+        off_s = (item["frame_ns"] - item["trigger_ns"]) / 1e9
+        if abs(off_s) > _NEAR_S:
+            note(f"It shows what was {abs(off_s):.1f} s {'after' if off_s > 0 else 'before'} the trigger.")
         return self._out(value, f"{item['sop_instance_uid']} on disk after {item['trigger_to_disk_ms']:.0f} ms")
 
     def discard_last(self) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -21,8 +23,9 @@ from smartbox_tui.settings.schema import Pedal
 from smartbox_tui.wire import commands, events, serve
 from smartbox_tui.wire.hub import Hub
 from smartbox_tui.wire.stream import Link
-from tests.capture.rig import Rig, new_id, until
+from tests.capture.rig import Rig, new_id, process, until
 from tests.capture.test_rings import NS, frame
+from tests.support.box import PROGRAM
 
 PLAIN = Pedal(id="left", kind="key", long="none", double="none")
 LONG = Pedal(id="left", kind="key", long="record", double="none")
@@ -193,3 +196,17 @@ def test_a_press_just_before_the_cable_was_pulled_is_a_picture(tmp_path: Path) -
         command = commands.Still(id=new_id(), at_ns=hold.at_ns)
         (instance,) = rig.assembly.service.answer(command, hold)["instances"]
         assert abs(instance.frame_ns - hold.at_ns) <= FRAME_MS * 1e6
+
+
+def test_the_command_line_says_that_a_still_is_late(tmp_path: Path) -> None:
+    with process(tmp_path) as box:
+
+        def still(*more: str) -> subprocess.CompletedProcess[str]:
+            words = [*PROGRAM, "ctl", "still", "--runtime", str(box.paths.runtime), *more]
+            return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+
+        assert "the trigger" not in still().stderr
+        late = still("--at", "1", "--json")
+        assert "s after the trigger." in late.stderr
+        (instance,) = json.loads(late.stdout)["instances"]
+        assert instance["frame_ns"] - instance["trigger_ns"] > 5e8

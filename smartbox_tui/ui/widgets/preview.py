@@ -20,8 +20,8 @@ from smartbox_tui.ui.halfblocks import Depth
 from smartbox_tui.ui.live_pixels import LivePixels, Subject
 from smartbox_tui.ui.pace import drawn, may_draw
 from smartbox_tui.ui.pixel_places import Area
-from smartbox_tui.ui.sentences import CAPTURE_AWAY
-from smartbox_tui.ui.state import TAKEN_S, BoxState, Presence, Taken
+from smartbox_tui.ui.sentences import CAPTURE_AWAY, SETTINGS_UNREADABLE
+from smartbox_tui.ui.state import TAKEN_S, BoxState, Presence, Process, Taken
 from smartbox_tui.ui.view import View
 from smartbox_tui.ui.widgets.picture import Inset, Scene, draw, worded
 from smartbox_tui.ui.widgets.strip import HalfBlockStrip, StripWidget
@@ -197,7 +197,8 @@ class Preview(StripWidget):
     def _notice(self, view: View) -> tuple[str, ...]:
         t, source = view.t, view.box.source
         if view.box.capture is Presence.AWAY:
-            return (t("NO RECORDER"), "", t(CAPTURE_AWAY.hint))
+            waits = view.box.why_away.get(Process.CAPTURE)
+            return (t("NO RECORDER"), "", t(SETTINGS_UNREADABLE.what if waits else CAPTURE_AWAY.hint))
         if source is None:
             return () if view.box.capture is Presence.UNKNOWN else (t("NO SOURCE"), "", t("None is set up."))
         if source.signal_state == "ok" or source.picture == "still":
