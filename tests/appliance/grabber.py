@@ -24,8 +24,10 @@ _DRIVER: Final = "/sys/bus/platform/drivers/vivid"
 _CELL: Final = (16, 8)
 _AT: Final = (16, 16 + 14 * 8)
 """Top and left of the first digit: the text begins at (16, 16) with " HH:MM:SS:mmm "."""
-_MOST_OFF: Final = 5
-"""Of the 128 pixels of a cell; two digits differ in twice as many."""
+_BLANK: Final = 3
+"""Light pixels, of the 128 of a cell, that compression leaves where no letter is; a digit has 20 and more."""
+_CLEARER: Final = 4
+"""In so many pixels a digit is at least farther from the second nearest than from the nearest."""
 
 
 class Grabber:
@@ -89,16 +91,12 @@ class Counter:
     def read(self, luma: NDArray[np.uint8]) -> int:
         """Raises AssertionError where the picture shows none."""
         number = ""
-        while digit := self._digit(luma, len(number)):
-            number += digit
+        while (~(cell := _cell(luma, len(number)))).sum() > _BLANK:
+            off = sorted((int((shape != cell).sum()), digit) for digit, shape in self._digits.items())
+            assert off[1][0] - off[0][0] >= _CLEARER, f"after {number!r} no digit is clear: {off}"
+            number += off[0][1]
         assert number, "no number in the picture"
         return int(number)
-
-    def _digit(self, luma: NDArray[np.uint8], place: int) -> str:
-        cell = _cell(luma, place)
-        off = {digit: int((shape != cell).sum()) for digit, shape in self._digits.items()}
-        nearest = min(off, key=lambda digit: off[digit])
-        return nearest if off[nearest] <= _MOST_OFF else ""
 
 
 def _cell(luma: NDArray[np.uint8], place: int) -> NDArray[np.bool_]:

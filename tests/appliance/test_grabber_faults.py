@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.appliance import grabber as knobs
 from tests.appliance.grabber import DEVICE, Counter, Grabber
@@ -22,6 +25,8 @@ pytestmark = [pytest.mark.appliance, pytest.mark.timeout(3000)]
 
 HDMI_SIZE = (224, 126)
 """Small: HDMI's pictures come 24 times a second or more, and all of it is emulated."""
+SQUARED = (224, 168)
+"""What comes of it when the driver scales 4:3 into that."""
 CALM: dict[str, Any] = {
     "id": "endo", "kind": "v4l2", "device": DEVICE, "size": "320x180", "fps": 4, "preroll_s": 1
 }  # fmt: skip
@@ -96,7 +101,7 @@ class Take:
         assert self.place.arrived(self.exam) == uids
         frames = 0
         for part in parts:
-            numbers = [counter.read(picture) for picture in self.place.pictures(part["sop_instance_uid"])]
+            numbers = [counter.read(_as_read(each)) for each in self.place.pictures(part["sop_instance_uid"])]
             assert len(numbers) == part["frames"]
             frames += len(numbers)
             # where the driver was started anew it counts anew
@@ -108,12 +113,21 @@ class Take:
                 f"{gaps - seen} of them in {silences} silences, driver started {starts}x in it"
             )
             # what was lost just before the driver's end, or where a signal went or came, no picture shows
-            assert seen <= part["frames_lost"]
+            assert seen <= part["frames_lost"], numbers
             if not starts and part is parts[0]:
-                assert part["frames_lost"] == seen if not silences else part["frames_lost"] <= gaps
+                assert part["frames_lost"] == seen if not silences else part["frames_lost"] <= gaps, numbers
         assert frames == told["frames"]
         assert sum(part["frames_lost"] for part in parts) == told["frames_lost"]
         return parts
+
+
+def _as_read(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """As high as the driver made it, before its pixels were made square."""
+    height, width = picture.shape
+    if (width, height) == SQUARED:
+        narrow = av.VideoFrame.from_ndarray(picture, "gray").reformat(height=HDMI_SIZE[1])
+        return narrow.to_ndarray()  # type: ignore[no-any-return]
+    return picture
 
 
 def _said(place: Workplace, state: str, words: str, shot: Path) -> dict[str, Any]:
@@ -199,12 +213,12 @@ def test_another_format_in_the_middle(hdmi: Workplace, grabber: Grabber, counter
     take.more()
     hdmi.box.screendump(shots / "format-4-3.png")
     other = hdmi.source()
-    assert (other["width"], other["height"]) != HDMI_SIZE
+    assert (other["width"], other["height"]) == SQUARED
     grabber.set(dv_timings=knobs.TIMINGS["1280x720p24"])
     until(lambda: hdmi.source()["fps"] < 50, SLOW_S, "the rate from before")
     take.more()
     parts = take.stop(counter)
     assert len(parts) == 3
     held = [hdmi.data_set(part["sop_instance_uid"]) for part in parts]
-    assert [(each.Columns, each.Rows) for each in held] == [HDMI_SIZE, (other["width"], other["height"]), HDMI_SIZE]
+    assert [(each.Columns, each.Rows) for each in held] == [HDMI_SIZE, SQUARED, HDMI_SIZE]
     assert len({each.SeriesInstanceUID for each in held}) == 1

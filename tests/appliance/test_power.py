@@ -21,7 +21,7 @@ from smartbox_tui import __version__
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.wire import client
 from tests.appliance import onboot
-from tests.appliance.grabber import DEVICE, Grabber
+from tests.appliance.grabber import DEVICE, WEBCAM, Grabber
 from tests.appliance.looks import is_console
 from tests.appliance.virtualbox import VirtualBox
 from tests.appliance.workplace import SETTINGS, UNITS, Workplace
@@ -58,7 +58,7 @@ def link(outside: Orthanc) -> Iterator[Relay]:
 def place(machine: VirtualBox, outside: Orthanc, link: Relay) -> Iterator[Workplace]:
     grabber = Grabber(machine)
     made = Workplace(machine, replace(outside, port=link.port))
-    grabber.choose(0)
+    grabber.choose(WEBCAM)
     made.configure(SOURCE)
     yield made
     grabber.set(test_pattern=0)
