@@ -9,6 +9,8 @@ from uuid import UUID
 
 import pytest
 
+from smartbox_tui.capture import session
+from smartbox_tui.capture.frames import FrameRing
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.model.uids import series_uuid, uid_of
 from smartbox_tui.spool.examfile import RevisionFile, read_exam, read_revision, write_revision
@@ -130,7 +132,21 @@ def test_a_press_from_before_the_change_belongs_to_the_exam_before(tmp_path: Pat
         rig.command(commands.HoldExam, exam=second, revision=1)
         assert rig.still(at_ns=press_ns)["exam"] == first
         assert rig.still()["exam"] == second
-        # No frame of then is left: the picture shows who lies there now.
+        time.sleep(1)
+        assert rig.still(at_ns=press_ns)["exam"] == first
+
+
+def test_a_press_of_which_no_frame_is_left_belongs_to_who_lies_there_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "FrameRing", lambda: FrameRing(0.5))
+    with Rig(tmp_path) as rig:
+        first, second = exam_in(rig.paths.spool, "1"), exam_in(rig.paths.spool, "2")
+        rig.command(commands.HoldExam, exam=first, revision=1)
+        time.sleep(0.2)
+        press_ns = time.monotonic_ns()
+        rig.command(commands.HoldExam, exam=second, revision=1)
+        assert rig.still(at_ns=press_ns)["exam"] == first
         time.sleep(1)
         assert rig.still(at_ns=press_ns)["exam"] == second
 

@@ -15,7 +15,7 @@ import pytest
 
 from hw.base import SignalState
 from hw.fake.source import FakeSource, Says
-from smartbox_tui.capture import frames, taking
+from smartbox_tui.capture import session, taking
 from smartbox_tui.capture.frames import FrameRing, NoFrame
 from smartbox_tui.capture.server import Server
 from smartbox_tui.errors import SmartBoxError
@@ -31,13 +31,12 @@ PLAIN = Pedal(id="left", kind="key", long="none", double="none")
 LONG = Pedal(id="left", kind="key", long="record", double="none")
 BURST = Pedal(id="left", kind="key", short="burst", long="none", double="none")
 FRAME_MS = 1e3 / 30 + 1
-FRAME_BYTES = 320 * 240 * 3 // 2
 
 
 @pytest.fixture
 def short_ring(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Eight frames, a quarter of a second: as the largest pictures have it."""
-    monkeypatch.setattr(frames, "RING_BYTES", 8 * FRAME_BYTES)
+    """A quarter of a second: as the largest pictures have it."""
+    monkeypatch.setattr(session, "FrameRing", lambda: FrameRing(0.25))
 
 
 class SlowDisk:
