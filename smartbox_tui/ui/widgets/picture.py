@@ -161,7 +161,7 @@ def strips(field: Pixels, texts: dict[int, tuple[int, str]], depth: Depth) -> li
         words = texts.get(row)
         if words is not None:
             line = _worded(pair, words, depth)
-        strips.append(HalfBlockStrip(line, pair, words, true=depth is Depth.TRUE))
+        strips.append(HalfBlockStrip(line, pair, words, few=depth is Depth.PANEL))
     return strips
 
 

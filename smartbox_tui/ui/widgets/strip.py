@@ -31,12 +31,12 @@ class Pictured(NamedTuple):
 class HalfBlockStrip(Strip):
     """A line that is drawn as it is. Screenshots, and screens laid over it, cut it into Segments: slow, seldom."""
 
-    __slots__ = ["_made", "_pair", "_true", "_words"]
+    __slots__ = ["_few", "_made", "_pair", "_words"]
 
-    def __init__(self, ansi: str, pair: Pixels, words: tuple[int, str] | None = None, *, true: bool = True) -> None:
+    def __init__(self, ansi: str, pair: Pixels, words: tuple[int, str] | None = None, *, few: bool = False) -> None:
         """`ansi` is what the terminal gets, `pair` the two rows of pixels, `words` a text over it from a column.
-        Not `true`: few colours, whose numbers stand in `ansi` alone."""
-        self._true = true
+        `few`: the panel has sixteen of its own, whose numbers and pattern stand in `ansi` alone."""
+        self._few = few
         self._made: list[Segment] | None = None
         self._pair = pair
         self._words = words
@@ -46,7 +46,7 @@ class HalfBlockStrip(Strip):
     @property
     def _segments(self) -> list[Segment]:
         if self._made is None:
-            self._made = self._cells() if self._true else _read(self._render_cache or "")
+            self._made = _read(self._render_cache or "") if self._few else self._cells()
         return self._made
 
     @_segments.setter
@@ -68,7 +68,7 @@ class HalfBlockStrip(Strip):
 
 
 def _read(ansi: str) -> list[Segment]:
-    """A finished line, taken apart: its colours keep their numbers. All that `halfblocks.lines` and words need."""
+    """A finished line, taken apart: its colours keep their numbers. Sixteen, as `halfblocks.lines` says them."""
     segments, style = [], _PLAIN
     parts = _SEQUENCE.split(ansi)
     for text, codes in zip(parts[::2], [*parts[1::2], ""], strict=True):
@@ -79,10 +79,6 @@ def _read(ansi: str) -> list[Segment]:
                 style = _PLAIN
             case [1, 97]:
                 style += Style(color=Color.from_ansi(15), bold=True)
-            case [38, 5, number]:
-                style += Style(color=Color.from_ansi(number))
-            case [48, 5, number]:
-                style += Style(bgcolor=Color.from_ansi(number))
             case [code] if 30 <= code < 38:
                 style += Style(color=Color.from_ansi(code - 30))
             case [code] if 40 <= code < 48:
