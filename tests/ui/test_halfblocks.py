@@ -104,9 +104,9 @@ def on_terminal(ansi: str) -> list[tuple[str, str, str]]:
             continue
         if codes == "0":
             ink = ground = ""
-        elif re.fullmatch(r"4\\d", codes):
+        elif re.fullmatch(r"4\d", codes):
             ground = codes
-        elif both := re.fullmatch(r"(.*[^;]);(4\d)", codes):
+        elif both := re.fullmatch(r"(.*);(4\d)", codes):
             ink, ground = both.groups()
         else:
             ink = codes
