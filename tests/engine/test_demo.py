@@ -35,7 +35,8 @@ def children(demo: subprocess.Popen[bytes]) -> dict[str, int]:
             command = (status.parent / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if parent == demo.pid and command != [b""]:  # a zombie has no command line
+        # a zombie has no command line, and one that was only just forked that of its parent
+        if parent == demo.pid and command != [b""] and b"demo" not in command:
             name = next((item.decode() for item in command if item in (b"engine", b"capture", b"console")), "")
             assert b"--runtime" in command
             found[name] = int(status.parent.name)
