@@ -19,7 +19,7 @@ from tests.appliance.cells import SLOW_S, Cells, Ink, cells, still
 from tests.appliance.finger import Finger
 from tests.appliance.looks import pixels
 from tests.appliance.virtualbox import VirtualBox
-from tests.appliance.workplace import Workplace
+from tests.appliance.workplace import SITE, Workplace
 from tests.support.box import until
 from tests.support.orthanc import Orthanc
 
@@ -243,12 +243,12 @@ def test_four_taps_calibrate_a_panel_whose_left_is_right(panel: Panel) -> None:
         assert cross is not None
         finger.tap_at(*cross)
     finger.screen("Calibrate", "Save")
-    written = panel.box.ssh("cat /var/lib/smartbox/site.toml")
+    written = panel.box.ssh(f"cat {SITE}")
     assert float(written.partition('calibration = "')[2].split(",")[0]) < -0.9, "its left is right"
     finger.tap("Back")
     finger.screen("Undo", "Panel of the box")
     finger.tap("Undo")
-    until(lambda: "calibration" not in panel.box.ssh("cat /var/lib/smartbox/site.toml"), SLOW_S, "it taken back")
+    until(lambda: "calibration" not in panel.box.ssh(f"cat {SITE}"), SLOW_S, "it taken back")
     finger.mirrored = False
     finger.tap("Back")
     finger.screen("Consoles")

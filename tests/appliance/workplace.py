@@ -19,6 +19,8 @@ SLOW_S: Final = 600.0
 """For what takes seconds on a real box."""
 UNITS: Final = ("smartbox-capture", "smartbox-engine", "smartbox-console@tty1")
 SETTINGS: Final = "/etc/smartbox/smartbox.toml"
+SITE: Final = "/var/lib/smartbox/site.toml"
+"""What was set on the screens; where there is none, nothing was."""
 _BASE: Final = """
 port = 11112
 station_name = "VIRTUAL"
@@ -48,6 +50,7 @@ class Workplace:
         if self.exam_now() is not None:
             self.box.ctl("exam", "close")
         self.box.write(SETTINGS, self._before)
+        self.box.ssh(f"rm -f {SITE}")
         self.box.ssh(f"systemctl restart --no-block {' '.join(UNITS)}")
 
     def configure(self, *sources: dict[str, Any], more: str = "") -> None:
