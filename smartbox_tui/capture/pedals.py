@@ -83,12 +83,19 @@ class Functions:
             log.warning("%s: %s", trigger, exc)
             return None
 
-    def do(self, function: str, trigger: str, at_ns: int, pin: Pin | None) -> None:
-        """The gesture is known: does `function`, with the pinned still where there is one. Returns at once; the
+    def hold(self, at_ns: int) -> Hold | None:
+        """The frame of a press that may become a burst; None without a source. Never waits."""
+        with contextlib.suppress(SmartBoxError):  # told when the function is done
+            return self._sessions.named(None).hold(at_ns)
+        return None
+
+    def do(self, function: str, trigger: str, at_ns: int, pin: Pin | None, hold: Hold | None = None) -> None:
+        """The gesture is known: does `function`, with what was pinned or held at the press. Returns at once; the
         frame of the press stays, whatever the thread is still busy with."""
         if pin is None and function in _STILLS:
             pin = self.pin(trigger, at_ns, write=True)
-        hold = self._hold(at_ns) if function == "burst" else None
+        if hold is None and function == "burst":
+            hold = self.hold(at_ns)
         self._pool.submit(self._do, function, trigger, at_ns, pin, hold)
 
     @property
@@ -98,11 +105,6 @@ class Functions:
 
     def close(self) -> None:
         self._pool.shutdown()
-
-    def _hold(self, at_ns: int) -> Hold | None:
-        with contextlib.suppress(SmartBoxError):  # without a source: told when the function is done
-            return self._sessions.named(None).hold(at_ns)
-        return None
 
     def _do(self, function: str, trigger: str, at_ns: int, pin: Pin | None, hold: Hold | None) -> None:
         self._working = True
@@ -163,6 +165,8 @@ class Pedal:
         # A press that is probably something else makes no file, and no exam where there is none.
         self._pins = self._writes or not _STILLS.isdisjoint(self._actions.values())
         self._pin: Pin | None = None
+        self._bursts = "burst" in self._actions.values()
+        self._hold: Hold | None = None
         self._paused = False
         self._away = threading.Event()  # the device is closed
         self._away.set()
@@ -180,6 +184,8 @@ class Pedal:
             press_ns = self._rules.press_ns
             if not told and edge.down and press_ns is not None and self._pin is None and self._pins:
                 self._pin = self._functions.pin(self._trigger, press_ns, write=self._writes)
+            if press_ns is not None and self._bursts and (self._hold is None or self._hold.at_ns != press_ns):
+                self._hold = self._functions.hold(press_ns)
             self._act(told)
             self._changed.notify_all()
 
@@ -231,8 +237,11 @@ class Pedal:
                 self._jam(stuck=isinstance(each, PedalStuck))
                 continue
             self._say(each.kind.value)
-            pin, self._pin = self._pin, None
-            self._functions.do(self._actions[each.kind], self._trigger, each.press_ns, pin)
+            pin, hold = self._pin, self._hold
+            self._pin = self._hold = None
+            if hold is not None and hold.at_ns != each.press_ns:
+                hold = None  # of another press
+            self._functions.do(self._actions[each.kind], self._trigger, each.press_ns, pin, hold)
 
     def _say(self, gesture: str) -> None:
         self._functions.publish(events.PedalUsed(pedal=self.settings.id, gesture=gesture))

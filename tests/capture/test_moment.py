@@ -30,6 +30,7 @@ from tests.support.box import PROGRAM
 PLAIN = Pedal(id="left", kind="key", long="none", double="none")
 LONG = Pedal(id="left", kind="key", long="record", double="none")
 BURST = Pedal(id="left", kind="key", short="burst", long="none", double="none")
+SLOW_BURST = Pedal(id="left", kind="key", short="burst", long="record", double="mark")
 FRAME_MS = 1e3 / 30 + 1
 
 
@@ -96,6 +97,20 @@ def test_a_burst_that_waits_for_the_one_before_begins_with_its_press(
         taken = until(lambda: told if len(told := rig.told(events.StillTaken)) == 4 else None, what="all of them")
         bursts = [each.instance for each in taken if each.instance.kind == "burst"]
         assert all(abs(off) <= FRAME_MS for off in offsets_ms(bursts)), offsets_ms(bursts)
+
+
+@pytest.mark.usefixtures("short_ring")
+def test_a_burst_whose_gesture_takes_longer_than_the_ring_begins_with_its_press(tmp_path: Path) -> None:
+    with Rig(tmp_path, pedals=(SLOW_BURST,)) as rig:
+        time.sleep(0.5)
+        press_ns = time.monotonic_ns()
+        rig.command(commands.PedalPress, pedal="left", edge="down")
+        time.sleep(0.4)
+        rig.command(commands.PedalPress, pedal="left", edge="up")  # and then a second press might have come
+        (taken,) = until(lambda: rig.told(events.StillTaken))
+        assert taken.instance.kind == "burst"
+        assert abs(taken.instance.frame_ns - press_ns) / 1e6 <= FRAME_MS + 10
+        assert taken.instance.frames == 5
 
 
 @pytest.mark.usefixtures("short_ring")
