@@ -10,36 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.appliance import kept as kept_box
+from tests.appliance.grabber import Counter, Grabber
 from tests.appliance.image import image
-from tests.appliance.virtualbox import HOST, VirtualBox
+from tests.appliance.virtualbox import VirtualBox
 from tests.support.orthanc import Orthanc, orthanc
 
 PACKAGE_VARIABLE = "SMARTBOX_DEB"
 IMAGES_VARIABLE = "SMARTBOX_IMAGES"
 SHOTS = Path(__file__).parents[2] / "build/appliance/shots"
 """What the panel showed, for people to look at."""
-
-SETTINGS = """
-port = 11112
-station_name = "VIRTUAL"
-language = "en"
-[clock]
-wait_s = 0
-[[sources]]
-id = "endo"
-kind = "v4l2"
-device = "/dev/video0"
-size = "320x180"
-fps = 5
-preroll_s = 2
-[[destinations]]
-name = "archive"
-host = "{host}"
-port = {port}
-aet = "ORTHANC"
-timeout_s = 60
-retry = {{ first_s = 1, max_s = 5 }}
-"""
 
 
 @pytest.fixture(scope="session")
@@ -79,5 +58,7 @@ def machine(package: Path, outside: Orthanc) -> Iterator[VirtualBox]:
         made.close()
 
 
-def settings(archive: Orthanc) -> str:
-    return SETTINGS.format(host=HOST, port=archive.port)
+@pytest.fixture(scope="module")
+def counter(grabber: Grabber, machine: VirtualBox) -> Counter:
+    """Of the test grabber that the file has; before anything streams from it."""
+    return Counter(machine)

@@ -3,13 +3,15 @@ pictures, which it writes into each of them."""
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.appliance.virtualbox import VirtualBox
+from tests.appliance.virtualbox import UNITS, VirtualBox
 
 HDMI, WEBCAM = "HDMI", "Webcam"
 DEVICE: Final = "/dev/video0"
@@ -61,6 +63,21 @@ class Grabber:
             f"v4l2-ctl -d {DEVICE} --list-frameintervals=width={width},height={height},pixelformat=NV12"
         )
         return sorted(float(rate) for rate in re.findall(r"\(([0-9.]+) fps\)", told))
+
+
+@contextlib.contextmanager
+def at_rest(box: VirtualBox, first: str = HDMI) -> Iterator[Grabber]:
+    """The grabber as after the boot, or with another input to begin with, and nobody streams from it. At the end it
+    is as after the boot again, and the box's processes are started."""
+    made = Grabber(box)
+    box.ssh(f"systemctl stop {' '.join(UNITS)}")
+    made.reset(first)
+    try:
+        yield made
+    finally:
+        box.ssh(f"systemctl stop {' '.join(UNITS)}")
+        made.reset()
+        box.ssh(f"systemctl start --no-block {' '.join(UNITS)}")
 
 
 class Counter:

@@ -7,21 +7,19 @@ from collections.abc import Iterator
 import pytest
 
 from tests.appliance.carried import PASSED, Carried
-from tests.appliance.virtualbox import VirtualBox
+from tests.appliance.virtualbox import UNITS, VirtualBox
 
 pytestmark = [pytest.mark.appliance, pytest.mark.timeout(3000)]
-
-UNITS = "smartbox-capture smartbox-engine smartbox-console@tty1"
 
 
 @pytest.fixture(scope="module")
 def carried(machine: VirtualBox) -> Iterator[Carried]:
     """With the box's own processes away: they take a new touch panel, grabber or pedal for themselves."""
-    machine.ssh(f"systemctl stop {UNITS}")
+    machine.ssh(f"systemctl stop {' '.join(UNITS)}")
     made = Carried(machine)
     yield made
     made.end()
-    machine.ssh(f"systemctl start --no-block {UNITS}")
+    machine.ssh(f"systemctl start --no-block {' '.join(UNITS)}")
 
 
 def _ran(found: dict[str, str], file: str, parameter: str, *may_skip: str) -> int:

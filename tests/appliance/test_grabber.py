@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.appliance.grabber import DEVICE, WEBCAM, Counter, Grabber
+from tests.appliance.grabber import DEVICE, WEBCAM, Counter, Grabber, at_rest
 from tests.appliance.virtualbox import VirtualBox
-from tests.appliance.workplace import UNITS, Workplace
+from tests.appliance.workplace import Workplace
 from tests.support.orthanc import Orthanc
 
 pytestmark = [pytest.mark.appliance, pytest.mark.timeout(3000)]
@@ -29,18 +29,8 @@ CALM = {"id": "endo", "kind": "v4l2", "device": DEVICE, "size": "320x180", "fps"
 
 @pytest.fixture(scope="module")
 def grabber(machine: VirtualBox) -> Iterator[Grabber]:
-    made = Grabber(machine)
-    machine.ssh(f"systemctl stop {' '.join(UNITS)}")
-    made.reset()
-    yield made
-    machine.ssh(f"systemctl stop {' '.join(UNITS)}")
-    made.reset()
-    machine.ssh(f"systemctl start --no-block {' '.join(UNITS)}")
-
-
-@pytest.fixture(scope="module")
-def counter(grabber: Grabber, machine: VirtualBox) -> Counter:
-    return Counter(machine)
+    with at_rest(machine) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from tests.appliance import grabber as knobs
 from tests.appliance.grabber import DEVICE, Counter, Grabber
-from tests.appliance.virtualbox import VirtualBox
-from tests.appliance.workplace import SLOW_S, UNITS, Workplace
+from tests.appliance.virtualbox import UNITS, VirtualBox
+from tests.appliance.workplace import SLOW_S, Workplace
 from tests.support.box import CtlError, until
 from tests.support.orthanc import Orthanc
 
@@ -36,18 +36,8 @@ MORE_S = 3.0
 
 @pytest.fixture(scope="module")
 def grabber(machine: VirtualBox) -> Iterator[Grabber]:
-    made = Grabber(machine)
-    machine.ssh(f"systemctl stop {' '.join(UNITS)}")
-    made.reset(knobs.WEBCAM)
-    yield made
-    machine.ssh(f"systemctl stop {' '.join(UNITS)}")
-    made.reset()
-    machine.ssh(f"systemctl start --no-block {' '.join(UNITS)}")
-
-
-@pytest.fixture(scope="module")
-def counter(grabber: Grabber, machine: VirtualBox) -> Counter:
-    return Counter(machine)
+    with knobs.at_rest(machine, knobs.WEBCAM) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ from hw.base import PixelFormat
 from hw.fake.pictures import luma_of
 from hw.video.strip import read_strip
 from tests.appliance.carried import PYTHON
-from tests.appliance.grabber import DEVICE, WEBCAM, Counter, Grabber
+from tests.appliance.grabber import DEVICE, WEBCAM, Counter, Grabber, at_rest
 from tests.appliance.virtualbox import VirtualBox
-from tests.appliance.workplace import UNITS, Workplace
+from tests.appliance.workplace import Workplace
 from tests.support.orthanc import Orthanc
 
 pytestmark = [pytest.mark.appliance, pytest.mark.timeout(3000)]
@@ -31,18 +31,9 @@ SOURCES: tuple[dict[str, Any], ...] = (
 
 
 @pytest.fixture(scope="module")
-def counter(machine: VirtualBox) -> Iterator[Counter]:
-    machine.ssh(f"systemctl stop {' '.join(UNITS)}")
-    grabber = Grabber(machine)
-    try:
-        grabber.reset()
-        made = Counter(machine)
-        grabber.choose(WEBCAM)
+def grabber(machine: VirtualBox) -> Iterator[Grabber]:
+    with at_rest(machine) as made:
         yield made
-    finally:
-        machine.ssh(f"systemctl stop {' '.join(UNITS)}")
-        grabber.reset()
-        machine.ssh(f"systemctl start --no-block {' '.join(UNITS)}")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +48,10 @@ def camera(machine: VirtualBox) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def place(camera: None, counter: Counter, machine: VirtualBox, outside: Orthanc) -> Iterator[Workplace]:
+def place(
+    camera: None, counter: Counter, grabber: Grabber, machine: VirtualBox, outside: Orthanc
+) -> Iterator[Workplace]:
+    grabber.choose(WEBCAM)
     made = Workplace(machine, outside)
     made.configure(*SOURCES)
     yield made

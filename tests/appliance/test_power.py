@@ -23,8 +23,8 @@ from smartbox_tui.wire import client
 from tests.appliance import onboot
 from tests.appliance.grabber import DEVICE, WEBCAM, Grabber
 from tests.appliance.looks import is_console
-from tests.appliance.virtualbox import VirtualBox
-from tests.appliance.workplace import SETTINGS, UNITS, Workplace
+from tests.appliance.virtualbox import UNITS, VirtualBox
+from tests.appliance.workplace import SETTINGS, Workplace
 from tests.support.box import until
 from tests.support.orthanc import Orthanc
 from tests.support.relay import Relay

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from tests.appliance.conftest import settings
+from tests.appliance.grabber import DEVICE
 from tests.appliance.looks import is_console
-from tests.appliance.virtualbox import VirtualBox
+from tests.appliance.virtualbox import UNITS, VirtualBox
+from tests.appliance.workplace import SETTINGS, settings
 from tests.support.box import CtlError, until
 from tests.support.orthanc import Orthanc
 
 pytestmark = [pytest.mark.appliance, pytest.mark.timeout(1500)]
 
-UNITS = ("smartbox-capture.service", "smartbox-engine.service", "smartbox-console@tty1.service")
+SOURCE = {"id": "endo", "kind": "v4l2", "device": DEVICE, "size": "320x180", "fps": 5, "preroll_s": 2}
 SLOW_S = 300.0
 """For what takes seconds on a real box."""
 PATIENT = {"id": "T-2001", "name": "Strom^Stefan", "birth_date": "1971-07-02", "sex": "M"}
@@ -102,7 +103,7 @@ def test_who_is_in_the_group_uses_the_box(machine: VirtualBox) -> None:
 
 
 def test_capture_delivers_from_the_grabber(machine: VirtualBox, outside: Orthanc) -> None:
-    machine.write("/etc/smartbox/smartbox.toml", settings(outside))
+    machine.write(SETTINGS, settings(outside, SOURCE))
     machine.ssh(f"systemctl restart --no-block {' '.join(UNITS)}")
     source = until(lambda: (found := _source(machine)).get("signal") and found, SLOW_S, "a picture from vivid")
     assert (source["width"], source["height"]) == (320, 180)

@@ -19,6 +19,7 @@ from tests.support.dcmtk import free_port, need
 
 HOST: Final = "10.0.2.2"
 """This machine's 127.0.0.1, seen from inside (QEMU's user network)."""
+UNITS: Final = ("smartbox-capture.service", "smartbox-engine.service", "smartbox-console@tty1.service")
 BOOT_S: Final = 300.0
 """Under emulation on a busy machine; a real box takes a tenth."""
 TAP_S: Final = 0.15

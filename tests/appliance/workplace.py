@@ -11,13 +11,12 @@ import pydicom
 from numpy.typing import NDArray
 
 from smartbox_tui.errors import SmartBoxError
-from tests.appliance.virtualbox import HOST, VirtualBox
+from tests.appliance.virtualbox import HOST, UNITS, VirtualBox
 from tests.support.box import until
 from tests.support.orthanc import Orthanc
 
 SLOW_S: Final = 600.0
 """For what takes seconds on a real box."""
-UNITS: Final = ("smartbox-capture", "smartbox-engine", "smartbox-console@tty1")
 SETTINGS: Final = "/etc/smartbox/smartbox.toml"
 SITE: Final = "/var/lib/smartbox/site.toml"
 """What was set on the screens; where there is none, nothing was."""
@@ -35,6 +34,14 @@ aet = "ORTHANC"
 timeout_s = 60
 retry = {{ first_s = 1, max_s = 5 }}
 """
+
+
+def settings(archive: Orthanc, *sources: dict[str, Any]) -> str:
+    """A workplace's settings with these sources, which send to that archive outside."""
+    parts = [_BASE.format(host=HOST, port=archive.port)]
+    for source in sources:
+        parts += ["[[sources]]", *(f"{key} = {json.dumps(value)}" for key, value in source.items())]
+    return "\n".join(parts) + "\n"
 
 
 class Workplace:
@@ -56,10 +63,7 @@ class Workplace:
     def configure(self, *sources: dict[str, Any], more: str = "") -> None:
         """Writes the settings: these sources, then `more`. Starts capture anew (the first time all of the box), and
         answers when it serves."""
-        parts = [_BASE.format(host=HOST, port=self.archive.port)]
-        for source in sources:
-            parts += ["[[sources]]", *(f"{key} = {json.dumps(value)}" for key, value in source.items())]
-        self.box.write(SETTINGS, "\n".join(parts) + "\n" + more)
+        self.box.write(SETTINGS, settings(self.archive, *sources) + more)
         self.box.ssh(f"systemctl stop {' '.join(self._restart)}; systemctl start --no-block {' '.join(UNITS)}")
         first, self._restart = self._restart == UNITS, UNITS[:1]
         wanted = [source["id"] for source in sources]
