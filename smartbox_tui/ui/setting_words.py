@@ -333,7 +333,9 @@ def value(t: Texts, key: Key | None, found: Any) -> str:
     if isinstance(found, int | float):
         if key is not None and key.key == "port":
             return str(found)
-        return t.number(found, 0 if found == int(found) else 1)
+        number = t.number(found, 0 if found == int(found) else 1)
+        is_bytes = key is not None and key.key.endswith("_bytes") and found
+        return f"{number} ({t.size(int(found))})" if is_bytes else number
     if key is not None and found == "folder" and "dimse" in key.choices:
         return t(FOLDER_KIND)
     if key is not None and key.choices:
