@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any, Final, Protocol, runtime_checkable
 
 from textual import events, on
 from textual.app import App
 from textual.errors import NoWidget
+from textual.geometry import Offset
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.widgets import Input
 
 from hw.panel.calibration import Affine, Grid, Point
 from hw.panel.size import panel_pixels
 from smartbox_tui.ui.adjusting import Adjusting
+from smartbox_tui.ui.aim import QUIET_S
+from smartbox_tui.ui.screens.base import BoxScreen
 from smartbox_tui.ui.screens.calibrate import CalibrateScreen
 from smartbox_tui.ui.touching import (
     FingerDrags,
@@ -53,6 +58,8 @@ class Finger:
         self._grip: tuple[int, float] | None = None
         self._thrown: Widget | None = None
         self._stopped = False
+        self._under_at = Offset()
+        self._left_s = float("-inf")
         self.down = False
         self.dragged = False
 
@@ -74,6 +81,14 @@ class Finger:
         self._scroller = self._grip = None
         widget = self._under = self._at(event.screen_offset)
         self._button = widget if isinstance(widget, BigButton) else None
+        if widget is not None:
+            self._under_at = widget.region.offset
+        screen = self._app.screen
+        if isinstance(screen, BoxScreen) and screen.aim.misses(widget, event.screen_offset, event.time):
+            # the screen has moved under it: nobody has seen yet what is there now
+            self._button, self._stopped = None, True
+            self._app._mouse_down_widget = None
+            return True
         thrown, self._thrown = self._thrown, None
         if thrown is None or widget is None or thrown not in widget.ancestors_with_self:
             return False
@@ -96,10 +111,18 @@ class Finger:
         return self._app.mouse_captured is None
 
     def _leaves(self) -> bool:
-        self.down = False
+        if self.down:
+            self.down, self._left_s = False, time.monotonic()
+        under = self._under
+        if under is not None and not isinstance(under, BigButton | Input) and under.region.offset != self._under_at:
+            self._app._mouse_down_widget = None  # what is under it now is another row of the list
         self.lift()
         stopped, self._stopped = self._stopped, False
         return stopped
+
+    def at_work(self) -> bool:
+        """Whether it is on the screen, or was a moment ago: whoever taps taps again."""
+        return self.down or time.monotonic() - self._left_s < QUIET_S
 
     def lift(self) -> None:
         """The button that was under it looks as ever."""
@@ -140,6 +163,7 @@ class Finger:
 
     def lost(self) -> None:
         """Whoever holds it lets go without doing anything."""
+        self.down = False  # it is at work no more
         self.lift()
         self._app._mouse_down_widget = None
         self._app.capture_mouse(None)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from textual.events import MouseDown, MouseEvent, MouseMove, MouseUp
 from textual.widgets import Input
 
+from smartbox_tui.ui.screens.base import BoxScreen
 from smartbox_tui.ui.screens.patient import PatientScreen
 from smartbox_tui.ui.widgets.field import Field
 from smartbox_tui.ui.widgets.keyboard import Keyboard
@@ -31,6 +34,8 @@ def _post(rig: Rig, kind: type[MouseEvent], x: int, y: int) -> None:
 
 
 async def down(rig: Rig, x: int, y: int) -> None:
+    """Of somebody who has seen where things are."""
+    await rig.until(lambda: not (isinstance(rig.app.screen, BoxScreen) and rig.app.screen.aim.unseen(monotonic())))
     _post(rig, MouseDown, x, y)
     await rig.pilot.pause()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Protocol, cast
 
@@ -10,6 +11,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
 from textual.css.query import NoMatches
+from textual.geometry import Size
 from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.screen import Screen
@@ -17,6 +19,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.ui.aim import Aim
 from smartbox_tui.ui.completion import Completion
 from smartbox_tui.ui.i18n import N_
 from smartbox_tui.ui.purpose import Purpose
@@ -139,6 +142,10 @@ class BoxScreen(Screen[None]):
     BoxScreen.-high Keyboard { height: 20; }
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.aim = Aim()
+
     def compose(self) -> ComposeResult:
         yield Head()
         yield AlarmBar(id="alarms")
@@ -185,6 +192,12 @@ class BoxScreen(Screen[None]):
     def _act_after_typing(self, message: TypingTaken) -> None:
         message.stop()
         message.act()
+
+    def _refresh_layout(self, size: Size | None = None, scroll: bool = False) -> None:
+        """Keeps where things were before a line that came or went has moved them."""
+        before = self._compositor.visible_widgets
+        super()._refresh_layout(size, scroll)
+        self.aim.laid_out(before, self._compositor.visible_widgets, time.monotonic())
 
     def show(self, view: View) -> None:
         """Hands the view to every widget that follows it."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any, Protocol, cast
+
 from textual.content import Content
 
 from smartbox_tui.ui.alarms import alarm_lines
@@ -10,21 +13,63 @@ from smartbox_tui.ui.view import Shown, View
 
 _MOST = 3
 """Lines at most; the status screen has them all."""
+_LONGEST_S = 2.0
+_AGAIN_S = 0.1
 _RED, _AMBER, _CALM = "$on-red on $red-deep", "$on-wait on $wait", "$text on $calm-deep"
 
 
+class HasFinger(Protocol):
+    """What is asked of the app."""
+
+    finger: Any
+
+    def redraw(self) -> None: ...
+
+
 class AlarmBar(Shown):
-    """What and what to do: on one line where both fit, on two where they do not."""
+    """What and what to do: on one line where both fit, on two where they do not. While a finger is at work, a line
+    more or less waits: it would move what the finger is aimed at. Two seconds at most."""
 
     DEFAULT_CSS = """
     AlarmBar { height: auto; display: none; }
     AlarmBar.-any { display: block; }
     """
 
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._waits_since_s: float | None = None
+        self._asked = False
+
     def show(self, view: View) -> None:
-        alarms = any(line.bar for line in alarm_lines(view.t, view.box))
-        self.set_class(alarms or bool(self._notices(view)), "-any")
+        there = any(line.bar for line in alarm_lines(view.t, view.box)) or bool(self._notices(view))
+        if self._view is not None and self._waits(self._height(view, there)):
+            return
+        self._waits_since_s = None
+        self.set_class(there, "-any")
         super().show(view)
+
+    def _height(self, view: View, there: bool) -> int:
+        width = self.content_size.width or self.app.size.width
+        return self.text(view, width, 0).plain.count("\n") + 1 if there else 0
+
+    def _waits(self, height: int) -> bool:
+        """Whether that height is for later."""
+        app, now_s = cast(HasFinger, self.app), time.monotonic()
+        before = self._drawn.plain.count("\n") + 1 if self._drawn is not None and self.has_class("-any") else 0
+        if height == before or not app.finger.at_work():
+            return False
+        if self._waits_since_s is None:
+            self._waits_since_s = now_s
+        if now_s - self._waits_since_s >= _LONGEST_S:
+            return False
+        if not self._asked:
+            self._asked = True
+            self.set_timer(_AGAIN_S, self._ask_again)
+        return True
+
+    def _ask_again(self) -> None:
+        self._asked = False
+        cast(HasFinger, self.app).redraw()
 
     def _notices(self, view: View) -> list[Notice]:
         size = self.app.size
