@@ -46,8 +46,8 @@ BLOCKS: Final = {Size.SMALL: Grain(64, 300), Size.LARGE: Grain(400, 10)}
 
 
 def pixel_grain(small: int, large: int) -> Mapping[Size, Grain]:
-    """For pictures that are so many pixels wide on the panel. At most some 70 MB."""
-    return {Size.SMALL: Grain(small, 100, exact=False), Size.LARGE: Grain(large, 3, exact=False)}
+    """For pictures that are so many pixels wide on the panel. Some 40 MB with the largest letters."""
+    return {Size.SMALL: Grain(small, 60, exact=False), Size.LARGE: Grain(large, 3, exact=False)}
 
 
 def decode(jpeg: bytes, width: int, *, exact: bool = True) -> Pixels:
