@@ -45,9 +45,10 @@ BLOCKS: Final = {Size.SMALL: Grain(64, 300), Size.LARGE: Grain(400, 10)}
 """Half blocks have one a column."""
 
 
-def pixel_grain(small: int, large: int) -> Mapping[Size, Grain]:
-    """For pictures that are so many pixels wide on the panel. Some 40 MB with the largest letters."""
-    return {Size.SMALL: Grain(small, 60, exact=False), Size.LARGE: Grain(large, 3, exact=False)}
+def pixel_grain(small: int, large: int, room: int) -> Mapping[Size, Grain]:
+    """For pictures that are so many pixels wide on the panel; `room`: how many small ones a screen may show, which
+    must all be kept, or they would be fetched for ever. Some 40 MB with the largest letters."""
+    return {Size.SMALL: Grain(small, max(60, room), exact=False), Size.LARGE: Grain(large, 3, exact=False)}
 
 
 def decode(jpeg: bytes, width: int, *, exact: bool = True) -> Pixels:

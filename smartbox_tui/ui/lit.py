@@ -22,6 +22,8 @@ from smartbox_tui.ui.widgets.thumbs import WIDEST
 _ASK_S: Final = 4.0
 """How often capture is told that a panel shows its picture; it believes it for three times as long."""
 _LOOK_S: Final = 1.0
+_CELLS_OF_ONE: Final = 150
+"""Fewer than the largest thumbnail takes, with caption and gap."""
 _WORKS_IN_THE_DARK: Final = frozenset({"space", "r", "m", "p"})
 """Keys that take pictures, as a pedal does; any other only lights the screen."""
 _HOVERS_S: Final = 0.3
@@ -45,7 +47,10 @@ class Lit(Adjusting):
         """How fine pictures that were taken are wanted."""
         columns, rows = self.size
         letter = self.pixels.letter((columns, rows)) if self.pixels is not None else None
-        return pixel_grain(WIDEST * letter[0], columns * letter[0]) if letter is not None else BLOCKS
+        if letter is None:
+            return BLOCKS
+        room = columns * rows // _CELLS_OF_ONE + rows  # a grid of large ones; a strip of small ones at the side
+        return pixel_grain(WIDEST * letter[0], columns * letter[0], room)
 
     def start_panel(self) -> None:
         """Once the app runs."""
