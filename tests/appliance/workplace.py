@@ -19,7 +19,8 @@ SLOW_S: Final = 600.0
 """For what takes seconds on a real box."""
 SETTINGS: Final = "/etc/smartbox/smartbox.toml"
 SITE: Final = "/var/lib/smartbox/site.toml"
-"""What was set on the screens; where there is none, nothing was."""
+HISTORY: Final = "/var/lib/smartbox/settings"
+"""What was set on the screens, and what was set before; where there is none, nothing was."""
 _BASE: Final = """
 port = 11112
 station_name = "VIRTUAL"
@@ -57,7 +58,7 @@ class Workplace:
         if self.exam_now() is not None:
             self.box.ctl("exam", "close")
         self.box.write(SETTINGS, self._before)
-        self.box.ssh(f"rm -f {SITE}")
+        self.box.ssh(f"rm -rf {SITE} {HISTORY}")
         self.box.ssh(f"systemctl restart --no-block {' '.join(UNITS)}")
 
     def configure(self, *sources: dict[str, Any], more: str = "") -> None:
