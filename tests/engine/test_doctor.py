@@ -139,12 +139,30 @@ def test_a_slow_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert part([1.0], 0.95) == 1.0
 
 
-def test_touch_panels_are_known_by_their_property(tmp_path: Path) -> None:
-    for name, properties in (("event0", "0"), ("event1", "2"), ("event2", "0 6")):
-        (tmp_path / name / "device").mkdir(parents=True)
-        (tmp_path / name / "device" / "properties").write_text(f"{properties}\n", encoding="ascii")
-        (tmp_path / name / "device" / "name").write_text(f"Panel {name}\n", encoding="ascii")
-    assert touch_panels(tmp_path) == [("/dev/input/event1", "Panel event1"), ("/dev/input/event2", "Panel event2")]
+_ONE_FINGER = ("400 0 0 0 0 0", "3")  # BTN_TOUCH; ABS_X, ABS_Y
+_TABLET = ("1f0000 0 0 0 0", "3")  # as QEMU's: BTN_LEFT and others
+_MOUSE = ("1f0000 0 0 0 0", "0")
+
+
+@pytest.mark.parametrize(
+    ("devices", "named"),
+    [
+        ([(*_MOUSE, "0"), (*_ONE_FINGER, "2"), (*_TABLET, "0"), (*_ONE_FINGER, "0 6")], [1, 3]),
+        ([(*_MOUSE, "0"), (*_TABLET, "0")], [1]),
+        ([(*_MOUSE, "0"), (*_ONE_FINGER, "1"), ("", "", "")], []),
+    ],
+)
+def test_touch_panels_are_known_as_the_console_knows_them(
+    tmp_path: Path, devices: list[tuple[str, str, str]], named: list[int]
+) -> None:
+    """Screens first; without one what else tells places, but no touch pad."""
+    for number, (keys, axes, properties) in enumerate(devices):
+        device = tmp_path / f"event{number}" / "device"
+        (device / "capabilities").mkdir(parents=True)
+        for name, text in (("capabilities/key", keys), ("capabilities/abs", axes), ("properties", properties)):
+            (device / name).write_text(f"{text}\n", encoding="ascii")
+        (device / "name").write_text(f"Panel {number}\n", encoding="ascii")
+    assert touch_panels(tmp_path) == [(f"/dev/input/event{number}", f"Panel {number}") for number in named]
 
 
 # ---- the bundle

@@ -13,8 +13,8 @@ from smartbox_tui.commands.doctor.check import Check, Context, text_of
 
 _VT: Final = "/dev/tty1"
 _FRAMEBUFFER: Final = "/dev/fb0"
-_DIRECT: Final = 1 << 1
-"""INPUT_PROP_DIRECT (linux/input-event-codes.h): a touch screen, not a touch pad."""
+_LONG: Final = 64
+"""Bits of the words in which sysfs writes what an input device can do, the highest word first."""
 LEAST: Final = (80, 24)
 
 
@@ -78,14 +78,24 @@ def _framebuffer() -> Iterator[Check]:
 
 
 def touch_panels(root: Path = Path("/sys/class/input")) -> list[tuple[str, str]]:
-    """Node and name of each touch screen (sysfs: properties of the device); nothing is opened."""
-    found = []
+    """Node and name of each touch screen; where there is none, of what "auto" takes in its place. From sysfs:
+    nothing is opened."""
+    from hw.panel.touch import Abilities
+
+    found: dict[int | None, list[tuple[str, str]]] = {}
     for folder in sorted(root.glob("event*")):
+        device = folder / "device"
         with contextlib.suppress(ValueError):
-            words = text_of(folder / "device" / "properties").split()
-            if words and int(words[-1], 16) & _DIRECT:
-                found.append((f"/dev/input/{folder.name}", text_of(folder / "device" / "name")))
-    return found
+            can = [_bits(text_of(device / name)) for name in ("capabilities/key", "capabilities/abs", "properties")]
+            found.setdefault(Abilities(*can).rank, []).append(
+                (f"/dev/input/{folder.name}", text_of(device / "name"))
+            )
+    return found.get(0) or found.get(1) or []
+
+
+def _bits(text: str) -> frozenset[int]:
+    words = [int(word, 16) for word in reversed(text.split())]
+    return frozenset(at * _LONG + bit for at, word in enumerate(words) for bit in range(_LONG) if word >> bit & 1)
 
 
 def _touch(context: Context) -> Iterator[Check]:
