@@ -26,8 +26,8 @@ _DRIVER: Final = "/sys/bus/platform/drivers/vivid"
 _CELL: Final = (16, 8)
 _AT: Final = (16, 16 + 14 * 8)
 """Top and left of the first digit: the text begins at (16, 16) with " HH:MM:SS:mmm "."""
-_BLANK: Final = 3
-"""Light pixels, of the 128 of a cell, that compression leaves where no letter is; a digit has 20 and more."""
+_MOST_OFF: Final = 14
+"""Of the 128 pixels of a cell, by compression; where no letter stands more are off, as a digit has 20."""
 _CLEARER: Final = 4
 """In so many pixels a digit is at least farther from the second nearest than from the nearest."""
 
@@ -108,12 +108,16 @@ class Counter:
     def read(self, luma: NDArray[np.uint8]) -> int:
         """Raises AssertionError where the picture shows none."""
         number = ""
-        while (~(cell := _cell(luma, len(number)))).sum() > _BLANK:
-            off = sorted((int((shape != cell).sum()), digit) for digit, shape in self._digits.items())
+        while (off := self._off(luma, len(number)))[0][0] <= _MOST_OFF:
             assert off[1][0] - off[0][0] >= _CLEARER, f"after {number!r} no digit is clear: {off}"
             number += off[0][1]
         assert number, "no number in the picture"
         return int(number)
+
+    def _off(self, luma: NDArray[np.uint8], place: int) -> list[tuple[int, str]]:
+        """The digits, each with how many pixels of that cell are not its own; the nearest first."""
+        cell = _cell(luma, place)
+        return sorted((int((shape != cell).sum()), digit) for digit, shape in self._digits.items())
 
 
 def _cell(luma: NDArray[np.uint8], place: int) -> NDArray[np.bool_]:
