@@ -159,4 +159,4 @@ def test_a_screen_that_was_there_before_says_what_its_recorder_waits_for(box: Bo
         box.config.write_text(MISSPELT, encoding="utf-8")
         waits(box, "capture")
         seen = pane.shows("Die Einstellungen der Box sind nicht lesbar", "sources.endo.fsp")
-        assert seen.count("Die Einstellungen der Box sind nicht lesbar") == 2, "above, and where the picture would be"
+        assert seen.count("Die Einstellungen der Box sind nicht lesbar") == 2, "above, and in the picture's place"
