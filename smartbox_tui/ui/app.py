@@ -22,13 +22,13 @@ from smartbox_tui.settings.schema import Loaded
 from smartbox_tui.ui import terminal, theme
 from smartbox_tui.ui.clock import Clock
 from smartbox_tui.ui.completion import Completion
-from smartbox_tui.ui.driver import HANG_UP_STATUS, BoxDriver
+from smartbox_tui.ui.driver import BoxDriver
 from smartbox_tui.ui.fingers import Touchable
 from smartbox_tui.ui.gallery import Gallery
 from smartbox_tui.ui.halfblocks import Depth
 from smartbox_tui.ui.i18n import Texts
 from smartbox_tui.ui.ink import DarkInk
-from smartbox_tui.ui.leaving import forget_terminal, leave_on_signals
+from smartbox_tui.ui.leaving import ended, leave_on_signals
 from smartbox_tui.ui.link import BoxLink, BoxMessage, SettingsHaveChanged
 from smartbox_tui.ui.lit import Lit
 from smartbox_tui.ui.pace import Pace
@@ -275,9 +275,4 @@ def run(paths: Paths, loaded: Loaded, config: Path | None = None) -> int:
     scanner, panel = loaded.settings.scanner, loaded.settings.panel
     with leave_on_signals(app), listening(app, scanner, os.environ), at_panel(app, panel, paths.runtime):
         app.run()
-    if app.watchdog is not None:
-        app.watchdog.stopping()
-    status = app.return_code or 0
-    if status == HANG_UP_STATUS:
-        forget_terminal()
-    return status
+    return ended(app, app.watchdog)

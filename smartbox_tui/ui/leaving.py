@@ -14,6 +14,7 @@ from typing import Any, Final
 from textual.app import App
 
 from smartbox_tui.ui.driver import HANG_UP_STATUS, BoxDriver
+from smartbox_tui.wire.watchdog import Watchdog
 
 GRACE_S: Final = 3.0
 """After that the process ends the hard way: an event loop that waits for a dead terminal never wakes up. The
@@ -48,7 +49,17 @@ def leave_on_signals(app: App[Any]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def forget_terminal() -> None:
+def ended(app: App[Any], watchdog: Watchdog | None) -> int:
+    """After `app.run()`: the service manager is told, and the exit status is that of the app."""
+    if watchdog is not None:
+        watchdog.stopping()
+    status = app.return_code or 0
+    if status == HANG_UP_STATUS:
+        _forget_terminal()
+    return status
+
+
+def _forget_terminal() -> None:
     """Points standard output and error nowhere: what is still in their buffers cannot be written to a terminal
     that is gone, and the interpreter would end with status 120 for it."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

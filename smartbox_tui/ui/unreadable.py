@@ -18,10 +18,10 @@ from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings.again import LOOK_S, Again
 from smartbox_tui.settings.paths import Paths
 from smartbox_tui.ui import terminal, theme
-from smartbox_tui.ui.driver import HANG_UP_STATUS, BoxDriver
+from smartbox_tui.ui.driver import BoxDriver
 from smartbox_tui.ui.i18n import LANGUAGES, Texts
 from smartbox_tui.ui.ink import DarkInk
-from smartbox_tui.ui.leaving import forget_terminal, leave_on_signals
+from smartbox_tui.ui.leaving import ended, leave_on_signals
 from smartbox_tui.ui.sentences import NO_PICTURES, PEDALS_WORK, SETTINGS_UNREADABLE
 from smartbox_tui.ui.watched import watched
 from smartbox_tui.wire import client
@@ -101,9 +101,4 @@ def run(again: Again, paths: Paths) -> int:
     app = UnreadableApp(again, paths.capture_socket, os.environ)
     with leave_on_signals(app):
         app.run()
-    if app.watchdog is not None:
-        app.watchdog.stopping()
-    status = app.return_code or 0
-    if status == HANG_UP_STATUS:
-        forget_terminal()
-    return status
+    return ended(app, app.watchdog)

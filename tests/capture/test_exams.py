@@ -123,14 +123,20 @@ def test_dropping_ends_the_recording_and_answers_its_pictures(tmp_path: Path) ->
         assert rig.assembly.service.held() is None
 
 
+def _pressed_before_the_change(rig: Rig) -> tuple[str, str, int]:
+    """The exam before, the one that has followed, and a moment of the first, whose still is its own."""
+    first, second = exam_in(rig.paths.spool, "1"), exam_in(rig.paths.spool, "2")
+    rig.command(commands.HoldExam, exam=first, revision=1)
+    time.sleep(0.2)
+    press_ns = time.monotonic_ns()
+    rig.command(commands.HoldExam, exam=second, revision=1)
+    assert rig.still(at_ns=press_ns)["exam"] == first
+    return first, second, press_ns
+
+
 def test_a_press_from_before_the_change_belongs_to_the_exam_before(tmp_path: Path) -> None:
     with Rig(tmp_path) as rig:
-        first, second = exam_in(rig.paths.spool, "1"), exam_in(rig.paths.spool, "2")
-        rig.command(commands.HoldExam, exam=first, revision=1)
-        time.sleep(0.2)
-        press_ns = time.monotonic_ns()
-        rig.command(commands.HoldExam, exam=second, revision=1)
-        assert rig.still(at_ns=press_ns)["exam"] == first
+        first, second, press_ns = _pressed_before_the_change(rig)
         assert rig.still()["exam"] == second
         time.sleep(1)
         assert rig.still(at_ns=press_ns)["exam"] == first
@@ -141,12 +147,7 @@ def test_a_press_of_which_no_frame_is_left_belongs_to_who_lies_there_now(
 ) -> None:
     monkeypatch.setattr(session, "FrameRing", lambda: FrameRing(0.5))
     with Rig(tmp_path) as rig:
-        first, second = exam_in(rig.paths.spool, "1"), exam_in(rig.paths.spool, "2")
-        rig.command(commands.HoldExam, exam=first, revision=1)
-        time.sleep(0.2)
-        press_ns = time.monotonic_ns()
-        rig.command(commands.HoldExam, exam=second, revision=1)
-        assert rig.still(at_ns=press_ns)["exam"] == first
+        _, second, press_ns = _pressed_before_the_change(rig)
         time.sleep(1)
         assert rig.still(at_ns=press_ns)["exam"] == second
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from hw.calls import SystemCalls
 from hw.fake.framebuffer import XRGB, FakeFramebuffer
@@ -109,3 +111,14 @@ class PixelRig:
     def settle(self) -> None:
         """Longer than the thread needs for whatever is due."""
         time.sleep(0.4)
+
+
+@contextlib.contextmanager
+def drawing(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[PixelRig]:
+    """A rig that draws, made with the test's parameters where it has any; at the end the framebuffer is closed."""
+    rig = PixelRig(tmp_path, *getattr(request, "param", ()))
+    rig.pixels.start()
+    yield rig
+    rig.pixels.end()
+    rig.writer.close()
+    assert rig.fake.screen.opened == 0

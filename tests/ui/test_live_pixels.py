@@ -13,19 +13,15 @@ from hw.fake.framebuffer import BGR888, RGB565, XBGR, XRGB
 from smartbox_tui.ui.live_pixels import Place, Subject
 from smartbox_tui.ui.pixel_places import Area, cut, fit
 from smartbox_tui.wire.preview import PreviewPicture, PreviewWriter
-from tests.ui.panel_rig import COLOURS, FILE, WIDGET, PixelRig, until
+from tests.ui.panel_rig import COLOURS, FILE, WIDGET, PixelRig, drawing, until
 
 FORMATS = {"xrgb": XRGB, "xbgr": XBGR, "rgb565": RGB565, "bgr888": BGR888}
 
 
 @pytest.fixture
 def rig(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[PixelRig]:
-    rig = PixelRig(tmp_path, *getattr(request, "param", ()))
-    rig.pixels.start()
-    yield rig
-    rig.pixels.end()
-    rig.writer.close()
-    assert rig.fake.screen.opened == 0
+    with drawing(tmp_path, request) as rig:
+        yield rig
 
 
 @pytest.mark.parametrize("rig", [(each,) for each in FORMATS.values()], indirect=True, ids=FORMATS)

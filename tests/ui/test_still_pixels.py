@@ -15,7 +15,7 @@ from smartbox_tui.ui import live_pixels
 from smartbox_tui.ui.live_pixels import Place, Subject
 from smartbox_tui.ui.pixel_places import Area, cut
 from smartbox_tui.ui.still_pixels import Still, resized
-from tests.ui.panel_rig import COLOURS, FILE, WIDGET, PixelRig, until
+from tests.ui.panel_rig import COLOURS, FILE, WIDGET, PixelRig, drawing, until
 
 FORMATS = {"xrgb": XRGB, "xbgr": XBGR, "rgb565": RGB565, "bgr888": BGR888}
 EVERYWHERE = Area(0, 0, 80, 24)
@@ -32,12 +32,8 @@ def still(area: Area = FIRST, colour: tuple[int, int, int] = RED, *holes: Area, 
 @pytest.fixture
 def rig(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[PixelRig]:
     monkeypatch.setattr(live_pixels, "_STILLS_AGAIN_S", 1e9)  # whoever waits for it says so
-    rig = PixelRig(tmp_path, *getattr(request, "param", ()))
-    rig.pixels.start()
-    yield rig
-    rig.pixels.end()
-    rig.writer.close()
-    assert rig.fake.screen.opened == 0
+    with drawing(tmp_path, request) as rig:
+        yield rig
 
 
 def has(rig: PixelRig, area: Area, colour: tuple[int, int, int]) -> bool:
