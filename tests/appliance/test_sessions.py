@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,11 +70,13 @@ def _over_ssh(box: VirtualBox) -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield process
     finally:
-        process.send_signal(signal.SIGHUP)
-        process.wait(60)
-        drain.kill()
-        drain.wait()
-        os.close(ours)
+        process.terminate()  # not SIGHUP: that is ignored by all that a nohup has started
+        try:
+            process.wait(60)
+        finally:
+            drain.kill()
+            drain.wait()
+            os.close(ours)
 
 
 def test_the_panel_is_at_the_panel(machine: VirtualBox, finger: Finger) -> None:
