@@ -118,7 +118,7 @@ def _settings(options: Options, failures: list[str]) -> Panel:
     """Those in force; broken ones are no reason for small letters."""
     try:
         return load(
-            options.config, paths(options.state, options.runtime).state, os.environ, fallback=True
+            options.config, paths(options.state, options.runtime).state, os.environ, fallback=True, kept=True
         ).settings.panel
     except SmartBoxError as exc:
         failures.append(exc.message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from smartbox_tui.settings.load import PARENT_VARIABLE, load
 from smartbox_tui.settings.paths import Paths, paths
 from smartbox_tui.wire import untrusting
 from smartbox_tui.wire.notify import MANAGED_BY
+
+log = logging.getLogger(__name__)
 
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -38,9 +41,11 @@ def run(name: str, options: Options) -> int:
     if name != "console":  # it draws on standard error, and logs to SMARTBOX_LOG only
         set_up_logging(name)
     try:
-        loaded = load(options.config, folders.state, fallback=True)
+        loaded = load(options.config, folders.state, fallback=True, kept=_managed())
     except SmartBoxError as exc:
         return _without_settings(name, folders, options.config, exc)
+    if why := loaded.instead():
+        log.error("the settings file cannot be read: %s", why)
     if name == "engine":
         with _importing():
             from smartbox_tui.engine.app import run as run_engine
@@ -59,7 +64,7 @@ def run(name: str, options: Options) -> int:
 
 def _without_settings(name: str, folders: Paths, config: Path | None, trouble: SmartBoxError) -> int:
     """By hand the mistake ends it; a service manager would start it again and again, with the same mistake."""
-    if not os.environ.get(MANAGED_BY):
+    if not _managed():
         raise trouble
     if name == "console":
         from smartbox_tui.ui.unreadable import run as show
@@ -68,6 +73,10 @@ def _without_settings(name: str, folders: Paths, config: Path | None, trouble: S
     from smartbox_tui.commands import waiting
 
     return waiting.run(name, folders, config, trouble)
+
+
+def _managed() -> bool:
+    return bool(os.environ.get(MANAGED_BY))
 
 
 @contextlib.contextmanager

@@ -69,8 +69,9 @@ class _Settings:
             origin = value["origins"].get(path, {"origin": "default", "name": ""})
             if everything or origin["origin"] != "default":
                 rows.append([path, _said(item), origin["name"] or origin["origin"]])
-        if value["trouble"]:
-            note(value["trouble"])
+        for trouble in (value["file_trouble"], value["trouble"]):
+            if trouble:
+                note(trouble)
         return self._out(value, table(rows, ["SETTING", "VALUE", "FROM"]))
 
     def get(self) -> int:

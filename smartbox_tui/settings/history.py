@@ -75,15 +75,19 @@ def changes(state: Path) -> list[Change]:
 
 def append(state: Path, data: bytes, note: Change) -> None:
     """Keeps a state and forgets the oldest above KEPT. Durable when it returns."""
-    where = folder(state)
-    if not where.is_dir():
-        where.mkdir(mode=0o750, parents=True, exist_ok=True)
-        sync_folder(state)
+    make_folder(state)
     target = file(state, note.number)
     write(target.with_suffix(".json"), json.dumps(asdict(note), ensure_ascii=False).encode())
     write(target, data)
     for number in numbers(state)[: -KEPT - 1]:
         drop(state, number)
+
+
+def make_folder(state: Path) -> None:
+    where = folder(state)
+    if not where.is_dir():
+        where.mkdir(mode=0o750, parents=True, exist_ok=True)
+        sync_folder(state)
 
 
 def drop(state: Path, number: int) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.settings import history
+from smartbox_tui.settings import history, last_good
 from smartbox_tui.settings.schema import Loaded, Settings
 
 PREFIX: Final = "SMARTBOX_"
@@ -34,27 +34,54 @@ T = TypeVar("T")
 
 
 def load(
-    config: Path | None, state: Path | None, environ: Mapping[str, str] | None = None, *, fallback: bool = False
+    config: Path | None,
+    state: Path | None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    fallback: bool = False,
+    kept: bool = False,
 ) -> Loaded:
     """Raises unknown-key, bad-value; not-found for a `config` that was named and is not there.
 
     `fallback`: what the box itself wrote must not keep it from starting. With a `site.toml` that does not hold, the
     newest one of the history that does is in force, none where there is none; `trouble` says why.
+    `kept`: nor must a slip in the settings file. What it said when it last held is in force; `instead` says why.
     """
     if state is None:
         return load_with(config, None, None, environ)
-    path = state / SITE_FILE
+    path = config or SYSTEM_FILE
     try:
-        return load_with(config, path, _read_toml(path, named=False), environ)
+        return _load(config, state, environ, _read(path, named=config is not None), fallback)
+    except SmartBoxError as exc:
+        past = last_good.read(state, path) if kept else None
+        if past is None:
+            raise
+        with contextlib.suppress(SmartBoxError):  # it is not the file's fault, then
+            good = _load(config, state, environ, past.text, fallback)
+            return dataclasses.replace(good, kept=past.at, kept_because=exc.message)
+        raise
+
+
+def _load(
+    config: Path | None, state: Path, environ: Mapping[str, str] | None, text: str | None, fallback: bool
+) -> Loaded:
+    """`text`: what the settings file says."""
+    path = state / SITE_FILE
+
+    def held(values: Tree | None) -> Loaded:
+        return _together(config or SYSTEM_FILE, text, path, values, environ)
+
+    try:
+        return held(_read_toml(path, named=False))
     except SmartBoxError as exc:
         if not fallback:
             raise
         trouble = exc
-    good = load_with(config, None, None, environ)  # it is not the site's fault when this raises
+    good = held(None)  # it is not the site's fault when this raises
     for number in reversed(history.numbers(state)):
         with contextlib.suppress(SmartBoxError):
             past = history.file(state, number)
-            good = load_with(config, path, _read_toml(past, named=True), environ)
+            good = held(_read_toml(past, named=True))
             break
     return dataclasses.replace(good, trouble=trouble.message)
 
@@ -63,17 +90,23 @@ def load_with(
     config: Path | None, site: Path | None, values: Tree | None, environ: Mapping[str, str] | None = None
 ) -> Loaded:
     """As `load`, with `values` in the place of what the box's own file `site` holds; None: it holds nothing."""
+    path = config or SYSTEM_FILE
+    return _together(path, _read(path, named=config is not None), site, values, environ)
+
+
+def _together(
+    path: Path, text: str | None, site: Path | None, values: Tree | None, environ: Mapping[str, str] | None
+) -> Loaded:
     origins: dict[str, str] = {}
     tree: Tree = {}
     files = []
-    path = config or SYSTEM_FILE
-    written = _read_toml(path, config is not None)
+    written = None if text is None else parse(text, str(path))
     for origin, found in ((path, written), (site, values)):
         if origin is not None and found is not None:
             files.append(origin)
             _merge(tree, found, str(origin), origins)
     _merge_environment(tree, os.environ if environ is None else environ, origins)
-    return Loaded(_build(Settings, tree, "", origins), origins, tuple(files))
+    return Loaded(_build(Settings, tree, "", origins), origins, tuple(files), text=text)
 
 
 def settings_from(tree: Tree) -> Settings:
@@ -100,8 +133,13 @@ def parse(text: str, what: str) -> Tree:
 
 
 def _read_toml(path: Path, named: bool) -> Tree | None:
+    text = _read(path, named)
+    return None if text is None else parse(text, str(path))
+
+
+def _read(path: Path, named: bool) -> str | None:
     try:
-        return parse(path.read_text(encoding="utf-8"), str(path))
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         if named:
             raise SmartBoxError("not-found", f"There is no settings file {path}.", "Check --config.") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -316,9 +316,21 @@ class Settings:
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """`origins` maps a dotted path (`destinations.archive.port`) to default, a file's path or a variable's name.
-    `trouble`: why what the box itself has written is not in force; empty: it is."""
+    `trouble`: why what the box itself has written is not in force; empty: it is. `text`: the settings file as it
+    was read, None without one. `kept`: since when (RFC 3339) the box has the copy of that file that is in force in
+    its stead, because of `kept_because`; empty: the file itself is."""
 
     settings: Settings
     origins: dict[str, str]
     files: tuple[Path, ...]
     trouble: str = ""
+    text: str | None = field(default=None, repr=False)
+    kept: str = ""
+    kept_because: str = ""
+
+    def instead(self) -> str:
+        """What there is to say of that, for the engineer; empty: nothing."""
+        if not self.kept:
+            return ""
+        why = self.kept_because.rstrip(".")
+        return f"{why}. In force is what the file said when it last held, kept on {self.kept}."

@@ -50,6 +50,11 @@ ALARMS: Final[dict[str, Known]] = {
     "settings-bad": Known(
         N_("An earlier state of the settings is in force."), N_("See the history in the settings."), bar=False
     ),
+    "settings-file": Known(
+        N_("The settings file cannot be read: what it said before is in force."),
+        N_("Mend the file, then start the box anew."),
+        bar=False,
+    ),
     "worklist-away": Known(
         N_("The worklist is not refreshed."), N_("The last list is there, with its age."), grave=False, bar=False
     ),

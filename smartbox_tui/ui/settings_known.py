@@ -42,6 +42,7 @@ class Known:
     origins: dict[str, tuple[str, str]] = field(default_factory=dict)
     history: tuple[Past, ...] = ()
     trouble: str = ""
+    file_trouble: str = ""
 
     def origin(self, path: str) -> tuple[str, str]:
         return self.origins.get(path, ("default", ""))
@@ -63,6 +64,7 @@ def known_from(answer: dict[str, Any]) -> Known:
             for item in answer["history"]
         ),
         answer.get("trouble", ""),
+        answer.get("file_trouble", ""),
     )
 
 

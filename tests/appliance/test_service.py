@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import tarfile
@@ -81,13 +82,43 @@ def test_the_service_report_is_without_patients(place: Workplace) -> None:
             assert needle not in name
 
 
-def test_settings_that_cannot_be_read_are_said_and_mended(place: Workplace, shots: Path) -> None:
-    """Nothing is started again and again, the panel says it in both languages, and all goes on by itself."""
-    box = place.box
+@contextlib.contextmanager
+def slip(box: VirtualBox) -> Iterator[None]:
+    """A quotation mark is missing in line 3 of the settings."""
     good = box.ssh(f"cat {SETTINGS}")
     box.write(SETTINGS, good.replace('station_name = "VIRTUAL"', 'station_name = "VIRTUAL'))
-    finger = Finger(box)
     try:
+        yield
+    finally:
+        box.write(SETTINGS, good)
+
+
+def test_a_slip_in_the_settings_takes_no_pictures_from_anybody(place: Workplace, shots: Path) -> None:
+    """Started anew, the box works with what the file said before: a picture arrives where it went before."""
+    box = place.box
+    finger = Finger(box)
+    with slip(box):
+        box.ssh(f"systemctl restart {' '.join(UNITS)}", timeout_s=SLOW_S)
+        finger.screen("P H O T O", "● Signal", "NO PATIENT", without=("does not answer", "cannot be read"))
+        exam = place.open_exam("S-4713", "Weiter^Wilma")
+        box.ctl("still")
+        place.close_exam(exam, 1)
+        alarm = next(item for item in box.ctl("status")["alarms"] if item["code"] == "settings-file")
+        assert "line 3" in alarm["message"]
+        finger.tap("Status")
+        finger.screen("The settings file cannot be read")
+        box.screendump(shots / "settings-kept.png")
+        finger.tap("Back")
+        assert "line 3" in box.ssh("journalctl -b --unit smartbox-engine --grep 'settings file' --no-pager")
+
+
+def test_settings_that_cannot_be_read_are_said_and_mended(place: Workplace, shots: Path) -> None:
+    """On a box that has kept none: nothing is started again and again, the panel says it in both languages, and all
+    goes on by itself."""
+    box = place.box
+    finger = Finger(box)
+    with slip(box):
+        box.ssh("rm /var/lib/smartbox/settings/last-good.toml")
         box.ssh(f"systemctl restart --no-block {' '.join(UNITS)}")
         there = finger.screen("The settings of the box cannot be read.", "No pictures can be taken.", "line 3")
         assert there.shows("Die Einstellungen der Box")
@@ -102,8 +133,6 @@ def test_settings_that_cannot_be_read_are_said_and_mended(place: Workplace, shot
         told = json.loads(box.ssh("smartbox doctor --json || true", timeout_s=SLOW_S))["checks"]
         wrong = next(check for check in told if check["id"] == "settings")
         assert (wrong["ok"], "line 3" in wrong["message"]) == (False, True), wrong
-    finally:
-        box.write(SETTINGS, good)
     finger.screen("P H O T O", "● Signal", "NO PATIENT", without=("does not answer", "cannot be read"))
     box.screendump(shots / "settings-mended.png")
     exam = place.open_exam("S-4712", "Wieder^Willi")

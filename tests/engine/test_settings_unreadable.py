@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.settings import history, last_good
 from smartbox_tui.wire import client
 from tests.support.box import PROGRAM, Box, CtlError, until
 from tests.support.tmux import Pane
@@ -21,6 +22,7 @@ from tests.unit.test_watchdog import Listener
 GOOD = '[[sources]]\nid = "endo"\nkind = "pattern"\nsize = "320x240"\n'
 CUT = '[[sources]\nid = "endo"\n'
 MISSPELT = GOOD + "fsp = 30\n"
+NAMED = GOOD.replace("[[sources]]", 'station_name = "ROOM1"\n[[sources]]')
 STATUS = "STATUS=waits, the settings cannot be read: "
 
 
@@ -50,6 +52,14 @@ def waits(box: Box, name: str) -> None:
         return "its settings cannot be read" in caught.value.message
 
     until(says_so, what=f"{name} to say that it waits")
+
+
+def again(box: Box, text: str) -> None:
+    """Both end, and are started with another file."""
+    for name in ("engine", "capture"):
+        assert box.stop(name) == 0
+    box.config.write_text(text, encoding="utf-8")
+    box.start()
 
 
 def test_both_wait_say_why_and_end_to_be_started_anew(box: Box, manager: Listener) -> None:
@@ -107,8 +117,9 @@ def test_what_runs_runs_on_and_nothing_is_changed_in_a_file_that_does_not_hold(b
     box.open_exam()
     assert box.ctl("still")["instance"]["kind"] == "still"
 
-    # capture dies: it cannot begin, and what needs it not goes on
+    # capture dies, and no copy is there: it cannot begin, and what needs it not goes on
     box.kill("capture")
+    (history.folder(box.state) / last_good.FILE).unlink()
     waits(box, "capture")
     with pytest.raises(CtlError, match="its settings cannot be read"):
         box.ctl("still")
@@ -120,6 +131,40 @@ def test_what_runs_runs_on_and_nothing_is_changed_in_a_file_that_does_not_hold(b
     until(lambda: box.ctl("exam", "current")["exam"]["id"] == exam["id"], what="the exam that was opened meanwhile")
     box.ctl("still")
     until(lambda: box.ctl("exam", "show", exam["id"])["exam"]["instances"] == 1, what="its picture")
+
+
+def test_a_box_that_has_worked_works_on_with_what_the_file_said(box: Box, manager: Listener) -> None:
+    """Started anew with a slip in the file: the settings of before, an alarm, and no change until it is mended."""
+    box.config.write_text(NAMED, encoding="utf-8")
+    box.start()
+    again(box, NAMED.replace('"ROOM1"', '"ROOM2'))
+    assert box.ctl("settings", "get", "station_name")["value"] == "ROOM1"
+    exam = box.open_exam()
+    assert box.ctl("still")["instance"]["kind"] == "still"
+
+    alarm = next(item for item in box.ctl("status")["alarms"] if item["code"] == "settings-file")
+    assert "box.toml is not readable as TOML" in alarm["message"]
+    assert "In force is what the file said when it last held, kept on 20" in alarm["message"]
+    assert box.ctl("settings", "show")["file_trouble"] == alarm["message"]
+    checks = {each["id"]: each for each in json.loads(box.raw("doctor", "--json").stdout)["checks"]}
+    assert (checks["settings"]["ok"], checks["settings"]["message"]) == (False, alarm["message"])
+    assert "settings.destinations" in checks, "the others are made with what is in force"
+    for name in ("capture", "engine"):
+        assert f"the settings file cannot be read: {alarm['message']}" in box.log(name)
+    with pytest.raises(CtlError, match=r"box\.toml is not readable as TOML"):
+        box.ctl("settings", "set", "language", "en")
+
+    for name in ("engine", "capture"):
+        box.kill(name)
+    box.start()  # and once more: the copy is the same
+    assert box.ctl("exam", "current")["exam"]["id"] == exam["id"]
+
+    box.config.write_text(NAMED.replace("ROOM1", "ROOM3"), encoding="utf-8")
+    box.ctl("settings", "set", "language", "en")
+    assert box.ctl("settings", "get", "station_name")["value"] == "ROOM3", "mended: in force with the next change"
+    assert "settings-file" not in {item["code"] for item in box.ctl("status")["alarms"]}
+    again(box, CUT)
+    assert box.ctl("settings", "get", "station_name")["value"] == "ROOM3", "a change has it kept, too"
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")

@@ -49,6 +49,7 @@ class FakeSettings:
         self.pedal: dict[str, str] | None = {"kind": "evdev", "device": "usb-0:3", "name": "Footswitch"}
         self.busy_pedal = ""
         self.trouble = ""
+        self.file_trouble = ""
 
     @property
     def site(self) -> Site:
@@ -80,6 +81,7 @@ class FakeSettings:
                 "origins": {path: self._origin(name) for path, name in loaded.origins.items()},
                 "history": self.site.changes(),
                 "trouble": self.trouble,
+                "file_trouble": self.file_trouble,
             }
         )
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.ui.screens.settings import SettingsScreen
+from smartbox_tui.ui.screens.settings_file import SettingsFileScreen
 from smartbox_tui.ui.theme import SIXTEEN, TRUE_COLOUR
-from smartbox_tui.wire import commands, events
-from tests.ui.rig import console
+from smartbox_tui.wire import commands, events, state
+from tests.support.fakebox import START, FakeBox
+from tests.ui.rig import SMALL, console
+from tests.ui.settings_rig import at, settings
 
 
 async def test_the_language_is_switched_at_once_and_saved() -> None:
@@ -47,3 +53,28 @@ async def test_settings_that_cannot_be_read_leave_everything_as_it_is() -> None:
         rig.box.engine.publish(events.SettingsChanged(paths=["language"]))
         await rig.until(rig.said)
         assert "KEIN PATIENT" in rig.text()
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("de", "Die Einstellungsdatei ist nicht lesbar: es gilt, was vorher darin stand."),
+        ("en", "The settings file cannot be read: what it said before is in force."),
+    ],
+)
+async def test_a_copy_that_stands_in_for_the_file_is_said_and_why(language: str, said: str) -> None:
+    why = "/etc/smartbox/smartbox.toml is not readable as TOML: line 3. In force is what the file said before."
+
+    def slip(box: FakeBox) -> None:
+        box.settings.file_trouble = why
+        box.alarms = [state.Alarm(code="settings-file", message=why, since=START.isoformat())]
+
+    async with settings(slip, language=language, size=SMALL) as rig:
+        assert said in rig.text()
+        await rig.press("f")
+        await at(rig, SettingsFileScreen)
+        await rig.until(lambda: "line 3" in rig.text())
+        await rig.press("escape")
+        await at(rig, SettingsScreen)
+        await rig.press("escape", "s")
+        await rig.until(lambda: said.split(":")[0] in rig.text())

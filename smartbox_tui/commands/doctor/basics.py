@@ -32,7 +32,7 @@ def versions(_context: Context) -> Iterator[Check]:
 def settings(context: Context) -> Iterator[Check]:
     """Reads them into the context."""
     try:
-        loaded = load(context.config, context.folders.state, fallback=True)
+        loaded = load(context.config, context.folders.state, fallback=True, kept=True)
     except SmartBoxError as exc:
         yield Check("settings", False, exc.message, exc.hint)
         return
@@ -42,7 +42,10 @@ def settings(context: Context) -> Iterator[Check]:
         return
     context.loaded, context.settings = loaded, loaded.settings
     read = ", ".join(str(path) for path in loaded.files) or "defaults only"
-    yield Check("settings", True, f"readable: {read}")
+    if why := loaded.instead():
+        yield Check("settings", False, why, "Mend the file, then start the box's processes anew.")
+    else:
+        yield Check("settings", True, f"readable: {read}")
     if loaded.trouble:
         yield Check(
             "settings.site",

@@ -13,8 +13,8 @@ from smartbox_tui.engine.capture_link import CaptureLink
 from smartbox_tui.engine.delivery.pool import Delivery
 from smartbox_tui.engine.status import StatusBoard
 from smartbox_tui.errors import SmartBoxError
-from smartbox_tui.settings import describe
-from smartbox_tui.settings.load import SITE_FILE
+from smartbox_tui.settings import describe, last_good
+from smartbox_tui.settings.load import SITE_FILE, SYSTEM_FILE
 from smartbox_tui.settings.schema import Loaded, Settings
 from smartbox_tui.settings.site import Outcome, Site
 from smartbox_tui.store import audit as audits
@@ -41,7 +41,9 @@ class SettingsBox:
 
 
 def mend(state: Path, settings: SettingsBox) -> None:
-    """At the start, with the state folder locked: a file that does not hold is set aside for good."""
+    """At the start, with the state folder locked: what the box wrote and does not hold is set aside for good."""
+    if settings.loaded.kept:
+        return  # whether what the box wrote holds shows once the settings file does
     site = Site(state, settings.config)
     try:
         if why := site.repair():
@@ -49,6 +51,18 @@ def mend(state: Path, settings: SettingsBox) -> None:
             settings.loaded = site.load()
     except SmartBoxError as exc:  # a full disk, say: what was loaded holds, and the alarm says so
         log.error("the box's own settings could not be set aside: %s", exc.message)
+    remember(state, settings)
+
+
+def remember(state: Path, settings: SettingsBox) -> None:
+    """What the settings file says holds: should it not at the next start, that is in force."""
+    loaded = settings.loaded
+    if loaded.kept:
+        return
+    try:
+        last_good.keep(state, settings.config or SYSTEM_FILE, loaded.text)
+    except OSError as exc:
+        log.warning("the settings file as it holds cannot be kept: %s", exc.strerror)
 
 
 class SettingsDesk:
@@ -104,6 +118,7 @@ class SettingsDesk:
             await self._note(outcome)
             before, self.settings.loaded = self.settings(), outcome.loaded
             await asyncio.to_thread(self._deliver, before, outcome.loaded.settings)
+            await asyncio.to_thread(remember, self.site.state, self.settings)
             restart = needs(before, outcome.loaded.settings)
             user, pid = audit.asking()
             self._hub.publish(events.SettingsChanged(paths=outcome.change.paths, user=user, pid=pid))
@@ -167,9 +182,10 @@ class SettingsDesk:
     # ---- state
 
     def _raise_alarm(self) -> None:
-        self._board.standing.pop("settings-bad", None)
-        if why := self.trouble():
-            self._board.standing["settings-bad"] = why
+        for code, why in (("settings-bad", self.trouble()), ("settings-file", self.settings.loaded.instead())):
+            self._board.standing.pop(code, None)
+            if why:
+                self._board.standing[code] = why
 
     def trouble(self) -> str:
         """Why the box's own settings were set aside, as long as nobody has changed anything since."""
@@ -199,6 +215,7 @@ class SettingsDesk:
                 for item in self.site.changes()
             ],
             "trouble": self.trouble(),
+            "file_trouble": loaded.instead(),
         }
 
     def _origin(self, name: str) -> dict[str, str]:

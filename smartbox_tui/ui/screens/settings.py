@@ -96,6 +96,9 @@ class SettingsScreen(LinesScreen):
         yield BigButton(N_("File"), "screen.file", "f", id="file")
 
     def headline(self, view: View, known: Known) -> tuple[str, str, str]:
+        if known.file_trouble:
+            why = view.t("The settings file cannot be read: what it said before is in force.")
+            return view.t("Settings"), why, "$wait"
         if known.trouble:
             why = view.t("The box's own settings did not hold: an earlier state is in force.")
             return view.t("Settings"), why, "$wait"

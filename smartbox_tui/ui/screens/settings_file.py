@@ -12,7 +12,7 @@ from textual import on
 from textual.binding import Binding
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from smartbox_tui.ui.i18n import N_
 from smartbox_tui.ui.link import CommandWasAnswered, ReadingFailed, StateWasRead, new_id
@@ -64,6 +64,7 @@ class SettingsFileScreen(SettingsBase):
 
     DEFAULT_CSS = """
     SettingsFileScreen #field-place { padding: 0 1; }
+    SettingsFileScreen #trouble { padding: 0 1; color: $wait; max-height: 4; display: none; }
     SettingsFileScreen.-low.-keyboard Title { height: 1; }
     SettingsFileScreen.-low.-keyboard #files { display: none; }
     """
@@ -75,6 +76,7 @@ class SettingsFileScreen(SettingsBase):
 
     def compose_body(self) -> Iterable[Widget]:
         yield Title()
+        yield Static(id="trouble", markup=False)
         yield Field("place", N_("Folder or file"), purpose="host", value=str(places()[0]), maximum=1024)
         yield BigList(file_row, empty=lambda view: view.t("No settings file is there."), id="files")
 
@@ -97,6 +99,9 @@ class SettingsFileScreen(SettingsBase):
     def fill(self, view: View, known: Known) -> None:
         detail = view.t("Passwords and other secrets are left out.")
         self.query_one(Title).say(view.t("All settings as one file"), detail)
+        trouble = self.query_one("#trouble", Static)
+        trouble.update(known.file_trouble)
+        trouble.display = bool(known.file_trouble)
         shown = (tuple(self._files), view.t.language)
         if shown != self._shown:
             self._shown = shown
