@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.appliance.grabber import DEVICE, WEBCAM, Counter, Grabber, at_rest
+from tests.appliance.grabber import DEVICE, WEBCAM, Counter, Grabber, at_rest, same_numbers
 from tests.appliance.virtualbox import VirtualBox
 from tests.appliance.workplace import Workplace
 from tests.support.orthanc import Orthanc
@@ -61,13 +61,16 @@ def _sustained(told: dict[str, Any]) -> bool:
 
 
 def _check_account(place: Workplace, counter: Counter, told: dict[str, Any]) -> list[int]:
-    """The driver's numbers of the pictures in the archive's clip: all there, in order, none twice, and what is
-    missing between them is what the box has told."""
+    """The driver's numbers of the pictures in the archive's clip: all there, in order, none twice but where the
+    driver itself counts twice, and what is missing between them is what the box has told."""
     (clip,) = told["instances"]
-    numbers = [counter.read(picture) for picture in place.pictures(clip["sop_instance_uid"])]
+    numbers = counter.numbers(place.pictures(clip["sop_instance_uid"]))
     assert len(numbers) == told["frames"] == clip["frames"]
-    assert all(after > before for before, after in itertools.pairwise(numbers)), numbers
-    assert numbers[-1] - numbers[0] + 1 == told["frames"] + told["frames_lost"]
+    steps = [after - before for before, after in itertools.pairwise(numbers)]
+    assert all(step >= 0 for step in steps), numbers
+    missing = sum(step - 1 for step in steps if step)
+    assert missing <= told["frames_lost"] <= missing + same_numbers(told["frames_lost"]), numbers
+    print(f"of {told['frames_lost']} told as lost the count lacks {missing}; {steps.count(0)} numbers came twice")
     return numbers
 
 
