@@ -12,6 +12,7 @@ from smartbox_tui.ui.screens.settings_file import SettingsFileScreen
 from smartbox_tui.ui.theme import SIXTEEN, TRUE_COLOUR
 from smartbox_tui.wire import commands, events, state
 from tests.support.fakebox import START, FakeBox
+from tests.ui import touch as fingers
 from tests.ui.rig import SMALL, console
 from tests.ui.settings_rig import at, settings
 
@@ -74,6 +75,13 @@ async def test_a_copy_that_stands_in_for_the_file_is_said_and_why(language: str,
         await rig.press("f")
         await at(rig, SettingsFileScreen)
         await rig.until(lambda: "line 3" in rig.text())
+        await fingers.touch(rig, "#input-place")
+        await rig.until(lambda: fingers.is_open(rig))
+        entry = rig.app.screen.query_one("#input-place")
+        seen = rig.app.screen.find_widget(entry).visible_region
+        assert seen.height == 3, "the field stays in sight"
+        await rig.press("escape")
+        await rig.until(lambda: not fingers.is_open(rig))
         await rig.press("escape")
         await at(rig, SettingsScreen)
         await rig.press("escape", "s")

@@ -65,8 +65,10 @@ class SettingsFileScreen(SettingsBase):
     DEFAULT_CSS = """
     SettingsFileScreen #field-place { padding: 0 1; }
     SettingsFileScreen #trouble { padding: 0 1; color: $wait; max-height: 4; display: none; }
+    SettingsFileScreen #trouble.-said { display: block; }
     SettingsFileScreen.-low.-keyboard Title { height: 1; }
     SettingsFileScreen.-low.-keyboard #files { display: none; }
+    SettingsFileScreen.-low.-keyboard #trouble.-said { display: none; }
     """
 
     def __init__(self) -> None:
@@ -101,7 +103,7 @@ class SettingsFileScreen(SettingsBase):
         self.query_one(Title).say(view.t("All settings as one file"), detail)
         trouble = self.query_one("#trouble", Static)
         trouble.update(known.file_trouble)
-        trouble.display = bool(known.file_trouble)
+        trouble.set_class(bool(known.file_trouble), "-said")
         shown = (tuple(self._files), view.t.language)
         if shown != self._shown:
             self._shown = shown
