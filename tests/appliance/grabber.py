@@ -4,9 +4,10 @@ pictures, which it writes into each of them."""
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -86,6 +87,15 @@ def same_numbers(lost: int) -> int:
     out two pictures under one number (7 of 200 measured with v4l2-ctl). Where one of them is lost, no count lacks
     it."""
     return math.ceil(lost / 10)
+
+
+def missing(numbers: Sequence[int], lost: int) -> int:
+    """Of the driver's numbers of a film's pictures, which are in order: as many as were told as lost."""
+    steps = [after - before for before, after in itertools.pairwise(numbers)]
+    assert all(step >= 0 for step in steps), numbers
+    found = sum(step - 1 for step in steps if step)
+    assert found <= lost <= found + same_numbers(lost), numbers
+    return found
 
 
 class Counter:
