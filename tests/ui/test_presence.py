@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
+from rich.color import Color
+from textual.widget import Widget
 
 from smartbox_tui.ui.state import Presence
 from smartbox_tui.wire import commands, state
 from tests.support.fakebox import START
-from tests.ui.rig import SMALL, console, with_exam
+from tests.ui.rig import SMALL, Rig, console, with_exam
 
 
 async def test_without_the_engine_pictures_go_on_and_the_screen_says_so() -> None:
@@ -84,6 +86,22 @@ async def test_the_box_s_alarms_are_sentences_above_the_picture_unless_shown_els
         await rig.until(lambda: "Auf der Box ist wenig Platz." in rig.text())
         assert "Die Uhr ist noch nicht sicher." in rig.text()
         assert rig.app.screen.query_one("#alarms").region.height == 2
+
+
+@pytest.mark.parametrize(("keys", "code", "banner"), [("", "clock", "-nobody"), ("e1", "disk-urgent", "-emergency")])
+async def test_an_alarm_below_a_banner_of_its_own_colour_begins_somewhere(keys: str, code: str, banner: str) -> None:
+    async with console() as rig:
+        await rig.press(*keys)
+        await rig.until(lambda: rig.app.screen.query_one("PatientBanner").has_class(banner))
+        rig.box.alarms = [state.Alarm(code=code, message="x", since=START.isoformat())]
+        rig.box.tell()
+        above, bar = rig.app.screen.query_one("PatientBanner"), rig.app.screen.query_one("#alarms")
+        await rig.until(lambda: bar.region.height and _ground(rig, 40, bar) == _ground(rig, 40, above))
+        assert _ground(rig, 1, bar) != _ground(rig, 1, above)
+
+
+def _ground(rig: Rig, column: int, widget: Widget) -> Color | None:
+    return rig.app.screen.get_style_at(column, widget.region.y).bgcolor
 
 
 async def test_what_changed_meanwhile_is_there_after_the_return() -> None:

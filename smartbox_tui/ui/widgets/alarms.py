@@ -15,7 +15,10 @@ _MOST = 3
 """Lines at most; the status screen has them all."""
 _LONGEST_S = 2.0
 _AGAIN_S = 0.1
-_RED, _AMBER, _CALM = "$on-red on $red-deep", "$on-wait on $wait", "$text on $calm-deep"
+_RED = ("$on-red on $red-deep", "bold $red-deep on $on-red")
+_AMBER = ("$on-wait on $wait", "bold $wait on $on-wait")
+_CALM = ("$text on $calm-deep", "bold")
+"""A line, and its mark: turned round, or below a banner of the same colour nothing would say where it begins."""
 
 
 class HasFinger(Protocol):
@@ -85,9 +88,11 @@ class AlarmBar(Shown):
         return Content("\n").join(lines)
 
 
-def _rows(mark: str, what: str, hint: str, style: str, width: int) -> list[Content]:
-    rows = [Content.assemble((f" {mark} ", "bold"), (what, "bold"), f" {hint}")]
+def _rows(mark: str, what: str, hint: str, styles: tuple[str, str], width: int) -> list[Content]:
+    style, turned = styles
+    begin = Content.assemble((f" {mark}", turned), (f" {what}", "bold"))
+    rows = [Content.assemble(begin, f" {hint}")]
     if hint and rows[0].cell_length > width:
-        rows = [Content.assemble((f" {mark} ", "bold"), (what, "bold")), Content(f"   {hint}")]
+        rows = [begin, Content(f"   {hint}")]
     cut = [row.truncate(max(1, width), ellipsis=True) for row in rows]
     return [row.pad_right(max(0, width - row.cell_length)).stylize_before(style) for row in cut]
