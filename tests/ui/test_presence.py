@@ -88,8 +88,10 @@ async def test_the_box_s_alarms_are_sentences_above_the_picture_unless_shown_els
         assert rig.app.screen.query_one("#alarms").region.height == 2
 
 
-@pytest.mark.parametrize(("keys", "code", "banner"), [("", "clock", "-nobody"), ("e1", "disk-urgent", "-emergency")])
-async def test_an_alarm_below_a_banner_of_its_own_colour_begins_somewhere(keys: str, code: str, banner: str) -> None:
+@pytest.mark.parametrize(
+    ("keys", "code", "banner"), [("", "clock", "-nobody"), ("e1", "disk-urgent", "-emergency")]
+)
+async def test_an_alarm_has_an_edge_below_a_banner_of_its_own_colour(keys: str, code: str, banner: str) -> None:
     async with console() as rig:
         await rig.press(*keys)
         await rig.until(lambda: rig.app.screen.query_one("PatientBanner").has_class(banner))
