@@ -106,6 +106,8 @@ def test_a_burst_that_a_crash_cut_short_arrives_with_what_there_was(box: Box, ar
     )
     folder = box.state / "spool" / exam["id"]
     (path,) = until(lambda: list(folder.glob("*.mjpeg")))
+    # a crash before the first picture is safe leaves none, and promises none
+    until(path.with_suffix(".json").exists, what="its first picture to be safe")
     time.sleep(0.2)
     box.kill("capture")
     taking.wait(30)

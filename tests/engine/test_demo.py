@@ -103,7 +103,7 @@ def test_a_folder_that_is_not_the_demos_is_refused(tmp_path: Path) -> None:
 def test_folders_of_its_own_are_gone_at_the_end_and_nothing_runs_on_when_it_is_killed(tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     with demo(env=environment) as process:
-        until(lambda: len(children(process)) == 2)
+        until(lambda: len(children(process)) == 2, 60, "the demo to start both, beside whatever else is tested")
         (folder,) = tmp_path.iterdir()
     assert list(tmp_path.iterdir()) == []
     with demo(env=environment) as process:
