@@ -1,5 +1,6 @@
-"""Engine or capture with settings that do not hold: it stays and says why to everybody who asks, and ends, to be
-started anew, once they hold. Ending at once would only make the service manager start it again for ever."""
+"""Engine or capture with settings that do not hold, and no copy of some that did: it stays and says why to
+everybody who asks, and ends, to be started anew, once they hold. Ending at once would only make the service manager
+start it again for ever."""
 
 from __future__ import annotations
 

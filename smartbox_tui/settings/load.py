@@ -58,7 +58,7 @@ def load(
             raise
         with contextlib.suppress(SmartBoxError):  # it is not the file's fault, then
             good = _load(config, state, environ, past.text, fallback)
-            return dataclasses.replace(good, kept=past.at, kept_because=exc.message)
+            return dataclasses.replace(good, kept=past.at, kept_because=f"{exc.message} {exc.hint}".strip())
         raise
 
 

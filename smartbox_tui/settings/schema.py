@@ -318,7 +318,7 @@ class Loaded:
     """`origins` maps a dotted path (`destinations.archive.port`) to default, a file's path or a variable's name.
     `trouble`: why what the box itself has written is not in force; empty: it is. `text`: the settings file as it
     was read, None without one. `kept`: since when (RFC 3339) the box has the copy of that file that is in force in
-    its stead, because of `kept_because`; empty: the file itself is."""
+    its stead, because of `kept_because`, with its hint; empty: the file itself is."""
 
     settings: Settings
     origins: dict[str, str]
@@ -332,5 +332,6 @@ class Loaded:
         """What there is to say of that, for the engineer; empty: nothing."""
         if not self.kept:
             return ""
-        why = self.kept_because.rstrip(".")
-        return f"{why}. In force is what the file said when it last held, kept on {self.kept}."
+        why = self.kept_because
+        end = "" if why.endswith((".", "?")) else "."
+        return f"{why}{end} In force is what the file said when it last held, kept on {self.kept}."

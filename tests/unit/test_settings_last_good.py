@@ -49,11 +49,21 @@ def test_the_copy_is_in_force_and_says_why(config: Path, state: Path) -> None:
     assert (mended.settings.station_name, mended.kept, mended.instead()) == ("MENDED", "", "")
 
 
-@pytest.mark.parametrize("bad", [BAD, "station_nam = 1\n", "language = 5.5\n"])
-def test_whatever_is_wrong_with_it(bad: str, config: Path, state: Path) -> None:
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (BAD, "Mend that line. In force is"),
+        ("station_nam = 1\n", "Did you mean 'station_name'? In force is"),
+        ("language = 5.5\n", "language: must be"),
+    ],
+)
+def test_whatever_is_wrong_with_it(bad: str, said: str, config: Path, state: Path) -> None:
+    """What is wrong, what to do, and what is in force meanwhile."""
     remembered(config, state)
     config.write_text(bad, encoding="utf-8")
-    assert load(config, state, {}, kept=True).settings.station_name == "BEFORE"
+    found = load(config, state, {}, kept=True)
+    assert found.settings.station_name == "BEFORE"
+    assert said in found.instead()
 
 
 def test_a_file_that_is_gone_although_it_was_named(config: Path, state: Path) -> None:
