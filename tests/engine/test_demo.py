@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,10 +101,15 @@ def test_a_folder_that_is_not_the_demos_is_refused(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["picture"]
 
 
-def test_folders_of_its_own_are_gone_at_the_end_and_nothing_runs_on_when_it_is_killed(tmp_path: Path) -> None:
+def test_folders_of_its_own_are_gone_at_the_end_and_nothing_runs_on_when_it_is_killed() -> None:
+    with tempfile.TemporaryDirectory(prefix="sbd-") as name:  # short: a socket's path has 107 bytes at most
+        _folders_of_its_own(Path(name))
+
+
+def _folders_of_its_own(tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     with demo(env=environment) as process:
-        until(lambda: len(children(process)) == 2, 60, "the demo to start both, beside whatever else is tested")
+        until(lambda: len(children(process)) == 2, what="the demo to start both")
         (folder,) = tmp_path.iterdir()
     assert list(tmp_path.iterdir()) == []
     with demo(env=environment) as process:
