@@ -171,7 +171,7 @@ def _merge_list(old: list[Tree], new: list[Any], section: str, origin: str, orig
     for item in new:
         if not isinstance(item, dict) or not isinstance(item.get(name_key), str):
             raise SmartBoxError(
-                "bad-value", f"{origin}: a [[{section}]] needs a {name_key}.", f'{name_key} = "..."'
+                "bad-value", f"{origin}: each [[{section}]] needs its {name_key}.", f'{name_key} = "..."'
             )
         found = next((entry for entry in old if entry[name_key] == item[name_key]), None)
         if item.get("removed") is True:  # the box's own file takes back what the file before it says

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from smartbox_tui.ui import file_words
 from smartbox_tui.ui.alarm_words import (
     ALARMS,
     DISK_PREFIX,
@@ -55,7 +56,7 @@ def of_away(t: Texts, box: BoxState, process: Process) -> tuple[str, str]:
     """What it means that a process is away, and what becomes of that."""
     away = ENGINE_AWAY if process is Process.ENGINE else CAPTURE_AWAY
     why = box.why_away.get(process)
-    return t(away.what), f"{t(SETTINGS_UNREADABLE.what)} {why}" if why else t(away.hint)
+    return t(away.what), f"{t(SETTINGS_UNREADABLE.what)} {file_words.told(t, why)}" if why else t(away.hint)
 
 
 def _known(t: Texts, known: Known, **parts: str) -> AlarmLine:

@@ -285,7 +285,7 @@ class BoxLink:
                 log.exception("%s sent an event %s that cannot be read", process, event.type)
                 continue
             if isinstance(fact, events.SettingsUnreadable):
-                self._app.post_message(went_away(Gone(process, fact.message)))
+                self._app.post_message(went_away(Gone(process, f"{fact.message} {fact.hint}".rstrip())))
             elif fact is not None and kind is not None:
                 self._app.post_message(kind(fact))
 

@@ -17,7 +17,7 @@ from textual.widgets import Static
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings.again import LOOK_S, Again
 from smartbox_tui.settings.paths import Paths
-from smartbox_tui.ui import terminal, theme
+from smartbox_tui.ui import file_words, terminal, theme
 from smartbox_tui.ui.driver import BoxDriver
 from smartbox_tui.ui.i18n import LANGUAGES, Texts
 from smartbox_tui.ui.ink import DarkInk
@@ -74,7 +74,7 @@ class UnreadableApp(App[None]):
         trouble = self._again.trouble
         for name, paragraphs in (
             ("#what", [f"{t(SETTINGS_UNREADABLE.what)}\n{t(pictures)}" for t in texts]),
-            ("#why", [f"{trouble.message}\n{trouble.hint}".rstrip()]),
+            ("#why", [file_words.told(t, f"{trouble.message} {trouble.hint}".rstrip()) for t in texts]),
             ("#hint", [t(SETTINGS_UNREADABLE.hint) for t in texts]),
         ):
             self.query_one(name, Static).update(Content("\n\n".join(paragraphs)))

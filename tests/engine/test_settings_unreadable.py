@@ -176,7 +176,7 @@ def test_the_panel_says_it_in_both_languages_and_comes_back(
     environment = {**os.environ, "TERM": "xterm-256color"}
     with Pane(command, size, environment) as pane:
         both = ("Die Einstellungen der Box sind nicht lesbar", "The settings of the box cannot be read")
-        more = ("keine Bilder", "No pictures can be taken", "is not readable as TOML", "Mend that line")
+        more = ("keine Bilder", "No pictures can be taken", "Zeile 1", "line 1", "Mend that line")
         seen = pane.shows(*both, *more)
         assert "Traceback" not in seen
         box.config.write_text(GOOD, encoding="utf-8")
@@ -203,5 +203,5 @@ def test_a_screen_that_was_there_before_says_what_its_recorder_waits_for(box: Bo
         pane.shows("KEIN REKORDER")
         box.config.write_text(MISSPELT, encoding="utf-8")
         waits(box, "capture")
-        seen = pane.shows("Die Einstellungen der Box sind nicht lesbar", "sources.endo.fsp")
+        seen = pane.shows("Die Einstellungen der Box sind nicht lesbar", "Ist sources.endo.fps gemeint?")
         assert seen.count("Die Einstellungen der Box sind nicht lesbar") == 2, "above, and in the picture's place"

@@ -65,7 +65,7 @@ def test_file_site_and_environment_win_in_that_order_and_are_remembered(tmp_path
         ("port = 0", "bad-value", "port: must be between"),
         ('port = "many"', "bad-value", "port: must be a whole number"),
         ('aet = "THIS TITLE IS TOO LONG"', "bad-value", "1 to 16"),
-        ('[[sources]]\nkind = "pattern"', "bad-value", "needs a id|needs an id"),
+        ('[[sources]]\nkind = "pattern"', "bad-value", "needs its id"),
         ('[[sources]]\nid = "a"\nkind = "webcam"', "bad-value", "sources.a.kind"),
         ('[[sources]]\nid = "a"\nsize = "big"', "bad-value", "WIDTHxHEIGHT"),
         ('[[destinations]]\nname = "a"\nrate_limit = 100', "bad-value", "at least 10000"),

@@ -14,6 +14,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from smartbox_tui.ui import file_words
 from smartbox_tui.ui.i18n import N_
 from smartbox_tui.ui.link import CommandWasAnswered, ReadingFailed, StateWasRead, new_id
 from smartbox_tui.ui.screens.choice import ChoiceScreen, Option
@@ -102,7 +103,7 @@ class SettingsFileScreen(SettingsBase):
         detail = view.t("Passwords and other secrets are left out.")
         self.query_one(Title).say(view.t("All settings as one file"), detail)
         trouble = self.query_one("#trouble", Static)
-        trouble.update(known.file_trouble)
+        trouble.update(file_words.told(view.t, known.file_trouble))
         trouble.set_class(bool(known.file_trouble), "-said")
         shown = (tuple(self._files), view.t.language)
         if shown != self._shown:
