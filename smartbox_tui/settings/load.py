@@ -51,6 +51,7 @@ def load(
         return load_with(config, None, None, environ)
     path = config or SYSTEM_FILE
     try:
+        check_emptied(state, path)
         return _load(config, state, environ, _read(path, named=config is not None), fallback)
     except SmartBoxError as exc:
         past = last_good.read(state, path) if kept else None
@@ -107,6 +108,18 @@ def _together(
             _merge(tree, found, str(origin), origins)
     _merge_environment(tree, os.environ if environ is None else environ, origins)
     return Loaded(_build(Settings, tree, "", origins), origins, tuple(files), text=text)
+
+
+def check_emptied(state: Path, path: Path) -> None:
+    """A power cut can leave nothing of a file that an editor was writing, and no settings at all are settings that
+    hold, without a source. Raises bad-value for an empty file that said something when it last held."""
+    past = last_good.read(state, path)
+    lines = [] if past is None else past.text.split("\n")
+    if any(not line.lstrip().startswith("#") and line.strip() for line in lines):
+        text = _read(path, named=False)
+        if text is not None and not text.strip():
+            hint = "Write it again; where no settings are meant, a comment says so."
+            raise SmartBoxError("bad-value", f"{path} is empty, and it was not before.", hint)
 
 
 def settings_from(tree: Tree) -> Settings:

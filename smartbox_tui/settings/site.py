@@ -21,7 +21,16 @@ from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings import describe, history, hooks, whole
 from smartbox_tui.settings.edit import Editor, carry_secrets, keys_of, names, set_value, whole_list
 from smartbox_tui.settings.history import Change
-from smartbox_tui.settings.load import LIST_KEY, PREFIX, SITE_FILE, SYSTEM_FILE, Tree, load_with, parse
+from smartbox_tui.settings.load import (
+    LIST_KEY,
+    PREFIX,
+    SITE_FILE,
+    SYSTEM_FILE,
+    Tree,
+    check_emptied,
+    load_with,
+    parse,
+)
 from smartbox_tui.settings.schema import Loaded, Settings
 
 HEADER: Final = "# Written by the box itself: the settings screens, ctl settings, ctl destination add.\n"
@@ -60,6 +69,7 @@ class Site:
 
     def _current(self) -> Loaded:
         """What is in force; a file that does not hold (somebody edited it just now) is set aside first."""
+        check_emptied(self.state, self.config or SYSTEM_FILE)
         self.repair()
         return self.load()
 

@@ -26,6 +26,10 @@ _SHAPES: Final = (
         r"(?P<file>.+): each \[\[(?P<section>\w+)\]\] needs its (?P<key>\w+)\.(?P<hint> .+)?",
         N_("{file}: each [[{section}]] needs its {key}."),
     ),
+    (
+        r"(?P<file>.+) is empty, and it was not before\.(?P<hint> Write .+)?",
+        N_("{file} is empty, and it was not before."),
+    ),
     (r"There is no settings file (?P<file>.+?)\.(?P<hint> Check --config\.)?", N_("There is no file {file}.")),
     (
         r"(?P<file>.+) cannot be read: (?P<system>.+?)(?P<hint> Check its permissions\.| Its permissions\?)?",
@@ -40,6 +44,9 @@ _SHAPES: Final = (
 _HINTS: Final = {
     "Mend that line.": N_("Mend that line."),
     "Mend the value.": N_("Mend the value."),
+    "Write it again; where no settings are meant, a comment says so.": N_(
+        "Write it again; where no settings are meant, a comment says so."
+    ),
     "Check --config.": N_("Check --config."),
     "Check its permissions.": N_("Check its permissions."),
     "Its permissions?": N_("Check its permissions."),

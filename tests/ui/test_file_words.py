@@ -117,5 +117,13 @@ def test_of_a_copy_that_stands_in_it_is_said_of_when_it_is(tmp_path: Path) -> No
     assert "T03:07" not in told, "a time as people read it"
 
 
+def test_an_emptied_file_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "smartbox.toml"
+    last_good.keep(tmp_path, file, SOURCE)
+    file.touch()
+    said = f"{file} ist leer, und war es vorher nicht. Neu schreiben; sollen es keine Einstellungen sein, "
+    assert both(file)["de"] == f"{said}sagt das ein Kommentar."
+
+
 def test_what_is_not_known_is_shown_as_it_is() -> None:
     assert file_words.told(Texts("de"), "The dog ate it.") == "The dog ate it."

@@ -10,6 +10,7 @@ import pytest
 from smartbox_tui.errors import SmartBoxError
 from smartbox_tui.settings import history, last_good
 from smartbox_tui.settings.load import load
+from smartbox_tui.settings.site import Site
 
 GOOD = 'station_name = "BEFORE"\nlanguage = "en"\n'
 BAD = 'station_name = "AFTER\n'
@@ -64,6 +65,28 @@ def test_whatever_is_wrong_with_it(bad: str, said: str, config: Path, state: Pat
     found = load(config, state, {}, kept=True)
     assert found.settings.station_name == "BEFORE"
     assert said in found.instead()
+
+
+@pytest.mark.parametrize("left", ["", "\n \n", "\0" * 52])
+def test_what_a_power_cut_leaves_of_an_edit_is_no_settings(left: str, config: Path, state: Path) -> None:
+    remembered(config, state)
+    config.write_text(left, encoding="utf-8")
+    with pytest.raises(SmartBoxError, match=r"box\.toml is (empty|not readable)"):
+        load(config, state, {})
+    with pytest.raises(SmartBoxError, match=r"box\.toml is (empty|not readable)"):
+        Site(state, config, {}).put({"language": "de"}, "nurse")
+    found = load(config, state, {}, kept=True)
+    assert found.settings.station_name == "BEFORE"
+    assert found.instead().startswith(f"{config} is ")
+
+
+def test_no_settings_on_purpose_hold(config: Path, state: Path) -> None:
+    remembered(config, state)
+    config.write_text("# nothing, on purpose\n", encoding="utf-8")
+    assert load(config, state, {}, kept=True).kept == ""
+    remembered(config, state)
+    config.write_text("", encoding="utf-8")
+    assert load(config, state, {}, kept=True).kept == "", "nothing was lost"
 
 
 def test_a_file_that_is_gone_although_it_was_named(config: Path, state: Path) -> None:
