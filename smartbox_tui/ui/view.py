@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from textual.app import RenderResult
 from textual.content import Content
+from textual.geometry import Size
 from textual.widgets import Static
 
 from smartbox_tui.settings.schema import Settings
@@ -46,6 +48,7 @@ class Shown(Static):
         super().__init__("", id=id, classes=classes, markup=False)
         self._view: View | None = None
         self._drawn: Content | None = None
+        self._drawn_for = Size(0, 0)
 
     def show(self, view: View) -> None:
         """Takes the view and draws what changed."""
@@ -56,6 +59,19 @@ class Shown(Static):
         """Texts are fitted to the width."""
         self._draw()
 
+    def render(self) -> RenderResult:
+        """Fitted when it is painted: a new screen is shown the view before its widgets have a place, and is painted
+        before they hear of it. Its first picture would be one without the patient's name."""
+        if self._view is not None and self._drawn_for != self.content_size:
+            self._fit(self._view)
+        return super().render() if self._drawn is None else self._drawn
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Of the text for that width, which is not the one that it was drawn for yet."""
+        if self._view is None or not width:
+            return super().get_content_height(container, viewport, width)
+        return self.text(self._view, width, self.content_size.height).get_height(self.styles.get_rules(), width)
+
     def text(self, view: View, width: int, height: int) -> Content:
         """The text for that many cells. Pure."""
         raise NotImplementedError
@@ -63,14 +79,18 @@ class Shown(Static):
     def _draw(self) -> None:
         if self._view is None:
             return
-        text = self.text(self._view, self.content_size.width, self.content_size.height)
-        if self._drawn is None or not text.is_same(self._drawn):
+        old, text = self._drawn, self._fit(self._view)
+        if old is None or not text.is_same(old):
             # a text that always fills its place needs no new layout of the screen
-            old, self._drawn = self._drawn, text
             layout = old is None or old.plain.count("\n") != text.plain.count("\n")
             if layout:
                 self._box_model_cache.clear()  # Textual keeps the first of two heights asked for in one turn
-            self.update(text, layout=layout)
+            self.refresh(layout=layout)
+
+    def _fit(self, view: View) -> Content:
+        self._drawn_for = self.content_size
+        self._drawn = self.text(view, self._drawn_for.width, self._drawn_for.height)
+        return self._drawn
 
 
 def spread(left: Content, right: Content, width: int) -> Content:

@@ -147,6 +147,7 @@ class BoxScreen(Screen[None]):
         self.aim = Aim()
 
     def compose(self) -> ComposeResult:
+        self._fit_classes()
         yield Head()
         yield AlarmBar(id="alarms")
         with Container(id="body"):
@@ -157,6 +158,13 @@ class BoxScreen(Screen[None]):
             yield from self.compose_nav()
             yield Static("", classes="gap")
             yield emergency_button()
+
+    def _fit_classes(self) -> None:
+        """Textual sets them when the screen hears of its size, after its first picture: all of it would move once,
+        under a finger that may be coming down."""
+        size = self.app.size
+        for cells, points in ((size.width, self.HORIZONTAL_BREAKPOINTS), (size.height, self.VERTICAL_BREAKPOINTS)):
+            self.add_class(max(point for point in points if point[0] <= cells)[1])
 
     def compose_body(self) -> Iterable[Widget]:
         """The widgets between the banner and the signal line."""

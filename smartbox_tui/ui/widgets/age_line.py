@@ -39,9 +39,12 @@ class AgeLine(Shown):
         super().__init__(id="age")
         self._of = screen
 
+    def show(self, view: View) -> None:
+        self.set_class(self._left(view)[0], "-loud")
+        super().show(view)
+
     def text(self, view: View, width: int, height: int) -> Content:
-        loud, left = self._left(view)
-        self.set_class(loud, "-loud")
+        left = self._left(view)[1]
         shown = view.t.n("{count} entry", "{count} entries", len(self._of.shown))
         right = Content(shown)
         return Content.assemble(left, " " * max(2, width - left.cell_length - right.cell_length), right)

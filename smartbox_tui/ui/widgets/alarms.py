@@ -34,7 +34,7 @@ class AlarmBar(Shown):
     more or less waits: it would move what the finger is aimed at. Two seconds at most."""
 
     DEFAULT_CSS = """
-    AlarmBar { height: auto; display: none; }
+    AlarmBar { width: 100%; height: auto; display: none; }
     AlarmBar.-any { display: block; }
     """
 
