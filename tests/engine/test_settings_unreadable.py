@@ -176,7 +176,7 @@ def test_the_panel_says_it_in_both_languages_and_comes_back(
     environment = {**os.environ, "TERM": "xterm-256color"}
     with Pane(command, size, environment) as pane:
         both = ("Die Einstellungen der Box sind nicht lesbar", "The settings of the box cannot be read")
-        more = ("keine Bilder", "No pictures can be taken", "Zeile 1", "line 1", "Mend that line")
+        more = ("keine Bilder", "No pictures can be taken", "Zeile 2", "line 2", "Mend that line")
         seen = pane.shows(*both, *more)
         assert "Traceback" not in seen
         box.config.write_text(GOOD, encoding="utf-8")
