@@ -20,7 +20,7 @@ from smartbox_tui.dicom.compose import from_part10
 from smartbox_tui.dicom.scu.echo import check_destination
 from smartbox_tui.dicom.scu.peer import Peer
 from smartbox_tui.dicom.scu.store import StoreSession
-from smartbox_tui.dicom.scu.tls import Tls, TlsTrouble
+from smartbox_tui.dicom.scu.tls import NO_GREETING, Tls, TlsTrouble, explain
 from tests.dicom.pictures import ORDERED, Media, clip, composition, still
 from tests.support.certificates import Authority, Pair
 from tests.support.dcmtk import storescp
@@ -247,6 +247,15 @@ def test_a_port_that_speaks_no_tls(made: Certificates, tmp_path: Path) -> None:
     ):
         with scripted_peer(script) as peer_:  # type: ignore[arg-type]
             assert found(peer_.port, trusting(made)) == ("tls", cause)
+
+
+@pytest.mark.parametrize("kind", [ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionResetError, BrokenPipeError])
+def test_whoever_hangs_up_at_the_greeting_speaks_no_tls(kind: type[OSError]) -> None:
+    """Which of them is raised is a matter of moments and of OpenSSL's version."""
+    said = kind()
+    if isinstance(said, ssl.SSLError):
+        said.reason = None  # as the module itself leaves it
+    assert explain(said, Tls()) == NO_GREETING
 
 
 def test_plain_to_a_tls_port_is_told(made: Certificates, tmp_path: Path) -> None:

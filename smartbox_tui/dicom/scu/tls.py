@@ -208,7 +208,8 @@ def explain(exc: OSError, tls: Tls) -> Trouble:
         return SILENT
     if not isinstance(exc, ssl.SSLError):
         return NO_GREETING
-    reason = exc.reason or ("UNEXPECTED_EOF_WHILE_READING" if isinstance(exc, ssl.SSLEOFError) else "")
+    hung_up = isinstance(exc, ssl.SSLEOFError | ssl.SSLZeroReturnError)  # by OpenSSL's and Python's versions
+    reason = exc.reason or ("UNEXPECTED_EOF_WHILE_READING" if hung_up else "")
     if reason == "SSLV3_ALERT_HANDSHAKE_FAILURE":  # what TLS 1.2 says for both
         return _CIPHER if tls.cert_file else _NO_CERTIFICATE
     found = _BY_REASON.get(reason)
