@@ -26,7 +26,8 @@ class Store:
     """The one writer thread and the read-only connections of an engine.
 
     `write(job)` runs `job(database)` in an IMMEDIATE transaction on the writer's thread; what it returns or
-    raises comes out of the Future. `reader` is a database for SELECTs on any thread, read-only by its mode.
+    raises comes out of the Future; after `close` that is no-engine, at once. `reader` is a database for SELECTs on
+    any thread, read-only by its mode.
     """
 
     def __init__(self, path: Path, more_room: Callable[[], bool] = lambda: False) -> None:
@@ -36,6 +37,7 @@ class Store:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._ready: Future[int] = Future()
         self._working, self._done_jobs = False, 0
+        self._gate, self._closed = threading.Lock(), False
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
         self.migrated: int = self._ready.result()
@@ -46,7 +48,11 @@ class Store:
 
     def write(self, job: Callable[[Any], T]) -> Future[T]:
         future: Future[T] = Future()
-        self._jobs.put((job, future))
+        with self._gate:
+            if not self._closed:
+                self._jobs.put((job, future))
+                return future
+        future.set_exception(_closed())  # a thread that is left over would wait for ever, and the process for it
         return future
 
     @property
@@ -56,7 +62,9 @@ class Store:
 
     def close(self) -> None:
         """Ends the writer after the jobs queued so far; checkpoints."""
-        self._jobs.put(_STOP)
+        with self._gate:
+            self._closed = True
+            self._jobs.put(_STOP)
         self._thread.join()
         self.reader.close_all() if hasattr(self.reader, "close_all") else self.reader.close()
 
@@ -115,6 +123,10 @@ def open_writer(path: Path) -> Any:
     )
     database.connect()
     return database
+
+
+def _closed() -> SmartBoxError:
+    return SmartBoxError("no-engine", "The engine is being stopped.", "It is done when it runs again.")
 
 
 def _is_full(exc: BaseException) -> bool:
