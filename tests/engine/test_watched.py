@@ -215,9 +215,12 @@ def test_a_code_that_comes_late_holds_back_what_it_may_concern(house: House) -> 
     house.pictures_of("L-1", 1)
     house.put("l2.jpg", taken(102, second=20, minute=30, code=person("L-2", "Lind^Lia"), model="Late"))
     house.empty()
-    alarms = {item["code"]: item["message"] for item in box.ctl("status")["alarms"]}
-    assert "watched-late-Ward camera" in alarms
-    assert "Lang" not in json.dumps(alarms)
+
+    def alarms() -> dict[str, str]:
+        return {item["code"]: item["message"] for item in box.ctl("status")["alarms"]}
+
+    until(lambda: "watched-late-Ward camera" in alarms(), 20, "the alarm")
+    assert "Lang" not in json.dumps(alarms())
     (exam,) = [item for item in box.ctl("exam", "list")["exams"] if item["patient"]["id"] == "L-1"]
     assert exam["held"]
     box.ctl("exam", "release", exam["id"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -61,7 +62,11 @@ class Box:
         for name in names or ("capture", "engine"):
             log = (self.folder / f"{name}.log").open("ab")
             self.processes[name] = subprocess.Popen(
-                [*PROGRAM, name, *self.common], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*PROGRAM, name, *self.common],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONFAULTHANDLER": "1"},
             )
             log.close()
         if wait:
@@ -92,9 +97,15 @@ class Box:
         self.processes[name].wait(10)
 
     def stop(self, name: str) -> int:
-        """SIGTERM; its exit status."""
-        self.processes[name].terminate()
-        return self.processes[name].wait(60)
+        """SIGTERM; its exit status. One that does not end says where its threads stand."""
+        process = self.processes[name]
+        process.terminate()
+        try:
+            return process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)
+            process.wait(10)
+            raise AssertionError(f"{name} did not end:\n{self.log(name)}") from None
 
     def raw(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
