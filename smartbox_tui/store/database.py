@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from peewee import PeeweeException, SqliteDatabase
 
-from smartbox_tui.errors import SmartBoxError
+from smartbox_tui.errors import PROCESS_AWAY, SmartBoxError
 from smartbox_tui.store import migrations
 
 T = TypeVar("T")
@@ -126,7 +126,7 @@ def open_writer(path: Path) -> Any:
 
 
 def _closed() -> SmartBoxError:
-    return SmartBoxError("no-engine", "The engine is being stopped.", "It is done when it runs again.")
+    return SmartBoxError(PROCESS_AWAY, "The engine is being stopped.", "It is done when it runs again.")
 
 
 def _is_full(exc: BaseException) -> bool:
